@@ -1,0 +1,1 @@
+//! Compiles the contracts through foundry-compilers and writes the artifacts that the bindings are made from.

@@ -1,0 +1,1 @@
+//! The oracle publisher for operators of EVM networks.

@@ -1,0 +1,2 @@
+//! The publisher daemon and its tools.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The harness and the integration tests: real nodes, the real daemon, hostile doubles.
