@@ -1,1 +1,9 @@
-//! The pure, synchronous core of the publisher: it decides everything and does no I/O.
+//! The functional core of the publisher: pure, synchronous and deterministic.
+//!
+//! It decides everything: which answer, when, in which transaction, and what a reorg or a lost answer means.
+//! It reads no clock, file, socket or environment; time, configuration and randomness enter as values. The same
+//! core drives the daemon, the contract rollout, the simulator and the tests.
+
+pub mod price;
+pub mod quote;
+pub mod time;

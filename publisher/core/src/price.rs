@@ -1,0 +1,466 @@
+//! Exact prices: from a venue's text to the integer that an aggregator stores, with no float on the way.
+//!
+//! A [`Price`] is a fixed-point number with [`SCALE`] decimals. Parsing is exact or refused; a product or
+//! quotient is rounded once, half to even, at the last decimal; [`Price::to_answer`] rounds once more, half to
+//! even, to the feed's decimals. Comparisons of deviations are cross multiplications on integers.
+
+use alloy_primitives::ruint::UintTryFrom;
+use alloy_primitives::{I256, Sign, U256, U512};
+use std::fmt;
+use std::str::FromStr;
+
+/// Decimals that a [`Price`] carries.
+pub const SCALE: u8 = 36;
+/// Digits that a price may have before its decimal point.
+const MAX_INTEGER_DIGITS: usize = 36;
+/// A number with more characters than this is refused before it is read.
+const MAX_TEXT: usize = 100;
+
+/// An exact price in units of the quote asset, |price| < 10^36, with 36 decimals.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Price(I256);
+
+/// The integer an aggregator stores: a price times 10^decimals of its feed (Chainlink's `int256 answer`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Answer(I256);
+
+/// A share in parts per billion: 0.5% is 5,000,000.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Ratio(u64);
+
+/// Why a text is not a price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PriceError {
+    /// Not a decimal number: empty, NaN, a thousands separator, a decimal comma.
+    #[error("not a decimal number")]
+    Syntax,
+    /// More than 36 digits before or after the decimal point.
+    #[error("out of range: at most 36 digits before and 36 after the decimal point are exact")]
+    Range,
+}
+
+/// 10^exponent; exponents above 76 do not fit and give the largest value, which no caller reaches.
+fn pow10(exponent: u32) -> U256 {
+    U256::from(10u64).checked_pow(U256::from(exponent)).unwrap_or(U256::MAX)
+}
+
+fn one() -> U256 {
+    pow10(u32::from(SCALE))
+}
+
+/// `numerator / denominator` rounded half to even.
+fn divide_half_even(numerator: U512, denominator: U512) -> Option<U512> {
+    if denominator.is_zero() {
+        return None;
+    }
+    let (quotient, rest) = numerator.div_rem(denominator);
+    let twice = rest << 1usize;
+    let up = twice > denominator || (twice == denominator && quotient.bit(0));
+    Some(if up { quotient + U512::from(1u64) } else { quotient })
+}
+
+fn signed(negative: bool, magnitude: U512) -> Option<I256> {
+    let magnitude = U256::uint_try_from(magnitude).ok()?;
+    let sign = if negative { Sign::Negative } else { Sign::Positive };
+    I256::checked_from_sign_and_abs(sign, magnitude)
+}
+
+impl Price {
+    /// Nothing.
+    pub const ZERO: Self = Self(I256::ZERO);
+
+    /// Exactly one unit of the quote asset.
+    pub fn one() -> Self {
+        Self(I256::from_raw(one()))
+    }
+
+    /// Greater than zero.
+    pub fn is_positive(self) -> bool {
+        self.0.is_positive()
+    }
+
+    fn bounded(value: I256) -> Option<Self> {
+        let limit = pow10(u32::from(SCALE) * 2);
+        (value.unsigned_abs() < limit).then_some(Self(value))
+    }
+
+    /// The product, rounded half to even at the last decimal; `None` if it is out of range.
+    pub fn times(self, other: Self) -> Option<Self> {
+        let product = U512::from(self.0.unsigned_abs()) * U512::from(other.0.unsigned_abs());
+        let rounded = divide_half_even(product, U512::from(one()))?;
+        signed(self.0.is_negative() != other.0.is_negative(), rounded).and_then(Self::bounded)
+    }
+
+    /// The quotient, rounded half to even at the last decimal; `None` for a zero divisor or out of range.
+    pub fn over(self, divisor: Self) -> Option<Self> {
+        let numerator = U512::from(self.0.unsigned_abs()) * U512::from(one());
+        let rounded = divide_half_even(numerator, U512::from(divisor.0.unsigned_abs()))?;
+        signed(self.0.is_negative() != divisor.0.is_negative(), rounded).and_then(Self::bounded)
+    }
+
+    /// The exact middle of two prices, rounded half to even at the last decimal.
+    pub fn middle(self, other: Self) -> Self {
+        // |a| and |b| are below 2^240, so the sum cannot overflow.
+        let sum = self.0 + other.0;
+        let half = divide_half_even(U512::from(sum.unsigned_abs()), U512::from(2u64)).unwrap_or_default();
+        Self(signed(sum.is_negative(), half).unwrap_or_default())
+    }
+
+    /// The distance between two prices, never negative.
+    pub fn distance(self, other: Self) -> Self {
+        // The difference of two values below 10^72 fits; it may pass the bound of a price by a factor of two,
+        // which only a comparison ever sees.
+        Self((self.0 - other.0).abs())
+    }
+
+    /// A part of this price, rounded half to even.
+    pub fn share(self, ratio: Ratio) -> Self {
+        let product = U512::from(self.0.unsigned_abs()) * U512::from(ratio.0);
+        let rounded = divide_half_even(product, U512::from(Ratio::ONE.0)).unwrap_or_default();
+        Self(signed(self.0.is_negative(), rounded).unwrap_or_default())
+    }
+
+    /// The aggregator integer at `decimals`, rounded half to even.
+    ///
+    /// `decimals` above 36 appends zeros; `None` if the result passes int256 (decimals above 40 may).
+    pub fn to_answer(self, decimals: u8) -> Option<Answer> {
+        let magnitude = U512::from(self.0.unsigned_abs());
+        let scaled = if decimals <= SCALE {
+            divide_half_even(magnitude, U512::from(pow10(u32::from(SCALE - decimals))))?
+        } else {
+            magnitude.checked_mul(U512::from(pow10(u32::from(decimals - SCALE).min(76))))?
+        };
+        signed(self.0.is_negative(), scaled).map(Answer)
+    }
+}
+
+impl FromStr for Price {
+    type Err = PriceError;
+
+    /// Reads `-12.34`, `1.2e-7`, `1E3`. Exact, or an error: nothing is cut or rounded.
+    fn from_str(text: &str) -> Result<Self, PriceError> {
+        if text.len() > MAX_TEXT {
+            return Err(PriceError::Range);
+        }
+        let (negative, body) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (number, exponent) = match body.split_once(['e', 'E']) {
+            Some((number, exponent)) => {
+                // `+` alone, spaces or an empty exponent are refused by the integer parser.
+                (number, exponent.parse::<i32>().map_err(|_| exponent_error(exponent))?)
+            }
+            None => (body, 0),
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let digits_only = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || !digits_only(whole) || !digits_only(fraction) {
+            return Err(PriceError::Syntax);
+        }
+        if number.contains('.') && fraction.is_empty() {
+            return Err(PriceError::Syntax);
+        }
+        let digits = format!("{whole}{fraction}");
+        let significant = digits.trim_start_matches('0');
+        let trimmed = significant.trim_end_matches('0');
+        if trimmed.is_empty() {
+            return Ok(Self::ZERO);
+        }
+        // value = trimmed × 10^point
+        let dropped = i64::try_from(significant.len() - trimmed.len()).map_err(|_| PriceError::Range)?;
+        let decimals = i64::try_from(fraction.len()).map_err(|_| PriceError::Range)?;
+        let point = i64::from(exponent) - decimals + dropped;
+        let integer_digits = i64::try_from(trimmed.len()).map_err(|_| PriceError::Range)? + point;
+        let shift = u32::try_from(point + i64::from(SCALE)).map_err(|_| PriceError::Range)?;
+        if integer_digits > i64::try_from(MAX_INTEGER_DIGITS).map_err(|_| PriceError::Range)? {
+            return Err(PriceError::Range);
+        }
+        let mantissa = U256::from_str(trimmed).map_err(|_| PriceError::Range)?;
+        let magnitude = mantissa.checked_mul(pow10(shift)).ok_or(PriceError::Range)?;
+        let value = signed(negative, U512::from(magnitude)).ok_or(PriceError::Range)?;
+        Self::bounded(value).ok_or(PriceError::Range)
+    }
+}
+
+/// A well-formed exponent that is merely too large is a range error, anything else a syntax error.
+fn exponent_error(text: &str) -> PriceError {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+        PriceError::Range
+    } else {
+        PriceError::Syntax
+    }
+}
+
+/// Writes `magnitude × 10^-decimals` without trailing zeros.
+fn write_decimal(f: &mut fmt::Formatter<'_>, negative: bool, magnitude: U256, decimals: u8) -> fmt::Result {
+    let width = usize::from(decimals);
+    let digits = format!("{magnitude:0>width$}", width = width + 1, magnitude = magnitude.to_string());
+    let (whole, fraction) = digits.split_at(digits.len() - width);
+    let fraction = fraction.trim_end_matches('0');
+    let sign = if negative { "-" } else { "" };
+    if fraction.is_empty() { write!(f, "{sign}{whole}") } else { write!(f, "{sign}{whole}.{fraction}") }
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_decimal(f, self.0.is_negative(), self.0.unsigned_abs(), SCALE)
+    }
+}
+
+impl fmt::Debug for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Answer {
+    /// From the integer a contract returns.
+    pub const fn new(value: I256) -> Self {
+        Self(value)
+    }
+
+    /// The integer a contract takes.
+    pub const fn value(self) -> I256 {
+        self.0
+    }
+
+    /// Greater than zero.
+    pub fn is_positive(self) -> bool {
+        self.0.is_positive()
+    }
+
+    /// The distance |self − other|.
+    pub fn distance(self, other: Self) -> U256 {
+        if self.0 >= other.0 {
+            self.0.wrapping_sub(other.0).into_raw()
+        } else {
+            other.0.wrapping_sub(self.0).into_raw()
+        }
+    }
+
+    /// Whether `new` deviates from this answer by at least `threshold` of this answer's magnitude.
+    ///
+    /// Exact: |new − old| × 10^9 ≥ threshold × |old|. From zero, every other value deviates without bound; equal
+    /// values never deviate.
+    pub fn deviates(self, new: Self, threshold: Ratio) -> bool {
+        let distance = self.distance(new);
+        !distance.is_zero()
+            && U512::from(distance) * U512::from(Ratio::ONE.0)
+                >= U512::from(self.0.unsigned_abs()) * U512::from(threshold.0)
+    }
+
+    /// The price this answer states at `decimals`, for people.
+    pub fn display(self, decimals: u8) -> impl fmt::Display {
+        struct Shown(Answer, u8);
+        impl fmt::Display for Shown {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_decimal(f, self.0.0.is_negative(), self.0.0.unsigned_abs(), self.1)
+            }
+        }
+        Shown(self, decimals)
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Answer {
+    type Err = PriceError;
+
+    /// A plain integer, as the journal and JSON write it.
+    fn from_str(text: &str) -> Result<Self, PriceError> {
+        I256::from_dec_str(text).map(Self).map_err(|_| PriceError::Syntax)
+    }
+}
+
+impl Ratio {
+    /// The whole: 100%.
+    pub const ONE: Self = Self(1_000_000_000);
+
+    /// From parts per billion.
+    pub const fn from_ppb(ppb: u64) -> Self {
+        Self(ppb)
+    }
+
+    /// From basis points (1/10,000).
+    pub const fn from_bps(bps: u32) -> Self {
+        Self(bps as u64 * 100_000)
+    }
+
+    /// Parts per billion.
+    pub const fn ppb(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for Ratio {
+    type Err = PriceError;
+
+    /// A percentage such as `0.5%`, exact to one part per billion.
+    fn from_str(text: &str) -> Result<Self, PriceError> {
+        let percent: Price = text.strip_suffix('%').ok_or(PriceError::Syntax)?.parse()?;
+        if percent.0.is_negative() {
+            return Err(PriceError::Range);
+        }
+        // One percent is 10^7 parts per billion; a Price has 36 decimals, so 29 of them must be zero.
+        let (ppb, rest) = percent.0.unsigned_abs().div_rem(pow10(u32::from(SCALE) - 7));
+        if !rest.is_zero() {
+            return Err(PriceError::Range);
+        }
+        u64::try_from(ppb).map(Self).map_err(|_| PriceError::Range)
+    }
+}
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_decimal(f, false, U256::from(self.0), 7)?;
+        f.write_str("%")
+    }
+}
+
+impl fmt::Debug for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn price(text: &str) -> Price {
+        text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
+    }
+
+    #[test]
+    fn reads_exactly_or_refuses() {
+        for (text, shown) in [
+            ("0", "0"),
+            ("-0.000", "0"),
+            ("67000.1", "67000.1"),
+            ("00012.340", "12.34"),
+            ("1e-18", "0.000000000000000001"),
+            ("1.2e-7", "0.00000012"),
+            ("1E30", "1000000000000000000000000000000"),
+            ("5e+2", "500"),
+            ("-1.5", "-1.5"),
+            ("0e999", "0"),
+        ] {
+            assert_eq!(price(text).to_string(), shown, "{text}");
+        }
+        for text in [
+            "", "-", "+1", "NaN", "inf", "1,234", "1,5", " 1", "1 ", ".5", "5.", "1e", "1e+", "0x10",
+            "1_000", "١",
+        ] {
+            assert_eq!(text.parse::<Price>(), Err(PriceError::Syntax), "{text}");
+        }
+        for text in ["1e400", "1e36", "1e-37", "1e99999999999", "0.1e-36", &"9".repeat(37), &"1".repeat(101)]
+        {
+            assert_eq!(text.parse::<Price>(), Err(PriceError::Range), "{text}");
+        }
+        assert_eq!(price(&"9".repeat(36)).to_string(), "9".repeat(36));
+    }
+
+    #[test]
+    fn rounds_half_to_even_at_the_feeds_decimals() {
+        for (text, decimals, answer) in [
+            ("1.5", 0, "2"),
+            ("2.5", 0, "2"),
+            ("-2.5", 0, "-2"),
+            ("-3.5", 0, "-4"),
+            ("67000.123456785", 8, "6700012345678"),
+            ("67000.123456795", 8, "6700012345680"),
+            ("67000.1234567850000001", 8, "6700012345679"),
+            ("1", 18, "1000000000000000000"),
+            ("1", 38, "100000000000000000000000000000000000000"),
+        ] {
+            assert_eq!(price(text).to_answer(decimals).unwrap().to_string(), answer, "{text} at {decimals}");
+        }
+        assert_eq!(price(&"9".repeat(36)).to_answer(77), None);
+    }
+
+    #[test]
+    fn a_dollar_tether_is_not_a_dollar() {
+        assert_eq!(price("67000").times(price("0.985")), Some(price("65995")));
+        assert_eq!(Price::one().over(price("3")), Some(price("0.333333333333333333333333333333333333")));
+        assert_eq!(Price::one().over(Price::ZERO), None);
+        assert_eq!(price("1e35").times(price("1e35")), None);
+        assert_eq!(price("-2").times(price("3")), Some(price("-6")));
+    }
+
+    #[test]
+    fn deviation_fires_at_the_threshold_and_survives_zero_and_signs() {
+        let dev = |old: i64, new: i64, threshold: &str| {
+            let answer = |v: i64| Answer::new(I256::try_from(v).unwrap());
+            answer(old).deviates(answer(new), threshold.parse().unwrap())
+        };
+        assert!(!dev(10_000, 10_049, "0.5%"));
+        assert!(dev(10_000, 10_050, "0.5%"));
+        assert!(dev(10_000, 9_950, "0.5%"));
+        assert!(dev(-100, -150, "50%"));
+        assert!(!dev(-100, -149, "50%"));
+        assert!(!dev(-100, -100, "0.000001%"));
+        assert!(!dev(0, 0, "0.5%"));
+        assert!(dev(0, 1, "100%"));
+        assert!(dev(100, 0, "100%"));
+        assert!(!dev(100, 0, "100.0000001%"));
+        let big = Answer::new(I256::MIN);
+        assert!(big.deviates(Answer::new(I256::MAX), "100%".parse().unwrap()));
+    }
+
+    #[test]
+    fn ratios_are_percentages_with_nine_places() {
+        for (text, ppb) in [("0.5%", 5_000_000), ("100%", 1_000_000_000), ("0.0000001%", 1), ("0%", 0)] {
+            let ratio: Ratio = text.parse().unwrap();
+            assert_eq!(ratio.ppb(), ppb);
+            assert_eq!(ratio.to_string(), text);
+        }
+        for text in ["0.5", "-1%", "%", "0.00000001%", "1e40%"] {
+            assert!(text.parse::<Ratio>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reads_back_what_it_prints(mantissa in any::<i64>(), decimals in 0u32..18) {
+            let text = format!("{mantissa}e-{decimals}");
+            let first = price(&text);
+            prop_assert_eq!(price(&first.to_string()), first);
+        }
+
+        #[test]
+        fn never_panics_on_text(text in ".{0,120}") {
+            let _ = text.parse::<Price>();
+            let _ = text.parse::<Ratio>();
+        }
+
+        #[test]
+        fn answers_are_within_half_a_unit(mantissa in any::<i64>(), decimals in 0u8..18) {
+            let exact = price(&format!("{mantissa}e-9"));
+            let answer = exact.to_answer(decimals).unwrap();
+            let back = price(&format!("{}e-{decimals}", answer));
+            let half_unit = price("0.5").times(price(&format!("1e-{decimals}"))).unwrap();
+            prop_assert!(exact.distance(back) <= half_unit);
+        }
+
+        #[test]
+        fn the_middle_lies_between(a in any::<i64>(), b in any::<i64>()) {
+            let (a, b) = (price(&format!("{a}e-9")), price(&format!("{b}e-9")));
+            let middle = a.middle(b);
+            prop_assert!(middle >= a.min(b) && middle <= a.max(b));
+            prop_assert_eq!(middle, b.middle(a));
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What sources say: one observation of one market, and why there was none.
+
+use crate::price::Price;
+use crate::time::Wall;
+use std::fmt;
+use std::sync::Arc;
+
+/// Defines a cheap-to-clone name.
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// From its text.
+            pub fn new(text: &str) -> Self {
+                Self(text.into())
+            }
+
+            /// Its text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a feed or of a rate, as the configuration spells it: `BTC-USD`.
+    FeedId
+}
+name! {
+    /// An exchange or API with its own limits: `kraken`. Markets of one venue fail together and share one vote.
+    VenueId
+}
+
+/// One market of a venue under the venue's own symbol: `kraken:XBTUSD`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MarketId {
+    /// The venue.
+    pub venue: VenueId,
+    /// The symbol as requests spell it.
+    pub symbol: Arc<str>,
+}
+
+impl MarketId {
+    /// From venue and symbol.
+    pub fn new(venue: &str, symbol: &str) -> Self {
+        Self { venue: VenueId::new(venue), symbol: symbol.into() }
+    }
+}
+
+impl fmt::Display for MarketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.venue, self.symbol)
+    }
+}
+
+impl fmt::Debug for MarketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One observation of one market.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Where it was seen.
+    pub market: MarketId,
+    /// Best bid, in units of the quote asset.
+    pub bid: Option<Price>,
+    /// Best ask, in units of the quote asset.
+    pub ask: Option<Price>,
+    /// Last trade, in units of the quote asset.
+    pub last: Option<Price>,
+    /// When it was true: the exchange's time, or the receive time less the time the request took.
+    pub as_of: Wall,
+    /// When it was received.
+    pub received: Wall,
+}
+
+impl Quote {
+    /// The market's price: the median of bid, ask and last; the middle of a book without a last trade; the last
+    /// trade without a book. `None` if there is neither or the book is crossed or not positive.
+    ///
+    /// For bid ≤ ask the median is the last trade clamped into the book, so a stale or lone trade cannot leave it.
+    pub fn price(&self) -> Result<Price, QuoteFault> {
+        if [self.bid, self.ask, self.last].into_iter().flatten().any(|p| !p.is_positive()) {
+            return Err(QuoteFault::BadValue);
+        }
+        match (self.bid, self.ask, self.last) {
+            (Some(bid), Some(ask), _) if bid > ask => Err(QuoteFault::Crossed),
+            (Some(bid), Some(ask), Some(last)) => Ok(last.clamp(bid, ask)),
+            (Some(bid), Some(ask), None) => Ok(bid.middle(ask)),
+            (_, _, Some(last)) => Ok(last),
+            _ => Err(QuoteFault::BadValue),
+        }
+    }
+}
+
+/// What is wrong with a quote by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuoteFault {
+    /// No price, or one that is not positive.
+    BadValue,
+    /// The bid is above the ask.
+    Crossed,
+}
+
+/// What a source delivered for one market at one poll.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// A quote.
+    Quote(Quote),
+    /// No quote, and why. The previous quote stays until it is too old.
+    Missing {
+        /// The market that was asked for.
+        market: MarketId,
+        /// Why it has no quote.
+        fault: SourceFault,
+    },
+}
+
+/// Why a venue or market gave no quote: the classes that operators and gates branch on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceFault {
+    /// Connection refused, reset, TLS or DNS failure.
+    Unreachable,
+    /// No complete answer in time.
+    Timeout,
+    /// HTTP 429.
+    RateLimited,
+    /// HTTP 418, or another ban.
+    Banned,
+    /// HTTP 451, or 403 without evidence of a rate limit.
+    GeoBlocked,
+    /// Another HTTP status than 200.
+    HttpStatus,
+    /// The body is larger or deeper than the limit.
+    TooLarge,
+    /// Not JSON, or JSON of another shape.
+    BadBody,
+    /// HTTP 200 with the venue's own error in the body.
+    VenueError,
+    /// The venue answered, without this market.
+    SymbolMissing,
+    /// A number that is not an exact decimal, or not positive.
+    BadValue,
+    /// A timestamp that cannot be one.
+    BadTime,
+}
+
+impl SourceFault {
+    /// The name in logs, metrics and JSON.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::RateLimited => "rate_limited",
+            Self::Banned => "banned",
+            Self::GeoBlocked => "geo_blocked",
+            Self::HttpStatus => "http_status",
+            Self::TooLarge => "too_large",
+            Self::BadBody => "bad_body",
+            Self::VenueError => "venue_error",
+            Self::SymbolMissing => "symbol_missing",
+            Self::BadValue => "bad_value",
+            Self::BadTime => "bad_time",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quote(bid: &str, ask: &str, last: &str) -> Quote {
+        let price = |t: &str| (!t.is_empty()).then(|| t.parse().unwrap());
+        Quote {
+            market: MarketId::new("v", "BTCUSD"),
+            bid: price(bid),
+            ask: price(ask),
+            last: price(last),
+            as_of: Wall::default(),
+            received: Wall::default(),
+        }
+    }
+
+    #[test]
+    fn a_last_trade_cannot_leave_its_book() {
+        for (bid, ask, last, expected) in [
+            ("10", "12", "11", Ok("11")),
+            ("10", "12", "50", Ok("12")),
+            ("10", "12", "1", Ok("10")),
+            ("10", "12", "", Ok("11")),
+            ("", "", "11", Ok("11")),
+            ("10", "", "11", Ok("11")),
+            ("10", "", "", Err(QuoteFault::BadValue)),
+            ("", "", "", Err(QuoteFault::BadValue)),
+            ("12", "10", "11", Err(QuoteFault::Crossed)),
+            ("0", "10", "11", Err(QuoteFault::BadValue)),
+            ("10", "12", "-1", Err(QuoteFault::BadValue)),
+        ] {
+            let price = quote(bid, ask, last).price();
+            assert_eq!(price, expected.map(|t: &str| t.parse().unwrap()), "{bid}/{ask}/{last}");
+        }
+    }
+}
