@@ -4,6 +4,11 @@
 //! It reads no clock, file, socket or environment; time, configuration and randomness enter as values. The same
 //! core drives the daemon, the contract rollout, the simulator and the tests.
 
+pub mod aggregate;
+pub mod event;
+pub mod policy;
 pub mod price;
 pub mod quote;
+pub mod record;
 pub mod time;
+pub mod tx;

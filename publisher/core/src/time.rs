@@ -157,7 +157,7 @@ impl fmt::Display for Span {
     /// The shortest exact form: `500ms`, `30s`, `5m`, `1h`, `2d`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (unit_ms, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")] {
-            if self.0 != 0 && self.0 % unit_ms == 0 {
+            if self.0 != 0 && self.0.is_multiple_of(unit_ms) {
                 return write!(f, "{}{unit}", self.0 / unit_ms);
             }
         }

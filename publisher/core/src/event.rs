@@ -1,0 +1,228 @@
+//! Every fact worth reporting, as one enum. Log lines, metrics and the table of codes are made from it.
+//!
+//! Each event has a stable code that is never used again for something else, a level, and, where an operator must
+//! act, one sentence of advice. Reporting decides nothing: dropping every event would change no decision.
+
+use crate::aggregate::LeftOut;
+use crate::policy::{Hold, Trigger};
+use crate::price::{Answer, Price};
+use crate::quote::FeedId;
+use crate::record::{Outcome, Scope};
+use crate::time::Span;
+use crate::tx::{Receipt, SendOutcome, SignFault};
+use alloy_primitives::{Address, B256};
+
+/// How loud an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The daily round.
+    Info,
+    /// Something an operator wants to know.
+    Warn,
+    /// Something an operator must act on.
+    Error,
+}
+
+/// How long each part of a round took, from the quote that completed its trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Latency {
+    /// Quote to decision and journalled intent, pre-flight included.
+    pub decide: Span,
+    /// Asking the signer, verification included.
+    pub sign: Span,
+    /// Signed to first answer of a node.
+    pub send: Span,
+    /// First sent to seen in a canonical block.
+    pub include: Span,
+    /// Quote to seen in a canonical block.
+    pub total: Span,
+}
+
+/// A reportable fact. The fields carry the same names in log lines and in JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "a variant's sentence explains its fields, which carry the core's own types")]
+pub enum Event {
+    /// A round was decided.
+    Decided { feed: FeedId, round: u64, answer: Answer, trigger: Trigger, sources: usize, spread: Price },
+    /// A feed went from publishing to holding back, or to another reason for it.
+    HeldBack { feed: FeedId, hold: Hold },
+    /// A feed that held back is free again.
+    Released { feed: FeedId },
+    /// A heartbeat is due or nearly so and cannot be sent.
+    HeartbeatBlocked { feed: FeedId, overdue: Span, hold: Hold },
+    /// A source lost or changed its vote in a feed.
+    SourceLeftOut { feed: FeedId, source: String, why: LeftOut },
+    /// A source votes again.
+    SourceBack { feed: FeedId, source: String },
+    /// The aggregator's round was advanced by somebody else.
+    RoundTaken { feed: FeedId, round: u64 },
+    /// The contract would refuse the transaction, so it was not sent.
+    PreflightRefused { feed: Option<FeedId>, reason: String },
+    /// A nonce was given to a piece of work.
+    Planned { account: Address, nonce: u64, what: String },
+    /// An attempt is signed and journalled.
+    Signed { account: Address, nonce: u64, seq: u32, hash: B256 },
+    /// The signer gave nothing usable.
+    SignFailed { account: Address, nonce: u64, fault: SignFault, detail: String },
+    /// Nodes answered a broadcast.
+    Sent { hash: B256, outcome: SendOutcome, detail: String },
+    /// The same bytes went out again.
+    Resent { hash: B256 },
+    /// A replacement with a higher fee is being made.
+    Bumped { account: Address, nonce: u64, from_wei: u128, to_wei: u128 },
+    /// The fee that the chain asks for is above the configured cap.
+    FeeCapReached { account: Address, nonce: u64, wanted_wei: u128, cap_wei: u128 },
+    /// The account cannot pay for its transactions.
+    OutOfFunds { account: Address },
+    /// A canonical block includes our transaction.
+    Included {
+        feed: Option<FeedId>,
+        what: String,
+        answer: Option<Answer>,
+        receipt: Receipt,
+        latency: Latency,
+    },
+    /// It left the canonical chain again.
+    Orphaned { feed: Option<FeedId>, what: String, hash: B256 },
+    /// An intent is over.
+    Closed {
+        feed: Option<FeedId>,
+        what: String,
+        outcome: Outcome,
+        answer: Option<Answer>,
+        trigger: Option<Trigger>,
+        receipt: Option<Receipt>,
+        nonce: u64,
+        latency: Latency,
+    },
+    /// A transaction we never journalled took one of our nonces.
+    ForeignNonce { account: Address, nonce: u64, mined_nonce: u64 },
+    /// The chain left blocks we had seen.
+    Reorged { depth: u64, from: u64, to: u64 },
+    /// Blocks that counted as final are gone.
+    FinalityViolated { number: u64, expected: B256, found: B256 },
+    /// More blocks than the window holds are unknown; everything is checked again from the journal.
+    WindowLost { tip: u64 },
+    /// No new head for several block times.
+    HeadStalled { for_span: Span, number: u64 },
+    /// Heads move again.
+    HeadMoving { number: u64 },
+    /// Something stands still until an operator acknowledges it.
+    Halted { scope: Scope, reason: String },
+    /// A halt was acknowledged.
+    Resumed { scope: Scope },
+    /// Everything the journal left open is accounted for.
+    Recovered { open: usize },
+}
+
+impl Event {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Decided { .. } => "PUB-1001",
+            Self::HeldBack { .. } => "PUB-1002",
+            Self::Released { .. } => "PUB-1003",
+            Self::HeartbeatBlocked { .. } => "PUB-1004",
+            Self::SourceLeftOut { .. } => "PUB-1005",
+            Self::SourceBack { .. } => "PUB-1006",
+            Self::RoundTaken { .. } => "PUB-1007",
+            Self::PreflightRefused { .. } => "PUB-1008",
+            Self::Planned { .. } => "PUB-2001",
+            Self::Signed { .. } => "PUB-2002",
+            Self::SignFailed { .. } => "PUB-2003",
+            Self::Sent { .. } => "PUB-2004",
+            Self::Resent { .. } => "PUB-2005",
+            Self::Bumped { .. } => "PUB-2006",
+            Self::FeeCapReached { .. } => "PUB-2007",
+            Self::OutOfFunds { .. } => "PUB-2008",
+            Self::Included { .. } => "PUB-2009",
+            Self::Orphaned { .. } => "PUB-2010",
+            Self::Closed { .. } => "PUB-2011",
+            Self::ForeignNonce { .. } => "PUB-2012",
+            Self::Reorged { .. } => "PUB-3001",
+            Self::FinalityViolated { .. } => "PUB-3002",
+            Self::WindowLost { .. } => "PUB-3003",
+            Self::HeadStalled { .. } => "PUB-3004",
+            Self::HeadMoving { .. } => "PUB-3005",
+            Self::Halted { .. } => "PUB-4001",
+            Self::Resumed { .. } => "PUB-4002",
+            Self::Recovered { .. } => "PUB-4003",
+        }
+    }
+
+    /// How loud it is.
+    pub const fn level(&self) -> Level {
+        match self {
+            Self::HeartbeatBlocked { .. }
+            | Self::ForeignNonce { .. }
+            | Self::FinalityViolated { .. }
+            | Self::OutOfFunds { .. }
+            | Self::Halted { .. } => Level::Error,
+            Self::SignFailed {
+                fault: SignFault::Mismatch | SignFault::HighS | SignFault::Policy, ..
+            } => Level::Error,
+            Self::Closed { outcome: Outcome::Final | Outcome::NoopFilled, .. } => Level::Info,
+            Self::Sent { outcome: SendOutcome::Accepted | SendOutcome::Known, .. } => Level::Info,
+            Self::HeldBack { .. }
+            | Self::SourceLeftOut { .. }
+            | Self::RoundTaken { .. }
+            | Self::PreflightRefused { .. }
+            | Self::SignFailed { .. }
+            | Self::Sent { .. }
+            | Self::FeeCapReached { .. }
+            | Self::Orphaned { .. }
+            | Self::Closed { .. }
+            | Self::Reorged { .. }
+            | Self::WindowLost { .. }
+            | Self::HeadStalled { .. } => Level::Warn,
+            _ => Level::Info,
+        }
+    }
+
+    /// What an operator should do; empty where nothing needs doing.
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Self::HeldBack { hold, .. } | Self::HeartbeatBlocked { hold, .. } => hold.advice(),
+            Self::SourceLeftOut { why, .. } => why.advice(),
+            Self::RoundTaken { .. } => {
+                "Another transmitter writes to this aggregator; revoke its role unless it is your standby."
+            }
+            Self::PreflightRefused { .. } => {
+                "Read the reason: unpause the aggregator, grant the transmitter role, or widen the bounds."
+            }
+            Self::SignFailed { fault: SignFault::Mismatch | SignFault::HighS, .. } => {
+                "The signer signed something else, or with another key. Treat it as compromised until explained; nothing was sent."
+            }
+            Self::SignFailed { fault: SignFault::Policy, .. } => {
+                "The transaction breaks our own signing policy; report this as a defect."
+            }
+            Self::SignFailed { .. } => {
+                "Check that the remote signer is up, reachable and has the key loaded. The nonce is kept."
+            }
+            Self::Sent { outcome: SendOutcome::Forbidden, .. } => {
+                "The node refuses this account or chain id; check permissioning and the signer's chain id."
+            }
+            Self::FeeCapReached { .. } => {
+                "Raise fees.max_fee if this price is acceptable; meanwhile the highest attempt is sent again."
+            }
+            Self::OutOfFunds { .. } => "Send native currency to the account; it resumes by itself.",
+            Self::Closed { outcome: Outcome::Reverted, .. } => {
+                "The contract refused a mined transaction; read its revert reason and the aggregator's state."
+            }
+            Self::ForeignNonce { .. } => {
+                "Somebody else uses this key, or the journal is an old copy. Find out which; then restart with --acknowledge-halts."
+            }
+            Self::FinalityViolated { .. } => {
+                "Blocks that counted as final were replaced. Check the nodes and validators, then restart with --acknowledge-halts."
+            }
+            Self::WindowLost { .. } => "No action; everything open is checked against the chain again.",
+            Self::HeadStalled { .. } => {
+                "Check the node and, on your own network, that a quorum of validators is up."
+            }
+            Self::Halted { .. } => {
+                "Read the reason, repair the cause, then restart with --acknowledge-halts."
+            }
+            _ => "",
+        }
+    }
+}

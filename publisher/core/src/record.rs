@@ -1,0 +1,162 @@
+//! The journal's vocabulary: what is written before it is done, and what recovery reads back.
+//!
+//! Records are facts and are only ever appended. The same record again is harmless; a different one under the same
+//! key is refused by the store, because it would mean two histories.
+
+use crate::quote::FeedId;
+use crate::time::Wall;
+use crate::tx::{Attempt, Receipt, SendOutcome, Work};
+use alloy_primitives::{Address, B256};
+
+/// One fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// `work` owns `nonce` of `account` for ever. Key: account, nonce.
+    Intent {
+        /// The account.
+        account: Address,
+        /// The nonce.
+        nonce: u64,
+        /// What it is for.
+        work: Work,
+        /// When it was planned.
+        at: Wall,
+    },
+    /// Signed bytes exist and may leave the process. Key: hash; also account, nonce, seq.
+    Attempt {
+        /// The account.
+        account: Address,
+        /// The nonce.
+        nonce: u64,
+        /// The signed transaction.
+        attempt: Attempt,
+        /// When it was signed.
+        at: Wall,
+    },
+    /// What the nodes said to an attempt; the newest counts.
+    Sent {
+        /// Transaction hash.
+        hash: B256,
+        /// What it means.
+        outcome: SendOutcome,
+        /// When.
+        at: Wall,
+    },
+    /// A canonical block includes an attempt of this nonce.
+    Included {
+        /// The account.
+        account: Address,
+        /// The nonce.
+        nonce: u64,
+        /// Where.
+        receipt: Receipt,
+    },
+    /// The including block left the canonical chain.
+    Orphaned {
+        /// The account.
+        account: Address,
+        /// The nonce.
+        nonce: u64,
+    },
+    /// The nonce is done with. Nothing reopens it.
+    Closed {
+        /// The account.
+        account: Address,
+        /// The nonce.
+        nonce: u64,
+        /// How it ended.
+        outcome: Outcome,
+        /// When.
+        at: Wall,
+    },
+    /// Something stands still until an operator acknowledges it.
+    Halted {
+        /// What stands still.
+        scope: Scope,
+        /// Why, for people.
+        reason: String,
+        /// When.
+        at: Wall,
+    },
+    /// An operator acknowledged a halt.
+    Resumed {
+        /// What goes on.
+        scope: Scope,
+        /// When.
+        at: Wall,
+    },
+}
+
+/// How an intent ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its work is on the final chain.
+    Final,
+    /// It was included with status 0, finally.
+    Reverted,
+    /// An empty transaction took the nonce, finally.
+    NoopFilled,
+    /// A transaction we never journalled took the nonce.
+    Foreign,
+}
+
+impl Outcome {
+    /// The name in logs, metrics and the journal.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Final => "final",
+            Self::Reverted => "reverted",
+            Self::NoopFilled => "noop_filled",
+            Self::Foreign => "foreign",
+        }
+    }
+
+    /// The outcome of that name.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Final, Self::Reverted, Self::NoopFilled, Self::Foreign].into_iter().find(|o| o.code() == code)
+    }
+}
+
+/// What a halt stops.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// One feed.
+    Feed(FeedId),
+    /// Everything that one account sends.
+    Account(Address),
+    /// Everything.
+    Chain,
+}
+
+/// What a journal knows at start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Accounts that ever had an intent.
+    pub accounts: Vec<RecoveredAccount>,
+    /// Halts nobody has acknowledged.
+    pub halts: Vec<(Scope, String)>,
+    /// The latest block in which something of ours became final: it must still be canonical.
+    pub anchor: Option<(u64, B256)>,
+}
+
+/// One account's part of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveredAccount {
+    /// The account.
+    pub account: Address,
+    /// One more than the highest nonce ever given to an intent.
+    pub next_nonce: u64,
+    /// Intents that are not closed, by nonce.
+    pub open: Vec<RecoveredIntent>,
+}
+
+/// An intent that is not closed. An inclusion is not carried over: recovery asks the chain again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveredIntent {
+    /// Its nonce.
+    pub nonce: u64,
+    /// What it is for.
+    pub work: Work,
+    /// Its attempts, by seq.
+    pub attempts: Vec<Attempt>,
+}
