@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Owned} from "./Owned.sol";
+import {RoundHistory} from "./RoundHistory.sol";
+import {IAggregator} from "./interfaces/IAggregator.sol";
+import {IAggregatorV2V3} from "./interfaces/IAggregatorV2V3.sol";
+import {ITypeAndVersion} from "./interfaces/ITypeAndVersion.sol";
+
+/// @title A feed written by one transmitter, with every round kept and read by anyone.
+/// @notice A submission reads two slots (the sender's role, the hot word, which also holds the pause bit) and
+/// writes one; every third round writes one more. The price of packing is in `RoundHistory`.
+/// It does not aggregate, bill, or call anyone.
+contract Aggregator is IAggregator, RoundHistory, Owned {
+    uint256 private constant TRANSMITTER = 1;
+
+    /// @inheritdoc IAggregatorV2V3
+    uint8 public immutable override decimals;
+    /// @inheritdoc IAggregator
+    int256 public immutable override minAnswer;
+    /// @inheritdoc IAggregator
+    int256 public immutable override maxAnswer;
+
+    /// @inheritdoc IAggregatorV2V3
+    uint256 public constant override version = 1;
+    /// @inheritdoc ITypeAndVersion
+    string public constant override typeAndVersion = "Aggregator 1.0.0";
+
+    /// @dev Flags of each account; bit 0 is the right to submit.
+    mapping(address account => uint256 flags) private _roles;
+
+    /// @inheritdoc IAggregatorV2V3
+    string public override description;
+
+    /// @param decimals_ decimal places of every answer
+    /// @param description_ what the feed prices, such as "ETH / USD"
+    /// @param minAnswer_ the smallest answer accepted
+    /// @param maxAnswer_ the largest answer accepted
+    /// @param owner_ who administers the feed
+    /// @param transmitter who may submit from the start; zero for nobody
+    constructor(
+        uint8 decimals_,
+        string memory description_,
+        int256 minAnswer_,
+        int256 maxAnswer_,
+        address owner_,
+        address transmitter
+    ) Owned(owner_) {
+        // A wider answer would be cut when it is stored outside the packed word.
+        bool storable = minAnswer_ >= type(int176).min && maxAnswer_ <= type(int176).max;
+        if (!storable || minAnswer_ > maxAnswer_) revert InvalidBounds(minAnswer_, maxAnswer_);
+        decimals = decimals_;
+        minAnswer = minAnswer_;
+        maxAnswer = maxAnswer_;
+        description = description_;
+        if (transmitter != address(0)) _setTransmitter(transmitter, true);
+    }
+
+    /// @inheritdoc IAggregator
+    function submit(uint256 roundId, int256 answer) external override {
+        if (_roles[msg.sender] & TRANSMITTER == 0) revert NotTransmitter(msg.sender);
+        uint256 hot = _load();
+        if (_isPaused(hot)) revert Paused();
+        unchecked {
+            uint256 expected = _latestOf(hot) + 1;
+            if (roundId != expected) revert StaleRound(roundId, expected);
+        }
+        if (answer < minAnswer || answer > maxAnswer) revert AnswerOutOfBounds(answer, minAnswer, maxAnswer);
+        _append(hot, answer);
+        emit NewRound(roundId, msg.sender, block.timestamp);
+        emit AnswerUpdated(answer, roundId, block.timestamp);
+    }
+
+    /// @inheritdoc IAggregator
+    function setTransmitter(address transmitter, bool authorised) external override onlyOwner {
+        if (transmitter == address(0)) revert InvalidTransmitter(transmitter);
+        if (isTransmitter(transmitter) != authorised) _setTransmitter(transmitter, authorised);
+    }
+
+    /// @inheritdoc IAggregator
+    function pause() external override onlyOwner {
+        _changePause(true);
+    }
+
+    /// @inheritdoc IAggregator
+    function unpause() external override onlyOwner {
+        _changePause(false);
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestRoundData()
+        external
+        view
+        override
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        uint256 hot = _load();
+        roundId = uint80(_latestOf(hot));
+        require(roundId != 0, "No data present");
+        (answer, updatedAt) = _latestRound(hot);
+        return (roundId, answer, updatedAt, updatedAt, roundId);
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function getRoundData(uint80 roundId_)
+        external
+        view
+        override
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        uint256 hot = _load();
+        require(_exists(hot, roundId_), "No data present");
+        (answer, updatedAt) = _round(hot, roundId_);
+        return (roundId_, answer, updatedAt, updatedAt, roundId_);
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestAnswer() external view override returns (int256 answer) {
+        uint256 hot = _load();
+        if (_latestOf(hot) != 0) (answer,) = _latestRound(hot);
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestTimestamp() external view override returns (uint256 updatedAt) {
+        uint256 hot = _load();
+        if (_latestOf(hot) != 0) (, updatedAt) = _latestRound(hot);
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestRound() external view override returns (uint256) {
+        return _latestOf(_load());
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function getAnswer(uint256 roundId) external view override returns (int256 answer) {
+        uint256 hot = _load();
+        if (_exists(hot, roundId)) (answer,) = _round(hot, roundId);
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function getTimestamp(uint256 roundId) external view override returns (uint256 updatedAt) {
+        uint256 hot = _load();
+        if (_exists(hot, roundId)) (, updatedAt) = _round(hot, roundId);
+    }
+
+    /// @inheritdoc IAggregator
+    function feedState(address transmitter)
+        external
+        view
+        override
+        returns (uint256 latestRound_, int256 latestAnswer_, uint256 updatedAt, bool paused_, bool authorised)
+    {
+        uint256 hot = _load();
+        latestRound_ = _latestOf(hot);
+        if (latestRound_ != 0) (latestAnswer_, updatedAt) = _latestRound(hot);
+        paused_ = _isPaused(hot);
+        authorised = isTransmitter(transmitter);
+    }
+
+    /// @inheritdoc IAggregator
+    function paused() external view override returns (bool) {
+        return _isPaused(_load());
+    }
+
+    /// @inheritdoc IAggregator
+    function isTransmitter(address account) public view override returns (bool) {
+        return _roles[account] & TRANSMITTER != 0;
+    }
+
+    /// @dev Compared in full width: a cut id would name another round.
+    function _exists(uint256 hot, uint256 roundId) private pure returns (bool) {
+        return roundId != 0 && roundId <= _latestOf(hot);
+    }
+
+    function _setTransmitter(address transmitter, bool authorised) private {
+        _roles[transmitter] = authorised ? TRANSMITTER : 0;
+        emit TransmitterChanged(transmitter, authorised);
+    }
+
+    function _changePause(bool paused_) private {
+        if (_isPaused(_load()) == paused_) return;
+        _setPaused(paused_);
+        emit PauseChanged(paused_, msg.sender);
+    }
+}

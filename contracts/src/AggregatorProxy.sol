@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Owned} from "./Owned.sol";
+import {IAggregatorProxy} from "./interfaces/IAggregatorProxy.sol";
+import {IAggregatorV2V3} from "./interfaces/IAggregatorV2V3.sol";
+import {ITypeAndVersion} from "./interfaces/ITypeAndVersion.sol";
+
+/// @title The phase proxy.
+/// @notice Reads are calls, never delegate calls: the proxy has no rounds of its own to be mistaken for the
+/// aggregator's. A read costs one slot and one call more than the aggregator's own.
+contract AggregatorProxy is IAggregatorProxy, Owned {
+    uint256 private constant PHASE_SHIFT = 64;
+    uint256 private constant ROUNDS_REQUIRED = 3;
+    uint256 private constant BPS = 10_000;
+    uint32 private constant DEFAULT_MAX_AGE_SECONDS = 1 days;
+    uint32 private constant DEFAULT_MAX_DEVIATION_BPS = 1000;
+    uint32 private constant NO_COMPARISON = type(uint32).max;
+
+    /// @dev The aggregator that is read, and its phase, in one slot.
+    struct Phase {
+        address aggregator;
+        uint16 id;
+    }
+
+    /// @dev An aggregator that awaits confirmation and what is demanded of it, in one slot.
+    struct Proposal {
+        address aggregator;
+        uint32 maxAgeSeconds;
+        uint32 maxDeviationBps;
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    /// @dev Taken from the first aggregator and demanded of every later one.
+    uint8 public immutable override decimals;
+
+    /// @inheritdoc ITypeAndVersion
+    string public constant override typeAndVersion = "AggregatorProxy 1.0.0";
+
+    Phase private _current;
+    Proposal private _proposal;
+
+    /// @inheritdoc IAggregatorProxy
+    mapping(uint16 phase => address aggregator) public override phaseAggregators;
+
+    /// @param first the first aggregator; nobody depends on it yet, so it may be without rounds
+    /// @param owner_ who administers the proxy
+    constructor(address first, address owner_) Owned(owner_) {
+        if (first.code.length == 0) revert NotAContract(first);
+        decimals = IAggregatorV2V3(first).decimals();
+        _enter(first);
+    }
+
+    /// @inheritdoc IAggregatorProxy
+    function proposeAggregator(address proposed) external override onlyOwner {
+        _propose(proposed, DEFAULT_MAX_AGE_SECONDS, DEFAULT_MAX_DEVIATION_BPS);
+    }
+
+    /// @inheritdoc IAggregatorProxy
+    function proposeAggregatorWithBounds(address proposed, uint32 maxAgeSeconds, uint32 maxDeviationBps)
+        external
+        override
+        onlyOwner
+    {
+        _propose(proposed, maxAgeSeconds, maxDeviationBps);
+    }
+
+    /// @inheritdoc IAggregatorProxy
+    function confirmAggregator(address proposed) external override onlyOwner {
+        Proposal memory proposal = _proposal;
+        require(proposal.aggregator != address(0), "No proposed aggregator present");
+        require(proposal.aggregator == proposed, "Invalid proposed aggregator");
+        _examine(proposal);
+        delete _proposal;
+        _enter(proposed);
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestRoundData()
+        external
+        view
+        override
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        Phase memory phase = _current;
+        (roundId, answer, startedAt, updatedAt, answeredInRound) =
+            IAggregatorV2V3(phase.aggregator).latestRoundData();
+        require(updatedAt != 0, "No data present");
+        roundId = uint80(_proxied(phase.id, roundId));
+        answeredInRound = uint80(_proxied(phase.id, answeredInRound));
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function getRoundData(uint80 roundId_)
+        external
+        view
+        override
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        uint16 phase = uint16(roundId_ >> PHASE_SHIFT);
+        address source = phaseAggregators[phase];
+        require(source != address(0), "No data present");
+        (roundId, answer, startedAt, updatedAt, answeredInRound) =
+            IAggregatorV2V3(source).getRoundData(uint64(roundId_));
+        require(updatedAt != 0, "No data present");
+        roundId = uint80(_proxied(phase, roundId));
+        answeredInRound = uint80(_proxied(phase, answeredInRound));
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestAnswer() external view override returns (int256) {
+        return IAggregatorV2V3(_current.aggregator).latestAnswer();
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestTimestamp() external view override returns (uint256) {
+        return IAggregatorV2V3(_current.aggregator).latestTimestamp();
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestRound() external view override returns (uint256) {
+        Phase memory phase = _current;
+        return _proxied(phase.id, IAggregatorV2V3(phase.aggregator).latestRound());
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function getAnswer(uint256 roundId) external view override returns (int256) {
+        address source = _sourceOf(roundId);
+        return source == address(0) ? int256(0) : IAggregatorV2V3(source).getAnswer(uint64(roundId));
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function getTimestamp(uint256 roundId) external view override returns (uint256) {
+        address source = _sourceOf(roundId);
+        return source == address(0) ? 0 : IAggregatorV2V3(source).getTimestamp(uint64(roundId));
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function description() external view override returns (string memory) {
+        return IAggregatorV2V3(_current.aggregator).description();
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function version() external view override returns (uint256) {
+        return IAggregatorV2V3(_current.aggregator).version();
+    }
+
+    /// @inheritdoc IAggregatorProxy
+    function aggregator() external view override returns (address) {
+        return _current.aggregator;
+    }
+
+    /// @inheritdoc IAggregatorProxy
+    function phaseId() external view override returns (uint16) {
+        return _current.id;
+    }
+
+    /// @inheritdoc IAggregatorProxy
+    function proposedAggregator() external view override returns (address) {
+        return _proposal.aggregator;
+    }
+
+    /// @inheritdoc IAggregatorProxy
+    function proposalBounds() external view override returns (uint32 maxAgeSeconds, uint32 maxDeviationBps) {
+        return (_proposal.maxAgeSeconds, _proposal.maxDeviationBps);
+    }
+
+    /// @inheritdoc IAggregatorProxy
+    function proposedGetRoundData(uint80 roundId_)
+        external
+        view
+        override
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        return _proposed().getRoundData(roundId_);
+    }
+
+    /// @inheritdoc IAggregatorProxy
+    function proposedLatestRoundData()
+        external
+        view
+        override
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        return _proposed().latestRoundData();
+    }
+
+    function _propose(address proposed, uint32 maxAgeSeconds, uint32 maxDeviationBps) private {
+        if (proposed == address(0)) {
+            delete _proposal;
+        } else {
+            if (proposed.code.length == 0) revert NotAContract(proposed);
+            _proposal = Proposal(proposed, maxAgeSeconds, maxDeviationBps);
+            emit ProposalBounds(proposed, maxAgeSeconds, maxDeviationBps);
+        }
+        emit AggregatorProposed(_current.aggregator, proposed);
+    }
+
+    function _enter(address next) private {
+        Phase memory previous = _current;
+        uint16 id = previous.id + 1;
+        _current = Phase(next, id);
+        phaseAggregators[id] = next;
+        emit AggregatorConfirmed(previous.aggregator, next);
+    }
+
+    /// @dev Reverts unless consumers can go on reading, over the proposed aggregator, what they read before.
+    function _examine(Proposal memory proposal) private view {
+        IAggregatorV2V3 proposed = IAggregatorV2V3(proposal.aggregator);
+        // A contract can be gone by the time its proposal is confirmed.
+        if (proposal.aggregator.code.length == 0) revert NotAContract(proposal.aggregator);
+        uint8 given = proposed.decimals();
+        if (given != decimals) revert DecimalsDiffer(given, decimals);
+
+        uint256 latest = proposed.latestRound();
+        if (latest < ROUNDS_REQUIRED) revert TooFewRounds(latest, ROUNDS_REQUIRED);
+        (uint80 roundId, int256 answer,, uint256 updatedAt,) = proposed.latestRoundData();
+        _proxied(0, roundId);
+        for (uint80 back = 1; back < ROUNDS_REQUIRED; ++back) {
+            (,,, uint256 earlier,) = proposed.getRoundData(roundId - back);
+            require(earlier != 0, "No data present");
+        }
+        if (updatedAt > block.timestamp) revert RoundInFuture(updatedAt, block.timestamp);
+        uint256 oldest =
+            block.timestamp < proposal.maxAgeSeconds ? 0 : block.timestamp - proposal.maxAgeSeconds;
+        if (updatedAt < oldest) revert RoundTooOld(updatedAt, oldest);
+
+        if (proposal.maxDeviationBps == NO_COMPARISON) return;
+        (, int256 present,,,) = IAggregatorV2V3(_current.aggregator).latestRoundData();
+        if (!_within(answer, present, proposal.maxDeviationBps)) {
+            revert AnswerTooFar(answer, present, proposal.maxDeviationBps);
+        }
+    }
+
+    /// @dev Whether `|answer - present| <= present * bps / 10,000`, exactly and for all numbers.
+    function _within(int256 answer, int256 present, uint256 bps) private pure returns (bool) {
+        unchecked {
+            uint256 difference =
+                answer > present ? uint256(answer) - uint256(present) : uint256(present) - uint256(answer);
+            uint256 magnitude = present < 0 ? 0 - uint256(present) : uint256(present);
+            if (difference > type(uint256).max / BPS) return false;
+            if (bps != 0 && magnitude > type(uint256).max / bps) return true;
+            return difference * BPS <= magnitude * bps;
+        }
+    }
+
+    function _proposed() private view returns (IAggregatorV2V3) {
+        address proposed = _proposal.aggregator;
+        require(proposed != address(0), "No proposed aggregator present");
+        return IAggregatorV2V3(proposed);
+    }
+
+    /// @dev The aggregator a proxied id points to, zero for an unknown phase or an id of more than 80 bits.
+    function _sourceOf(uint256 roundId) private view returns (address) {
+        if (roundId > type(uint80).max) return address(0);
+        return phaseAggregators[uint16(roundId >> PHASE_SHIFT)];
+    }
+
+    /// @dev The proxied id of an aggregator's round.
+    function _proxied(uint16 phase, uint256 roundId) private pure returns (uint256) {
+        if (roundId > type(uint64).max) revert RoundIdTooWide(roundId);
+        return uint256(phase) << PHASE_SHIFT | roundId;
+    }
+}
