@@ -5,7 +5,10 @@
 //! core drives the daemon, the contract rollout, the simulator and the tests.
 
 pub mod aggregate;
+pub mod book;
 pub mod event;
+pub mod fees;
+pub mod head;
 pub mod policy;
 pub mod price;
 pub mod quote;

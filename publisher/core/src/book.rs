@@ -1,0 +1,270 @@
+//! The latest quote of every market, and the values derived from one frozen look at all of them.
+//!
+//! A source of a feed is a path: one market, then the rates that convert it into the feed's quote asset
+//! (`binance BTC/USDT` via `USDT-USD`). All legs of a path are read at the same instant and a path is as old as its
+//! oldest leg, so a rate of yesterday can never meet a price of today. Whether paths are free of cycles and name
+//! only what exists is checked once, in [`Book::new`].
+
+use crate::aggregate::{Aggregation, Candidate, Estimate, LeftOut, Refusal, Rules, Sample, aggregate};
+use crate::price::Price;
+use crate::quote::{FeedId, MarketId, Observation, Quote, QuoteFault, SourceFault};
+use crate::time::{Span, Wall};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A quote may claim to be this far ahead of our clock.
+const FUTURE_TOLERANCE: Span = Span::from_s(2);
+/// A path converts through at most this many rates, rates of rates included.
+pub const MAX_HOPS: usize = 4;
+
+/// One path from a market to a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// The market that is read.
+    pub market: MarketId,
+    /// The rates it is multiplied with, in order.
+    pub via: Vec<FeedId>,
+}
+
+/// How a value is made from its sources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pricing {
+    /// Its sources.
+    pub paths: Vec<Path>,
+    /// The gates.
+    pub rules: Rules,
+    /// A quote older than this has no vote.
+    pub max_age: Span,
+}
+
+/// Why a set of pricings makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BookError {
+    /// A path names a rate that does not exist.
+    #[error("rate {rate} of {of} does not exist")]
+    UnknownRate {
+        /// The value whose path names it.
+        of: FeedId,
+        /// The name.
+        rate: FeedId,
+    },
+    /// A value is, over other rates, its own rate, or too many rates follow on one another.
+    #[error("{of} depends on itself or passes more than {MAX_HOPS} rates")]
+    TooDeep {
+        /// The value.
+        of: FeedId,
+    },
+}
+
+#[derive(Clone, Debug, Default)]
+struct Market {
+    quote: Option<Quote>,
+    fault: Option<SourceFault>,
+}
+
+/// The markets, and the values that can be derived from them.
+#[derive(Clone, Debug)]
+pub struct Book {
+    markets: BTreeMap<MarketId, Market>,
+    values: BTreeMap<FeedId, Pricing>,
+    readers: BTreeMap<MarketId, BTreeSet<FeedId>>,
+}
+
+impl Book {
+    /// A book over `values`: feeds and rates alike.
+    pub fn new(values: BTreeMap<FeedId, Pricing>) -> Result<Self, BookError> {
+        let mut book = Self { markets: BTreeMap::new(), values, readers: BTreeMap::new() };
+        for id in book.values.keys().cloned().collect::<Vec<_>>() {
+            let mut markets = BTreeSet::new();
+            book.collect(&id, &id, 0, &mut markets)?;
+            for market in markets {
+                book.markets.entry(market.clone()).or_default();
+                book.readers.entry(market).or_default().insert(id.clone());
+            }
+        }
+        Ok(book)
+    }
+
+    /// Every market that `id` reads, its rates' markets included.
+    fn collect(
+        &self,
+        root: &FeedId,
+        id: &FeedId,
+        depth: usize,
+        markets: &mut BTreeSet<MarketId>,
+    ) -> Result<(), BookError> {
+        if depth > MAX_HOPS {
+            return Err(BookError::TooDeep { of: root.clone() });
+        }
+        let pricing = self
+            .values
+            .get(id)
+            .ok_or_else(|| BookError::UnknownRate { of: root.clone(), rate: id.clone() })?;
+        for path in &pricing.paths {
+            markets.insert(path.market.clone());
+            for rate in &path.via {
+                self.collect(root, rate, depth + 1, markets)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every market that is read by anything.
+    pub fn markets(&self) -> impl Iterator<Item = &MarketId> {
+        self.markets.keys()
+    }
+
+    /// Takes an observation; returns the feeds and rates that read its market.
+    ///
+    /// An older quote never replaces a newer one. A fault keeps the last quote, which then ages out.
+    pub fn observe(&mut self, observation: Observation) -> impl Iterator<Item = &FeedId> {
+        let id = match &observation {
+            Observation::Quote(quote) => quote.market.clone(),
+            Observation::Missing { market, .. } => market.clone(),
+        };
+        if let Some(market) = self.markets.get_mut(&id) {
+            match observation {
+                Observation::Quote(quote) => {
+                    market.fault = None;
+                    if market.quote.as_ref().is_none_or(|old| quote.as_of >= old.as_of) {
+                        market.quote = Some(quote);
+                    }
+                }
+                Observation::Missing { fault, .. } => market.fault = Some(fault),
+            }
+        }
+        self.readers.get(&id).into_iter().flatten()
+    }
+
+    /// The latest quote of a market, and its present fault.
+    pub fn market(&self, id: &MarketId) -> (Option<&Quote>, Option<SourceFault>) {
+        self.markets.get(id).map_or((None, None), |m| (m.quote.as_ref(), m.fault))
+    }
+
+    /// The paths of a value, in the order of its verdicts.
+    pub fn paths(&self, id: &FeedId) -> &[Path] {
+        self.values.get(id).map_or(&[], |p| &p.paths)
+    }
+
+    /// The value of `id` at `now`, from one look at all markets.
+    pub fn evaluate(&self, id: &FeedId, now: Wall) -> Aggregation {
+        let Some(pricing) = self.values.get(id) else {
+            return Aggregation { value: Err(Refusal::Quorum { have: 0, need: 0 }), verdicts: Vec::new() };
+        };
+        let candidates: Vec<Candidate> = pricing
+            .paths
+            .iter()
+            .map(|path| Candidate {
+                venue: path.market.venue.clone(),
+                sample: self.sample(path, pricing.max_age, now),
+            })
+            .collect();
+        aggregate(&candidates, &pricing.rules)
+    }
+
+    fn sample(&self, path: &Path, max_age: Span, now: Wall) -> Result<Sample, LeftOut> {
+        let (quote, fault) = self.market(&path.market);
+        let quote = quote.ok_or(fault.map_or(LeftOut::NeverSeen, LeftOut::Failing))?;
+        if quote.as_of > now + FUTURE_TOLERANCE {
+            return Err(LeftOut::Future);
+        }
+        if now.since(quote.as_of) > max_age {
+            return Err(fault.map_or(LeftOut::Stale, LeftOut::Failing));
+        }
+        let mut price = quote.price().map_err(|fault| match fault {
+            QuoteFault::BadValue => LeftOut::BadValue,
+            QuoteFault::Crossed => LeftOut::Crossed,
+        })?;
+        let mut as_of = quote.as_of;
+        for rate in &path.via {
+            let Estimate { price: factor, as_of: rate_as_of, .. } =
+                self.evaluate(rate, now).value.map_err(|_| LeftOut::NoRate)?;
+            price = price.times(factor).filter(|p| *p > Price::ZERO).ok_or(LeftOut::BadValue)?;
+            as_of = as_of.min(rate_as_of);
+        }
+        Ok(Sample { price, as_of })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::price::Ratio;
+
+    fn pricing(paths: &[(&str, &[&str])], quorum: usize) -> Pricing {
+        Pricing {
+            paths: paths
+                .iter()
+                .map(|(venue, via)| Path {
+                    market: MarketId::new(venue, "S"),
+                    via: via.iter().map(|r| FeedId::new(r)).collect(),
+                })
+                .collect(),
+            rules: Rules { quorum, outlier_floor: Ratio::from_bps(50), refuse_spread: Ratio::from_bps(500) },
+            max_age: Span::from_s(30),
+        }
+    }
+
+    fn quote(venue: &str, price: &str, at_s: u64) -> Observation {
+        let at = Wall::from_s(at_s);
+        Observation::Quote(Quote {
+            market: MarketId::new(venue, "S"),
+            bid: None,
+            ask: None,
+            last: Some(price.parse().unwrap()),
+            as_of: at,
+            received: at,
+        })
+    }
+
+    fn book(values: &[(&str, Pricing)]) -> Result<Book, BookError> {
+        Book::new(values.iter().map(|(id, p)| (FeedId::new(id), p.clone())).collect())
+    }
+
+    #[test]
+    fn a_tether_price_is_converted_with_the_rate_of_the_same_instant() {
+        let mut book =
+            book(&[("BTC", pricing(&[("binance", &["USDT"])], 1)), ("USDT", pricing(&[("kraken", &[])], 1))])
+                .unwrap();
+        let btc = FeedId::new("BTC");
+        let readers: Vec<_> = book.observe(quote("kraken", "0.985", 10)).cloned().collect();
+        assert_eq!(readers, [btc.clone(), FeedId::new("USDT")]);
+        assert_eq!(book.evaluate(&btc, Wall::from_s(11)).verdicts, [(None, Some(LeftOut::NeverSeen))]);
+        book.observe(quote("binance", "67000", 11)).for_each(drop);
+        let estimate = book.evaluate(&btc, Wall::from_s(11)).value.unwrap();
+        assert_eq!(estimate.price.to_string(), "65995");
+        assert_eq!(estimate.as_of, Wall::from_s(10), "as old as the oldest leg");
+        // Once the rate is too old, no mixed value appears.
+        book.observe(quote("binance", "67000", 41)).for_each(drop);
+        assert_eq!(book.evaluate(&btc, Wall::from_s(41)).verdicts, [(None, Some(LeftOut::NoRate))]);
+    }
+
+    #[test]
+    fn quotes_age_come_from_the_future_or_arrive_late() {
+        let mut book = book(&[("F", pricing(&[("v", &[])], 1))]).unwrap();
+        let f = FeedId::new("F");
+        let why = |book: &Book, s| book.evaluate(&f, Wall::from_s(s)).verdicts[0].1;
+        book.observe(quote("v", "5", 100)).for_each(drop);
+        assert_eq!(why(&book, 97), Some(LeftOut::Future));
+        assert_eq!(why(&book, 98), None);
+        assert_eq!(why(&book, 130), None);
+        assert_eq!(why(&book, 131), Some(LeftOut::Stale));
+        book.observe(quote("v", "4", 99)).for_each(drop);
+        let value = book.evaluate(&f, Wall::from_s(100)).value.unwrap();
+        assert_eq!(value.price.to_string(), "5", "an older quote never replaces a newer one");
+        let market = MarketId::new("v", "S");
+        book.observe(Observation::Missing { market, fault: SourceFault::Timeout }).for_each(drop);
+        assert_eq!(why(&book, 101), None, "one failed poll does not take the vote away");
+        assert_eq!(why(&book, 131), Some(LeftOut::Failing(SourceFault::Timeout)));
+    }
+
+    #[test]
+    fn cycles_and_unknown_rates_are_refused() {
+        let unknown = book(&[("A", pricing(&[("v", &["B"])], 1))]);
+        assert_eq!(
+            unknown.err(),
+            Some(BookError::UnknownRate { of: FeedId::new("A"), rate: FeedId::new("B") })
+        );
+        let cycle = book(&[("A", pricing(&[("v", &["B"])], 1)), ("B", pricing(&[("v", &["A"])], 1))]);
+        assert_eq!(cycle.err(), Some(BookError::TooDeep { of: FeedId::new("A") }));
+    }
+}
