@@ -1,0 +1,274 @@
+//! A small HTTP/1 server on loopback that can also misbehave below HTTP.
+//!
+//! Invariants: only loopback addresses are served; at most [`MAX_CONNECTIONS`] connections are open; dropping
+//! the [`Server`] ends its accept loop and every connection with it, even one that is stalling on purpose.
+//!
+//! It exists because `axum::serve` can neither close a connection without an answer nor be stopped while a
+//! handler sleeps.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use hyper::body::{Body as HttpBody, Frame};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
+
+/// Most connections served at once; more wait in the kernel's queue.
+pub const MAX_CONNECTIONS: usize = 512;
+
+/// How long the first part of a truncated body has to reach the wire.
+const FLUSH: Duration = Duration::from_millis(20);
+
+/// A running server; it stops when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    accepting: JoinHandle<()>,
+}
+
+impl Server {
+    /// Serves `router` at `bind`; port 0 takes a free one. An address that is not loopback is
+    /// `InvalidInput`, because the doubles hold test keys and obey whoever asks.
+    pub async fn start(bind: SocketAddr, router: Router) -> io::Result<Self> {
+        if !bind.ip().is_loopback() {
+            let reason = format!("{bind} is not a loopback address; a double serves this machine only");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        let listener = TcpListener::bind(bind).await?;
+        let address = listener.local_addr()?;
+        Ok(Self { address, accepting: tokio::spawn(accept(listener, router)) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops, and returns once the port is closed and every connection is gone.
+    pub async fn stop(mut self) {
+        self.accepting.abort();
+        // The only outcomes are "cancelled" and "ended", and both are what was asked for.
+        let _ = (&mut self.accepting).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// The accept loop owns all connections, so that ending it ends them.
+async fn accept(listener: TcpListener, router: Router) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+                Ok((stream, _)) => drop(connections.spawn(converse(stream, router.clone()))),
+                // Out of descriptors or a peer that left while queued: the next accept may do better.
+                Err(_) => sleep(Duration::from_millis(20)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, router: Router) {
+    // Small answers go out at once; a refusal only costs latency.
+    let _ = stream.set_nodelay(true);
+    let answer = service_fn(move |request| {
+        let router = TowerToHyperService::new(router.clone());
+        async move {
+            let answered: Result<Response, Infallible> = router.call(request).await;
+            match answered {
+                Ok(response) if response.extensions().get::<HangUp>().is_none() => Ok(response),
+                _ => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
+            }
+        }
+    });
+    // A connection that ends in an error is what half of the faults are for.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+}
+
+/// A response extension: close the connection instead of answering.
+#[derive(Clone, Copy, Debug)]
+struct HangUp;
+
+/// A response that never reaches the wire: the connection closes without an answer.
+pub fn hang_up() -> Response {
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(HangUp);
+    response
+}
+
+/// The response's head and the first `keep` bytes of `whole`, then a closed connection: the announced length
+/// is that of the whole body.
+pub fn truncated(mut response: Response, whole: &Bytes, keep: usize) -> Response {
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
+    let kept = whole.slice(..keep.min(whole.len()));
+    *response.body_mut() = Body::new(Unreliable { chunk: Some(kept), pause: Box::pin(sleep(FLUSH)) });
+    response
+}
+
+/// The response with `whole` sent one byte per `every`, its length announced.
+pub fn dripping(mut response: Response, whole: &Bytes, every: Duration) -> Response {
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
+    let mut pace = interval(every.max(Duration::from_millis(1)));
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    *response.body_mut() = Body::new(Drip { pace, rest: whole.clone() });
+    response
+}
+
+/// The response with `start` and then white space up to `total` bytes. The length is not announced, so a
+/// reader has to count for itself; the server never holds more than one chunk.
+pub fn padded(mut response: Response, start: Bytes, total: u64) -> Response {
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    let padding = total.saturating_sub(u64::try_from(start.len()).unwrap_or(u64::MAX));
+    *response.body_mut() = Body::new(Padding { start: Some(start), padding });
+    response
+}
+
+/// One chunk, then an error that makes the server drop the connection.
+struct Unreliable {
+    chunk: Option<Bytes>,
+    /// The server flushes only when the body has nothing more to say at the moment.
+    pause: Pin<Box<Sleep>>,
+}
+
+impl HttpBody for Unreliable {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(chunk) = self.chunk.take() {
+            return Poll::Ready(Some(Ok(Frame::data(chunk))));
+        }
+        self.pause.as_mut().poll(context).map(|()| Some(Err(io::ErrorKind::ConnectionAborted.into())))
+    }
+}
+
+struct Drip {
+    pace: Interval,
+    rest: Bytes,
+}
+
+impl HttpBody for Drip {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        self.pace.poll_tick(context).map(|_| Some(Ok(Frame::data(self.rest.split_to(1)))))
+    }
+}
+
+struct Padding {
+    start: Option<Bytes>,
+    padding: u64,
+}
+
+/// What one chunk of padding is made of.
+static SPACES: [u8; 16_384] = [b' '; 16_384];
+
+impl HttpBody for Padding {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(start) = self.start.take() {
+            return Poll::Ready(Some(Ok(Frame::data(start))));
+        }
+        let chunk = usize::try_from(self.padding).unwrap_or(usize::MAX).min(SPACES.len());
+        if chunk == 0 {
+            return Poll::Ready(None);
+        }
+        self.padding -= u64::try_from(chunk).unwrap_or_default();
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&SPACES).slice(..chunk)))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+
+    use super::*;
+
+    fn loopback() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 0))
+    }
+
+    async fn fetch(server: &Server, path: &str) -> Result<String, reqwest::Error> {
+        let response = reqwest::get(format!("http://{}{path}", server.address())).await?;
+        response.text().await
+    }
+
+    #[tokio::test]
+    async fn only_loopback_is_served() {
+        let open = Server::start(SocketAddr::from(([0, 0, 0, 0], 0)), Router::new()).await;
+        assert_eq!(open.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[tokio::test]
+    async fn stopping_ends_a_stalled_connection_and_frees_the_port() {
+        let forever = get(|| async {
+            sleep(Duration::from_secs(3_600)).await;
+            "late"
+        });
+        let server = Server::start(loopback(), Router::new().route("/", forever)).await.unwrap();
+        let address = server.address();
+        let asked = tokio::spawn(reqwest::get(format!("http://{address}/")));
+        sleep(Duration::from_millis(100)).await;
+        server.stop().await;
+        assert!(asked.await.unwrap().is_err());
+        assert!(TcpStream::connect(address).await.is_err());
+        Server::start(address, Router::new()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_wire_can_be_cut_starved_and_flooded() {
+        let whole = Bytes::from_static(b"0123456789");
+        let (cut, slow) = (whole.clone(), whole.clone());
+        let router = Router::new()
+            .route("/gone", get(|| async { hang_up() }))
+            .route("/cut", get(|| async move { truncated(Response::default(), &cut, 5) }))
+            .route(
+                "/slow",
+                get(|| async move { dripping(Response::default(), &slow, Duration::from_millis(5)) }),
+            )
+            .route("/big", get(|| async { padded(Response::default(), Bytes::from_static(b"{}"), 100_000) }))
+            .route("/fine", get(|| async { "fine" }));
+        let server = Server::start(loopback(), router).await.unwrap();
+
+        assert!(fetch(&server, "/gone").await.is_err());
+        assert!(fetch(&server, "/cut").await.is_err());
+        assert_eq!(fetch(&server, "/slow").await.unwrap(), "0123456789");
+        let big = fetch(&server, "/big").await.unwrap();
+        assert_eq!((big.len(), big.trim()), (100_000, "{}"));
+        assert_eq!(fetch(&server, "/fine").await.unwrap(), "fine");
+    }
+}

@@ -1,0 +1,47 @@
+//! A venue as one request sees it: its markets with their faults already applied.
+
+use super::pair::Pair;
+use super::row::Row;
+
+/// What the venue knows of a symbol.
+#[derive(Debug)]
+pub(crate) enum Found<'a> {
+    /// It is traded.
+    Row(&'a Row),
+    /// It is traded, but missing from the answer.
+    Missing,
+    /// The venue has no such market.
+    Unknown,
+}
+
+/// The markets of one venue at the moment of one request.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    rows: Vec<Row>,
+    empty: bool,
+}
+
+impl Desk {
+    pub(crate) fn new(rows: Vec<Row>, empty: bool) -> Self {
+        Self { rows, empty }
+    }
+
+    /// Every market in the venue's list.
+    pub(crate) fn all(&self) -> Vec<&Row> {
+        self.rows.iter().filter(|row| !row.hidden && !self.empty).collect()
+    }
+
+    /// The market that `is_it` recognises.
+    pub(crate) fn find(&self, is_it: impl Fn(&Pair) -> bool) -> Found<'_> {
+        match self.rows.iter().find(|row| is_it(&row.pair)) {
+            None => Found::Unknown,
+            Some(row) if row.hidden || self.empty => Found::Missing,
+            Some(row) => Found::Row(row),
+        }
+    }
+
+    /// Whether a list has to be empty and a single answer has to be blank.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.empty
+    }
+}

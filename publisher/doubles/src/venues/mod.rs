@@ -1,0 +1,107 @@
+//! Five exchanges and one made-up API, served from one loopback port in their real wire formats.
+//!
+//! One server carries a path prefix per venue, so a base URL is all a client has to change. The prices come
+//! from one [`Market`]: set by hand, moved along a scripted path, or walking at random from a seed. Every venue
+//! can be made to fail by a [`Fault`], and every price that was served is kept (bounded), so that a test can
+//! work out the right answer without asking the program under test.
+//!
+//! Invariants: `bid <= last <= ask`, symmetric around the last price, unless a fault says otherwise; the last
+//! price is the set price digit by digit; the venue's clock is the machine's.
+//!
+//! Deliberately absent: order books, WebSockets, authentication, and rate limits that fire by themselves.
+
+mod answer;
+mod binance;
+mod bitstamp;
+mod coinbase;
+mod control;
+mod custom;
+mod deliver;
+mod desk;
+mod fault;
+mod kraken;
+mod market;
+mod okx;
+mod pair;
+mod prices;
+mod record;
+mod refusal;
+mod row;
+
+use std::io;
+use std::net::SocketAddr;
+
+pub use fault::Fault;
+pub use market::{Market, Refused};
+pub use pair::{NotAPair, Pair, UnknownVenue, Venue};
+pub use prices::{Step, Walk};
+pub use record::Served;
+
+use crate::loopback::Server;
+
+/// What the simulator starts with.
+#[derive(Clone, Debug)]
+pub struct SimConfig {
+    /// Loopback address; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Markets and their first prices, such as `("BTC/USD", "67000.12")`. For each `X/USD` an `X/USDT` is
+    /// listed too; until it gets a price of its own it is `X/USD` over `USDT/USD`.
+    pub prices: Vec<(String, String)>,
+    /// Most served prices remembered; the oldest go first.
+    pub served_max: usize,
+}
+
+impl Default for SimConfig {
+    /// BTC, ETH and USDT in USD (and the former two in USDT, at a tether of exactly one dollar).
+    fn default() -> Self {
+        let prices = [("BTC/USD", "67000.00"), ("ETH/USD", "3500.00"), ("USDT/USD", "1.0000")];
+        Self {
+            bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+            prices: prices.map(|(pair, price)| (pair.to_owned(), price.to_owned())).to_vec(),
+            served_max: 65_536,
+        }
+    }
+}
+
+/// The running venues. They stop when this is dropped.
+#[derive(Debug)]
+pub struct VenueSimulator {
+    server: Server,
+    market: Market,
+}
+
+impl VenueSimulator {
+    /// Starts serving. A pair or price that does not parse, and an address that is not loopback, are
+    /// `InvalidInput`.
+    pub async fn start(config: SimConfig) -> io::Result<Self> {
+        let market = Market::new(config.served_max);
+        for (pair, price) in &config.prices {
+            market.set_price(pair, price).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
+        }
+        let server = Server::start(config.bind, deliver::router(market.clone())).await?;
+        Ok(Self { server, market })
+    }
+
+    /// The URL that stands for the venue's host, without a trailing slash: `http://127.0.0.1:PORT/kraken`.
+    pub fn base_url(&self, venue: Venue) -> String {
+        format!("http://{}/{venue}", self.server.address())
+    }
+
+    /// The URL under which `/prices`, `/price`, `/walk`, `/fault` and their like are driven by hand.
+    pub fn control_url(&self) -> String {
+        format!("http://{}/control", self.server.address())
+    }
+
+    /// The handle on prices, faults and records. Clones act on the same market.
+    pub fn market(&self) -> &Market {
+        &self.market
+    }
+
+    /// Stops, and returns once the port is closed.
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! The venues over real HTTP: their formats as published, and every fault as a client meets it.
+
+mod faults;
+mod formats;
+mod levers;
+
+use super::*;
+
+async fn simulator(prices: &[(&str, &str)]) -> VenueSimulator {
+    let prices = prices.iter().map(|(pair, price)| ((*pair).to_owned(), (*price).to_owned())).collect();
+    VenueSimulator::start(SimConfig { prices, ..SimConfig::default() }).await.unwrap()
+}
+
+/// Bitcoin, ether and tether at prices that no venue would round.
+async fn usual() -> VenueSimulator {
+    simulator(&[("BTC/USD", "67000.12"), ("ETH/USD", "3456.7"), ("USDT/USD", "1.0000")]).await
+}
+
+/// A client that follows nothing and gives up soon.
+fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(std::time::Duration::from_secs(5))
+        .no_proxy()
+        .build()
+        .unwrap()
+}
+
+async fn get(sim: &VenueSimulator, venue: Venue, path: &str) -> reqwest::Result<reqwest::Response> {
+    client().get(format!("{}{path}", sim.base_url(venue))).send().await
+}
+
+/// Status and body.
+async fn fetch(sim: &VenueSimulator, venue: Venue, path: &str) -> (u16, String) {
+    let response = get(sim, venue, path).await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
+}
+
+async fn json(sim: &VenueSimulator, venue: Venue, path: &str) -> serde_json::Value {
+    let (status, body) = fetch(sim, venue, path).await;
+    assert_eq!(status, 200, "{venue}{path}: {body}");
+    serde_json::from_str(&body).unwrap_or_else(|why| panic!("{venue}{path}: {why}: {body}"))
+}
+
+/// The path under which each venue answers for bitcoin among others, or for bitcoin alone where it has no list.
+const BATCHES: [(Venue, &str); 6] = [
+    (Venue::Coinbase, "/api/v3/brokerage/market/products?product_ids=BTC-USD&product_ids=ETH-USD"),
+    (Venue::Kraken, "/0/public/Ticker?pair=XBTUSD,ETHUSD"),
+    (Venue::Binance, "/api/v3/ticker/24hr?symbols=%5B%22BTCUSDT%22,%22ETHUSDT%22%5D"),
+    (Venue::Bitstamp, "/api/v2/ticker/"),
+    (Venue::Okx, "/api/v5/market/tickers?instType=SPOT"),
+    (Venue::Custom, "/price/BTC-USD"),
+];
