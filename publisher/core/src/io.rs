@@ -1,0 +1,200 @@
+//! Everything that can happen to the machine, and everything it can ask for.
+//!
+//! Two closed enums: a driver turns effects into I/O and I/O into inputs. Effects of one step are performed in
+//! order and a [`Effect::Persist`] is durable before anything after it is begun; all others may run side by side,
+//! fail, or never be answered. An answer carries the ticket of its question; one that nobody waits for any more is
+//! ignored.
+
+use crate::event::Event;
+use crate::quote::{FeedId, Observation};
+use crate::record::Record;
+use crate::tx::{
+    AccountView, BlockRef, Call, FeeHint, PreflightAnswer, RoundView, SendOutcome, SignFault, TxRequest,
+};
+use alloy_primitives::{Address, B256, Bytes};
+
+/// Names one question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Time passed.
+    Tick,
+    /// What one poll of one venue delivered.
+    Observed(Vec<Observation>),
+    /// A polled head with what it says about fees; `tagged` is the block of the finality tag, where it was asked for.
+    Head {
+        /// The head.
+        head: BlockRef,
+        /// Fees at it.
+        fees: FeeHint,
+        /// Height and hash of the tagged block.
+        tagged: Option<(u64, B256)>,
+    },
+    /// Ancestors that were asked for: ascending, hash-linked; `None` if the node could not say.
+    Ancestors {
+        /// The question.
+        ticket: Ticket,
+        /// The blocks.
+        blocks: Option<Vec<BlockRef>>,
+    },
+    /// The hash of the canonical block at a height; `None` if the node could not say.
+    BlockHash {
+        /// The question.
+        ticket: Ticket,
+        /// The hash.
+        hash: Option<B256>,
+    },
+    /// A feed's aggregator as read at a block; `None` if the node could not say.
+    Round {
+        /// The question.
+        ticket: Ticket,
+        /// The feed.
+        feed: FeedId,
+        /// The view.
+        view: Option<RoundView>,
+    },
+    /// What a call would do.
+    Preflight {
+        /// The question.
+        ticket: Ticket,
+        /// The answer.
+        answer: PreflightAnswer,
+    },
+    /// An account's nonce and receipts; `None` if the node could not say.
+    Account {
+        /// The question.
+        ticket: Ticket,
+        /// The account.
+        account: Address,
+        /// The view.
+        view: Option<AccountView>,
+    },
+    /// A verified signature, as our own encoding.
+    Signed {
+        /// The question.
+        ticket: Ticket,
+        /// The signing account.
+        account: Address,
+        /// Transaction hash.
+        hash: B256,
+        /// EIP-2718 encoding.
+        raw: Bytes,
+    },
+    /// No signature.
+    SignFailed {
+        /// The question.
+        ticket: Ticket,
+        /// The signing account.
+        account: Address,
+        /// What went wrong.
+        fault: SignFault,
+        /// For people.
+        detail: String,
+    },
+    /// What the nodes said to a broadcast.
+    Sent {
+        /// The account.
+        account: Address,
+        /// Transaction hash.
+        hash: B256,
+        /// What it means.
+        outcome: SendOutcome,
+        /// For people.
+        detail: String,
+    },
+    /// An operator's word.
+    Operator(Operator),
+}
+
+/// What an operator can ask of a running machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// Begin nothing new; finish what is on its way.
+    Drain,
+    /// Carry out one step of a rollout.
+    Execute {
+        /// The account that sends it.
+        account: Address,
+        /// The step's name.
+        name: String,
+        /// The contract called; `None` creates one.
+        to: Option<Address>,
+        /// Init code or calldata.
+        data: Bytes,
+    },
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Write these facts, durably, before going on.
+    Persist(Vec<Record>),
+    /// Ask what a call would do: [`Input::Preflight`].
+    Preflight {
+        /// The question.
+        ticket: Ticket,
+        /// The sender.
+        from: Address,
+        /// The call.
+        call: Call,
+    },
+    /// Ask the signer: [`Input::Signed`] or [`Input::SignFailed`].
+    Sign {
+        /// The question.
+        ticket: Ticket,
+        /// The transaction.
+        tx: TxRequest,
+    },
+    /// Send these bytes to every write node: [`Input::Sent`].
+    Broadcast {
+        /// The account.
+        account: Address,
+        /// Transaction hash.
+        hash: B256,
+        /// EIP-2718 encoding.
+        raw: Bytes,
+    },
+    /// Read an account's mined nonce at a height, and these receipts: [`Input::Account`].
+    FetchAccount {
+        /// The question.
+        ticket: Ticket,
+        /// The account.
+        account: Address,
+        /// The height.
+        at: BlockRef,
+        /// Transactions to look up.
+        hashes: Vec<B256>,
+    },
+    /// Read a feed's aggregator at a block: [`Input::Round`].
+    FetchRound {
+        /// The question.
+        ticket: Ticket,
+        /// The feed.
+        feed: FeedId,
+        /// The block.
+        at: BlockRef,
+    },
+    /// Read a block and some of its ancestors: [`Input::Ancestors`].
+    FetchAncestors {
+        /// The question.
+        ticket: Ticket,
+        /// Height of the highest block wanted.
+        number: u64,
+        /// Its hash.
+        hash: B256,
+        /// How many blocks, it included.
+        count: u64,
+    },
+    /// Read the hash of the canonical block at a height: [`Input::BlockHash`].
+    FetchBlockHash {
+        /// The question.
+        ticket: Ticket,
+        /// The height.
+        number: u64,
+    },
+    /// Tell people.
+    Report(Event),
+}

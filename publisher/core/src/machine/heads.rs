@@ -1,0 +1,217 @@
+//! What a new head means: extension, reorg, rollback, a gap to fill, finality reached or violated.
+
+use super::Machine;
+use crate::event::Event;
+use crate::head::{Change, Finality, Standing};
+use crate::io::{Effect, Ticket};
+use crate::record::{Record, Scope};
+use crate::time::{Now, Span};
+use crate::tx::BlockRef;
+use alloy_primitives::B256;
+
+/// Ancestors are asked for in runs of this many.
+const ANCESTORS: u64 = 32;
+/// A head that does not move for this many block times has stalled.
+const STALL_BLOCKS: u64 = 5;
+
+impl Machine {
+    /// A branch whose last block is the polled head.
+    pub(super) fn polled(&mut self, branch: &[BlockRef], now: Now, out: &mut Vec<Effect>) {
+        match self.window.apply(branch) {
+            Change::Same | Change::Lagging => {}
+            Change::Extended => {
+                self.branch.clear();
+                self.head_moved(now, out);
+            }
+            Change::Reorged { ancestor, depth } => {
+                self.branch.clear();
+                self.reorged(ancestor, depth, now, out);
+                self.head_moved(now, out);
+            }
+            Change::Unlinked { number, hash } => self.fetch_ancestors(branch, number, hash, now, out),
+            Change::Lost => {
+                self.branch.clear();
+                let tip = self.window.tip().map_or(0, |b| b.number);
+                out.push(Effect::Report(Event::WindowLost { tip }));
+                // Nothing we believed about blocks holds any more; the journal's last final block tells whether
+                // finality held.
+                self.anchored = self.anchor.is_none();
+                self.forget_above(0, now, out);
+                self.head_moved(now, out);
+            }
+        }
+    }
+
+    fn fetch_ancestors(
+        &mut self,
+        branch: &[BlockRef],
+        number: u64,
+        hash: B256,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.fetching.as_ref().is_some_and(|f| now.mono < f.deadline) {
+            return;
+        }
+        let gap = number.saturating_sub(self.window.tip().map_or(0, |t| t.number));
+        let count = gap.clamp(ANCESTORS, ANCESTORS * 4).min(number.saturating_add(1));
+        let asked = self.ask(now, ());
+        out.push(Effect::FetchAncestors { ticket: asked.ticket, number, hash, count });
+        self.fetching = Some(asked);
+        self.branch = branch.to_vec();
+    }
+
+    /// Missing ancestors arrived: link the whole branch, or ask for more.
+    pub(super) fn ancestors(
+        &mut self,
+        ticket: Ticket,
+        blocks: Option<Vec<BlockRef>>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.fetching.as_ref().is_none_or(|f| f.ticket != ticket) {
+            return;
+        }
+        self.fetching = None;
+        let branch = std::mem::take(&mut self.branch);
+        if let Some(mut whole) = blocks.filter(|b| !b.is_empty()) {
+            whole.extend(branch);
+            self.polled(&whole, now, out);
+        }
+    }
+
+    fn reorged(&mut self, ancestor: u64, depth: u64, now: Now, out: &mut Vec<Effect>) {
+        let to = self.window.tip().map_or(ancestor, |b| b.number);
+        out.push(Effect::Report(Event::Reorged { depth, from: ancestor.saturating_add(depth), to }));
+        if let Some(number) = self.highest_final.filter(|n| *n > ancestor) {
+            let found = self.window.at(number).map_or(B256::ZERO, |b| b.hash);
+            self.finality_violated(number, B256::ZERO, found, now, out);
+        }
+        self.forget_above(ancestor, now, out);
+    }
+
+    /// Everything learnt from blocks above `ancestor` is to be learnt again.
+    fn forget_above(&mut self, ancestor: u64, now: Now, out: &mut Vec<Effect>) {
+        let accounts: Vec<_> = self.outboxes.keys().copied().collect();
+        for account in accounts {
+            let orphaned = self
+                .outboxes
+                .get_mut(&account)
+                .map(|outbox| outbox.reorged(ancestor, now, out))
+                .unwrap_or_default();
+            for (nonce, receipt) in orphaned {
+                self.orphaned(account, nonce, receipt.hash, out);
+            }
+        }
+        let window = &self.window;
+        for feed in self.feeds.values_mut() {
+            let gone = feed.known.is_some_and(|(_, number, hash)| {
+                number > ancestor || window.standing(number, hash) == Standing::Orphaned
+            });
+            if gone {
+                feed.known = None;
+                feed.reading = None;
+            }
+        }
+    }
+
+    fn finality_violated(
+        &mut self,
+        number: u64,
+        expected: B256,
+        found: B256,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        out.push(Effect::Report(Event::FinalityViolated { number, expected, found }));
+        if self.halted.is_none() {
+            let reason = format!("block {number} counted as final and was replaced");
+            self.halted = Some(reason.clone());
+            let record = Record::Halted { scope: Scope::Chain, reason: reason.clone(), at: now.wall };
+            out.push(Effect::Persist(vec![record]));
+            out.push(Effect::Report(Event::Halted { scope: Scope::Chain, reason }));
+        }
+    }
+
+    fn head_moved(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.last_head = now.mono;
+        if self.stalled {
+            self.stalled = false;
+            let number = self.window.tip().map_or(0, |b| b.number);
+            out.push(Effect::Report(Event::HeadMoving { number }));
+        }
+        self.check_anchor(now, out);
+        for outbox in self.outboxes.values_mut() {
+            outbox.new_head();
+        }
+        self.finalise(now, out);
+        for id in self.feeds.keys().cloned().collect::<Vec<_>>() {
+            self.consider(&id, now, out);
+        }
+    }
+
+    /// Closes what has become final, unless finality itself is in doubt.
+    pub(super) fn finalise(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.halted.is_some() {
+            return;
+        }
+        let Some(height) = self.window.final_height(self.chain.finality, self.tagged) else { return };
+        let height = self.highest_final.map_or(height, |known| known.max(height));
+        self.highest_final = Some(height);
+        let accounts: Vec<_> = self.outboxes.keys().copied().collect();
+        for account in accounts {
+            let Some(outbox) = self.outboxes.get_mut(&account) else { continue };
+            for (intent, receipt, outcome) in outbox.finalise(height, now, out) {
+                if self.anchor.is_none_or(|(number, _)| receipt.block_number > number) {
+                    self.anchor = Some((receipt.block_number, receipt.block_hash));
+                }
+                self.closed(account, &intent, receipt, outcome, now, out);
+            }
+        }
+    }
+
+    /// After a restart, and after losing the window: is the last final block of ours still there?
+    fn check_anchor(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let asking = self.anchoring.as_ref().is_some_and(|a| now.mono < a.deadline);
+        let (Some((number, hash)), false, false) = (self.anchor, self.anchored, asking) else { return };
+        let asked = self.ask(now, (number, hash));
+        out.push(Effect::FetchBlockHash { ticket: asked.ticket, number });
+        self.anchoring = Some(asked);
+    }
+
+    /// The node's word on the anchor. A node that has no such block yet is behind, not in violation.
+    pub(super) fn anchor_hash(
+        &mut self,
+        ticket: Ticket,
+        hash: Option<B256>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(asked) = self.anchoring.take_if(|a| a.ticket == ticket) else { return };
+        let (number, expected) = asked.what;
+        match hash {
+            Some(found) if found == expected => self.anchored = true,
+            Some(found) => {
+                self.anchored = true;
+                self.finality_violated(number, expected, found, now, out);
+            }
+            None => {}
+        }
+    }
+
+    /// Says once that heads stand still. Nothing is bumped meanwhile, because bumps count heads.
+    pub(super) fn watch_heads(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let silent = now.mono.since(self.last_head);
+        let patience = self.chain.block_time.times(STALL_BLOCKS).ms().max(10_000);
+        if !self.stalled && silent > Span::from_ms(patience) {
+            self.stalled = true;
+            let number = self.window.tip().map_or(0, |b| b.number);
+            out.push(Effect::Report(Event::HeadStalled { for_span: silent, number }));
+        }
+        if self.chain.finality == Finality::Tag {
+            // A tag can move without a new head.
+            self.finalise(now, out);
+        }
+        self.check_anchor(now, out);
+    }
+}
