@@ -1,1 +1,3 @@
 //! The oracle publisher for operators of EVM networks.
+
+pub mod sources;

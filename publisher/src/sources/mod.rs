@@ -1,0 +1,35 @@
+//! Prices from venues: one HTTP-JSON engine, driven by presets.
+//!
+//! A [`Venue`] asks one exchange for all its symbols in one request and turns the answer into one
+//! [`Observation`](publisher_core::quote::Observation) per symbol. A [`CustomSource`] does the same for any URL
+//! with JSON pointers. [`NextPoll`] says when to ask again.
+//!
+//! Invariants: a poll always ends, in bounded time and memory, with an observation for every symbol; a number is
+//! exact or it is a fault; a venue's trouble is that venue's only; addresses inside the operator's network are
+//! reached only where the operator wrote so.
+//!
+//! Deliberately absent: code per exchange, tasks and timers (the driver owns them), any judgement of a price
+//! beyond its form (gates are the core's), and knowledge of feeds.
+
+mod civil;
+mod custom;
+mod decode;
+mod fetch;
+mod guard;
+mod pace;
+mod path;
+mod preset;
+mod problem;
+mod symbols;
+mod venue;
+
+pub use custom::{CUSTOM_SYMBOL, CustomSource};
+pub use decode::{TimeUnit, TimeUnitError};
+pub use guard::{Client, Guard, is_public};
+pub use pace::NextPoll;
+pub use preset::{Preset, preset, presets};
+pub use problem::{Problem, SourceSetupError};
+pub use venue::{Poll, Venue, VenueSpec};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! The whole engine against recorded bodies and hostile servers.
+
+mod fixtures;

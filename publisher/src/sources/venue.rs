@@ -1,0 +1,426 @@
+//! One venue: polls it with one request for all its symbols and says what each of them gave.
+//!
+//! A poll never fails as a whole: it gives exactly one observation for each symbol. A row that cannot be used
+//! costs its own symbol; an answer that cannot be used gives every symbol the same fault. When the venue refuses
+//! the whole request because of one symbol that it does not know, the symbols are asked for in halves until that
+//! symbol is found, and it is left out for a while.
+
+use super::decode::{self, Answer, Meaning, Refusal, Row};
+use super::fetch::{Ask, Fetched, fetch};
+use super::guard::{Client, Guard};
+use super::preset::{self, Preset, Request};
+use super::problem::{Problems, SourceSetupError};
+use super::symbols::Symbols;
+use publisher_core::quote::{MarketId, Observation, Quote, SourceFault, VenueId};
+use publisher_core::time::{Span, Wall};
+use reqwest::header::HeaderMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use url::{Url, form_urlencoded};
+
+/// Requests that one poll may spend on finding a symbol that the venue refuses: enough for one among 100.
+const REQUESTS_MAX: u32 = 16;
+/// How long a symbol that the venue refused is left out.
+const LEFT_OUT: Duration = Duration::from_secs(60);
+/// So much of an error body gets into a detail.
+const EXCERPT_CHARS: usize = 160;
+
+/// What a configuration says about a venue.
+#[derive(Clone, Debug)]
+pub struct VenueSpec {
+    /// The venue's name in markets, logs and metrics.
+    pub id: VenueId,
+    /// Another place that speaks the venue's format: a mirror, a proxy of one's own, a simulator. As the operator
+    /// wrote it down, it may be a private address.
+    pub base_url: Option<Url>,
+    /// The interval between polls instead of the preset's.
+    pub every: Option<Span>,
+    /// The time for one poll instead of the preset's.
+    pub timeout: Option<Span>,
+}
+
+/// What one poll brought.
+#[derive(Clone, Debug)]
+pub struct Poll {
+    /// Exactly one for each symbol, in the order of the symbols.
+    pub observations: Vec<Observation>,
+    /// Why the venue as a whole did not answer, or not all of it; a symbol's own fault is not repeated here.
+    pub fault: Option<SourceFault>,
+    /// The last HTTP status, if there was one.
+    pub status: Option<u16>,
+    /// How long the venue asks not to be asked.
+    pub retry_after: Option<Span>,
+    /// Another host of the venue has not been tried since it last answered.
+    pub alternative: bool,
+    /// From the first request to the last byte.
+    pub elapsed: Span,
+    /// Bytes of bodies read.
+    pub bytes: u64,
+    /// Requests made: one, unless a symbol had to be found that the venue refuses.
+    pub requests: u32,
+    /// What went wrong in words, for an operator. Holds no URL and no header.
+    pub detail: Option<String>,
+}
+
+/// A venue, or a source of one's own, ready to be polled.
+pub struct Venue {
+    pub(super) id: VenueId,
+    pub(super) place: Place,
+    pub(super) http: reqwest::Client,
+    pub(super) headers: HeaderMap,
+    /// Whether error bodies may be quoted: not where they could repeat a key from the configuration.
+    pub(super) quotes_errors: bool,
+    pub(super) answer: Answer,
+    pub(super) symbols: Symbols,
+    pub(super) markets: Vec<MarketId>,
+    pub(super) keys: BTreeMap<String, usize>,
+    pub(super) every: Span,
+    pub(super) timeout: Span,
+    pub(super) body_max_bytes: usize,
+    pub(super) no_time_penalty: Span,
+    pub(super) memory: Mutex<Memory>,
+}
+
+/// Where requests go.
+pub(super) enum Place {
+    /// To the first host that answers, for a list of symbols.
+    Hosts { hosts: Vec<Url>, request: Request },
+    /// To one URL as it stands.
+    Url(Url),
+}
+
+/// What a venue remembers from one poll to the next.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// The host to ask.
+    host: usize,
+    /// Polls in a row that a host did not answer.
+    silent: usize,
+    /// Symbols that the venue refused, and until when they are left out.
+    refused: BTreeMap<usize, Instant>,
+}
+
+impl Venue {
+    /// A venue that a preset describes, for these symbols.
+    ///
+    /// # Errors
+    /// With every symbol that the venue cannot express or that is another one's market, every setting out of range,
+    /// and a base URL that no request can start with.
+    pub fn new(
+        preset: &Preset,
+        spec: VenueSpec,
+        symbols: BTreeSet<Arc<str>>,
+        client: &Client,
+    ) -> Result<Self, SourceSetupError> {
+        let mut problems = Problems::default();
+        let symbols: Vec<_> = symbols.into_iter().collect();
+        if symbols.is_empty() {
+            problems.add(
+                "symbols",
+                "",
+                "no symbol",
+                "name a market of this venue in a feed, or drop the venue",
+            );
+        }
+        let keys = preset.symbols.keys(&symbols, &mut problems);
+        if preset.request.lists(symbols.len()).is_none() {
+            let hint = format!("at most {} in one request", preset.request.symbols_max);
+            problems.add("symbols", symbols.len().to_string(), "too many symbols", hint);
+        }
+        if let Some((url, (reason, hint))) =
+            spec.base_url.as_ref().and_then(|url| Some((url, preset::base_fault(url)?)))
+        {
+            problems.add("base_url", preset::redacted(url), reason, hint);
+        }
+        let every = spec
+            .every
+            .map_or(Some(preset.every), |every| preset::within("every", every, preset::EVERY, &mut problems));
+        let timeout = spec.timeout.map_or(Some(preset.timeout), |timeout| {
+            preset::within("timeout", timeout, preset::TIMEOUT, &mut problems)
+        });
+        let guard = if spec.base_url.is_some() { Guard::AllowPrivate } else { Guard::Public };
+        let hosts = spec.base_url.map_or_else(|| preset.hosts.clone(), |url| vec![url]);
+        let venue = every.zip(timeout).map(|(every, timeout)| Self {
+            markets: markets(&spec.id, symbols),
+            id: spec.id.clone(),
+            place: Place::Hosts { hosts, request: preset.request.clone() },
+            http: client.of(guard).clone(),
+            headers: HeaderMap::new(),
+            quotes_errors: true,
+            answer: preset.answer.clone(),
+            symbols: preset.symbols.clone(),
+            keys,
+            every,
+            timeout,
+            body_max_bytes: preset.body_max_bytes,
+            no_time_penalty: preset.no_time_penalty,
+            memory: Mutex::default(),
+        });
+        problems.finish(spec.id.as_str(), venue)
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &VenueId {
+        &self.id
+    }
+
+    /// The interval between polls.
+    pub fn every(&self) -> Span {
+        self.every
+    }
+
+    /// The longest that a poll takes.
+    pub fn timeout(&self) -> Span {
+        self.timeout
+    }
+
+    /// Its markets, in the order of a poll's observations.
+    pub fn markets(&self) -> &[MarketId] {
+        &self.markets
+    }
+
+    /// Asks for all symbols. Dropping the future abandons the request and loses nothing else.
+    pub async fn poll(&self, clock: impl Fn() -> Wall) -> Poll {
+        let started = Instant::now();
+        let deadline = started + Duration::from(self.timeout);
+        let (host, asked) = self.plan(started);
+        let mut results: Vec<Result<Quote, SourceFault>> =
+            vec![Err(SourceFault::SymbolMissing); self.markets.len()];
+        let mut poll = Poll::empty();
+        let mut refused = Vec::new();
+        let mut groups = if asked.is_empty() { vec![] } else { vec![asked] };
+        while let Some(group) = groups.pop() {
+            let answer = if poll.requests == REQUESTS_MAX {
+                Err(Refusal::new(SourceFault::VenueError, "more symbols are refused than one poll can find"))
+            } else {
+                self.ask(host, &group, deadline, &clock, &mut poll).await
+            };
+            match answer {
+                Ok(mut quotes) => {
+                    for at in group {
+                        if let (Some(result), Some(quote)) = (results.get_mut(at), quotes.get_mut(at)) {
+                            std::mem::swap(result, quote);
+                        }
+                    }
+                }
+                Err(refusal) if refusal.unknown_symbol && self.place.lists(group.len()) => {
+                    match group.split_at(group.len() / 2) {
+                        ([], only) => refused.extend_from_slice(only),
+                        (first, second) => groups.extend([second.to_vec(), first.to_vec()]),
+                    }
+                }
+                Err(refusal) => {
+                    poll.fault = Some(refusal.fault);
+                    for at in group {
+                        if let Some(result) = results.get_mut(at) {
+                            *result = Err(refusal.fault);
+                        }
+                    }
+                }
+            }
+        }
+        poll.alternative = self.remember(host, poll.fault, &refused);
+        if let (true, false) = (poll.fault.is_none(), refused.is_empty()) {
+            let names = refused.iter().filter_map(|at| self.markets.get(*at)).map(|m| &*m.symbol);
+            poll.detail = Some(format!("the venue does not know {}", names.collect::<Vec<_>>().join(", ")));
+        }
+        poll.elapsed = started.elapsed().into();
+        poll.observations = self.markets.iter().cloned().zip(results).map(observation).collect();
+        poll
+    }
+
+    /// The host to ask, and the symbols that are not left out.
+    fn plan(&self, now: Instant) -> (usize, Vec<usize>) {
+        let mut memory = self.memory();
+        memory.refused.retain(|_, until| *until > now);
+        let asked = (0..self.markets.len()).filter(|at| !memory.refused.contains_key(at)).collect();
+        (memory.host, asked)
+    }
+
+    /// Takes the next host after one that does not answer. Whether one is left that was not tried.
+    fn remember(&self, host: usize, fault: Option<SourceFault>, refused: &[usize]) -> bool {
+        let until = Instant::now() + LEFT_OUT;
+        let mut memory = self.memory();
+        memory.refused.extend(refused.iter().map(|at| (*at, until)));
+        let Some(fault) = fault else {
+            memory.silent = 0;
+            return false;
+        };
+        let Place::Hosts { hosts, .. } = &self.place else { return false };
+        // A venue that limits or bans us knows us at all its hosts.
+        let of_host = matches!(
+            fault,
+            SourceFault::GeoBlocked
+                | SourceFault::Unreachable
+                | SourceFault::Timeout
+                | SourceFault::HttpStatus
+        );
+        if !of_host {
+            return false;
+        }
+        memory.host = (host + 1) % hosts.len().max(1);
+        memory.silent = memory.silent.saturating_add(1);
+        memory.silent < hosts.len()
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        // Every change of the memory is complete in itself, so a panic elsewhere leaves it usable.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One request for some of the symbols; the results stand at the symbols' own indices.
+    async fn ask(
+        &self,
+        host: usize,
+        group: &[usize],
+        deadline: Instant,
+        clock: &impl Fn() -> Wall,
+        poll: &mut Poll,
+    ) -> Result<Vec<Result<Quote, SourceFault>>, Refusal> {
+        let symbols = group.iter().filter_map(|at| self.markets.get(*at)).map(|market| &*market.symbol);
+        let Some(url) = self.place.url(host, group.len(), symbols) else {
+            return Err(Refusal::new(SourceFault::Unreachable, "the request's URL cannot be built"));
+        };
+        let (http, headers, body_max_bytes) = (&self.http, &self.headers, self.body_max_bytes);
+        let fetched = fetch(Ask { http, url, headers, deadline, body_max_bytes }, clock).await;
+        poll.requests += 1;
+        poll.status = fetched.status;
+        poll.bytes = poll.bytes.saturating_add(u64::try_from(fetched.bytes).unwrap_or(u64::MAX));
+        let result = self.read(&fetched);
+        if let Err((_, detail)) = &result {
+            poll.retry_after = poll.retry_after.max(fetched.retry_after);
+            poll.detail = Some(detail.clone());
+        }
+        result.map_err(|(refusal, _)| refusal)
+    }
+
+    /// The quotes of an answer; or why there are none, for the program and in words.
+    fn read(&self, fetched: &Fetched) -> Result<Vec<Result<Quote, SourceFault>>, (Refusal, String)> {
+        let received = fetched.received;
+        let body = match &fetched.body {
+            Ok(body) => body,
+            Err(failure) => {
+                let mut refusal = Refusal::new(failure.fault, "the request failed");
+                // A body may know better than its status what happened; a status that says it all is believed.
+                if matches!(fetched.status, Some(status) if !matches!(status, 418 | 429 | 451)) {
+                    match self.answer.meaning(&failure.body) {
+                        Some(Meaning::UnknownSymbol) => refusal.unknown_symbol = true,
+                        Some(Meaning::Fault(fault)) => refusal.fault = fault,
+                        None => {}
+                    }
+                }
+                return Err((refusal, self.detail(&failure.reason, &failure.body)));
+            }
+        };
+        let rows = decode::read(&self.answer, &self.symbols, &self.keys, self.markets.len(), body, received)
+            .map_err(|refusal| {
+                let detail = self.detail(refusal.reason, body);
+                (refusal, detail)
+            })?;
+        let without_time = received - fetched.elapsed - self.no_time_penalty;
+        let quote = |(market, row): (&MarketId, Result<Row, SourceFault>)| {
+            row.map(|Row { bid, ask, last, time }| Quote {
+                market: market.clone(),
+                bid,
+                ask,
+                last,
+                as_of: time.unwrap_or(without_time),
+                received,
+            })
+        };
+        Ok(self.markets.iter().zip(rows).map(quote).collect())
+    }
+
+    fn detail(&self, reason: &str, body: &[u8]) -> String {
+        if !self.quotes_errors || body.is_empty() {
+            return reason.to_owned();
+        }
+        let text = String::from_utf8_lossy(body.get(..EXCERPT_CHARS * 4).unwrap_or(body)).into_owned();
+        let plain = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '.' };
+        format!("{reason}: {}", text.chars().take(EXCERPT_CHARS).map(plain).collect::<String>())
+    }
+}
+
+impl fmt::Debug for Venue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // URLs and headers may hold keys.
+        f.debug_struct("Venue").field("id", &self.id).field("markets", &self.markets).finish_non_exhaustive()
+    }
+}
+
+impl Poll {
+    fn empty() -> Self {
+        Self {
+            observations: Vec::new(),
+            fault: None,
+            status: None,
+            retry_after: None,
+            alternative: false,
+            elapsed: Span::ZERO,
+            bytes: 0,
+            requests: 0,
+            detail: None,
+        }
+    }
+}
+
+pub(super) fn markets(id: &VenueId, symbols: Vec<Arc<str>>) -> Vec<MarketId> {
+    symbols.into_iter().map(|symbol| MarketId { venue: id.clone(), symbol }).collect()
+}
+
+fn observation((market, result): (MarketId, Result<Quote, SourceFault>)) -> Observation {
+    match result {
+        Ok(quote) => Observation::Quote(quote),
+        Err(fault) => Observation::Missing { market, fault },
+    }
+}
+
+impl Request {
+    /// Whether this many symbols are listed in the request, or all markets asked for; `None` if neither can be.
+    fn lists(&self, count: usize) -> Option<bool> {
+        if !self.path.contains("{symbols}") {
+            Some(false)
+        } else if count <= self.symbols_max {
+            Some(true)
+        } else {
+            self.path_all.is_some().then_some(false)
+        }
+    }
+
+    fn path<'a>(&self, count: usize, symbols: impl Iterator<Item = &'a str>) -> Option<String> {
+        if !self.lists(count)? {
+            return Some(
+                self.path_all
+                    .as_ref()
+                    .filter(|_| self.path.contains("{symbols}"))
+                    .unwrap_or(&self.path)
+                    .clone(),
+            );
+        }
+        let encode = |s: &str| form_urlencoded::byte_serialize(s.as_bytes()).collect::<String>();
+        let list: Vec<_> = symbols.map(|symbol| self.each.replace("{symbol}", &encode(symbol))).collect();
+        Some(self.path.replace("{symbols}", &list.join(&self.join)))
+    }
+}
+
+impl Place {
+    fn lists(&self, count: usize) -> bool {
+        match self {
+            Self::Hosts { request, .. } => request.lists(count) == Some(true),
+            Self::Url(_) => false,
+        }
+    }
+
+    fn url<'a>(&self, host: usize, count: usize, symbols: impl Iterator<Item = &'a str>) -> Option<Url> {
+        match self {
+            Self::Hosts { hosts, request } => {
+                let base = hosts.get(host).or(hosts.first())?.as_str().trim_end_matches('/');
+                Url::parse(&format!("{base}{}", request.path(count, symbols)?)).ok()
+            }
+            Self::Url(url) => Some(url.clone()),
+        }
+    }
+}
