@@ -124,7 +124,6 @@ fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("publisher/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
         .no_proxy()
         // A body is read as it comes: no inflation, so the limit on its size holds for what is kept.
         .no_gzip()

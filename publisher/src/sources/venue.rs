@@ -214,7 +214,8 @@ impl Venue {
                 }
                 Err(refusal) => {
                     poll.fault = Some(refusal.fault);
-                    for at in group {
+                    // Whatever is still to be asked would meet the same, and a venue that limits us is left alone.
+                    for at in groups.drain(..).chain([group]).flatten() {
                         if let Some(result) = results.get_mut(at) {
                             *result = Err(refusal.fault);
                         }

@@ -1,3 +1,7 @@
-//! The whole engine against recorded bodies and hostile servers.
+//! The whole engine against recorded bodies, hostile servers and noise.
 
+mod custom;
 mod fixtures;
+mod hostile;
+mod noise;
+mod wire;

@@ -1,0 +1,223 @@
+//! What the simulator cannot do: other hosts of a venue, dates in headers, headers of ours, lying lengths.
+
+use super::super::preset::Preset;
+use super::super::{Client, CustomSource, Venue, VenueSpec, preset};
+use super::hostile::clock;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{Response, StatusCode};
+use publisher_core::quote::{Observation, SourceFault, VenueId};
+use publisher_core::time::{Span, Wall};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use url::Url;
+
+const BODY: &str =
+    r#"{"code":"0","data":[{"instId":"BTC-USDT","last":"5","askPx":"6","bidPx":"4","ts":"1772807399905"}]}"#;
+
+/// Serves every request with `answer`; gives the base URL.
+async fn serve<F>(answer: F) -> Url
+where
+    F: Fn(Request) -> Response<Body> + Clone + Send + Sync + 'static,
+{
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let router = Router::new().fallback(move |request: Request| {
+        let answer = answer(request);
+        async move { answer }
+    });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+/// Answers the first connection with these bytes, whatever HTTP says.
+async fn serve_bytes(bytes: &'static [u8]) -> Url {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(bytes).await;
+        }
+    });
+    url
+}
+
+fn status(status: u16, header: Option<(&str, &str)>, body: &'static str) -> Response<Body> {
+    let mut builder = Response::builder().status(StatusCode::from_u16(status).unwrap());
+    if let Some((name, value)) = header {
+        builder = builder.header(name, value);
+    }
+    builder.body(Body::from(body)).unwrap()
+}
+
+fn okx(base_url: Url) -> Venue {
+    let spec = VenueSpec {
+        id: VenueId::new("okx"),
+        base_url: Some(base_url),
+        every: None,
+        timeout: Some(Span::from_ms(500)),
+    };
+    let symbols = [Arc::from("BTC-USDT")].into();
+    Venue::new(preset("okx").unwrap(), spec, symbols, &Client::new().unwrap()).unwrap()
+}
+
+fn now() -> Wall {
+    Wall::from_ms(1_772_807_400_000)
+}
+
+#[tokio::test]
+async fn a_base_url_may_have_a_path_and_a_trailing_slash() {
+    let seen = Arc::new(Mutex::new(String::new()));
+    let record = seen.clone();
+    let url = serve(move |request| {
+        *record.lock().unwrap() = request.uri().to_string();
+        status(200, None, BODY)
+    })
+    .await;
+    for base in ["/mirror/okx", "/mirror/okx/"] {
+        let poll = okx(url.join(base).unwrap()).poll(now).await;
+        assert_eq!(poll.fault, None, "{poll:?}");
+        assert_eq!(*seen.lock().unwrap(), "/mirror/okx/api/v5/market/tickers?instType=SPOT");
+    }
+}
+
+#[tokio::test]
+async fn a_retry_after_may_be_a_date() {
+    let url = serve(|_| status(429, Some(("retry-after", "Fri, 06 Mar 2026 14:30:45 GMT")), "")).await;
+    let poll = okx(url).poll(now).await;
+    assert_eq!((poll.fault, poll.retry_after), (Some(SourceFault::RateLimited), Some(Span::from_s(45))));
+}
+
+#[tokio::test]
+async fn a_body_may_know_better_than_its_status_but_not_than_a_ban() {
+    for (code, body, expected) in [
+        (400, r#"{"code":"50011","msg":"Too Many Requests"}"#, SourceFault::RateLimited),
+        (403, r#"{"code":"50011","msg":"Too Many Requests"}"#, SourceFault::RateLimited),
+        (418, r#"{"code":"50011","msg":"Too Many Requests"}"#, SourceFault::Banned),
+        (403, "no", SourceFault::GeoBlocked),
+        (500, "no", SourceFault::HttpStatus),
+    ] {
+        let url = serve(move |_| status(code, None, body)).await;
+        assert_eq!(okx(url).poll(now).await.fault, Some(expected), "{code} {body}");
+    }
+}
+
+#[tokio::test]
+async fn lengths_and_protocols_that_lie_end_in_a_fault() {
+    for (bytes, expected) in [
+        (&b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n{"[..], SourceFault::TooLarge),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551616\r\n\r\n{", SourceFault::Unreachable),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{}", SourceFault::Unreachable),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", SourceFault::Unreachable),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n\x1f\x8b",
+            SourceFault::BadBody,
+        ),
+        (b"HTTP/1.1 999 Odd\r\ncontent-length: 0\r\n\r\n", SourceFault::HttpStatus),
+        (b"SSH-2.0-OpenSSH\r\n", SourceFault::Unreachable),
+        (b"", SourceFault::Unreachable),
+    ] {
+        let poll = okx(serve_bytes(bytes).await).poll(now).await;
+        assert_eq!(poll.fault, Some(expected), "{:?} {:?}", String::from_utf8_lossy(bytes), poll.detail);
+    }
+}
+
+#[tokio::test]
+async fn error_bodies_are_quoted_in_plain_characters_and_in_part() {
+    let url = serve(|_| status(500, None, "\u{1b}[31m\r\nred\u{202e}")).await;
+    let poll = okx(url).poll(now).await;
+    assert_eq!(poll.detail.as_deref(), Some("HTTP status 500: .[31m..red."));
+    let long = serve(|_| Response::new(Body::from(format!("<html>{}", "x".repeat(100_000))))).await;
+    let detail = okx(long).poll(now).await.detail.unwrap();
+    assert!(detail.starts_with("HTML or XML instead of JSON: <html>xx") && detail.len() < 250, "{detail}");
+}
+
+#[tokio::test]
+async fn a_blocked_host_gives_way_to_the_next_and_then_to_patience() {
+    let blocked = serve(|_| status(451, None, "no")).await;
+    let open = serve(|_| status(200, None, BODY)).await;
+    let with_hosts = |hosts: Vec<Url>| {
+        let mut preset: Preset = preset("okx").unwrap().clone();
+        preset.hosts = hosts;
+        let spec = VenueSpec { id: VenueId::new("okx"), base_url: None, every: None, timeout: None };
+        let client = Client::new().unwrap();
+        Venue::new(&preset, spec, [Arc::from("BTC-USDT")].into(), &client).unwrap()
+    };
+    let venue = with_hosts(vec![blocked.clone(), open]);
+    let first = venue.poll(now).await;
+    assert_eq!((first.fault, first.alternative), (Some(SourceFault::GeoBlocked), true));
+    let second = venue.poll(now).await;
+    assert_eq!((second.fault, second.alternative), (None, false));
+    assert!(matches!(&second.observations[..], [Observation::Quote(_)]));
+    assert_eq!(venue.poll(now).await.fault, None, "it stays with the host that answers");
+
+    let venue = with_hosts(vec![blocked.clone(), blocked]);
+    assert!(venue.poll(now).await.alternative);
+    assert!(!venue.poll(now).await.alternative, "no host is left that was not tried");
+}
+
+#[tokio::test]
+async fn headers_are_sent_and_an_echo_of_them_is_not_repeated() {
+    let url = serve(|request| {
+        let key = request.headers().get("x-key").unwrap().to_str().unwrap().to_owned();
+        let agent = request.headers().get("user-agent").unwrap().to_str().unwrap().to_owned();
+        Response::builder().status(401).body(Body::from(format!("bad key {key} from {agent}"))).unwrap()
+    })
+    .await;
+    let source = CustomSource {
+        id: VenueId::new("desk"),
+        url: url.join("/hunter2?key=hunter2").unwrap(),
+        pointer: "/p".to_owned(),
+        bid_pointer: None,
+        ask_pointer: None,
+        time: None,
+        every: None,
+        timeout: None,
+        headers: vec![("X-Key".to_owned(), "hunter2".to_owned())],
+        allow_private: true,
+    };
+    let venue = Venue::custom(source, &Client::new().unwrap()).unwrap();
+    let poll = venue.poll(clock).await;
+    assert_eq!((poll.status, poll.fault), (Some(401), Some(SourceFault::HttpStatus)));
+    assert_eq!(poll.detail.as_deref(), Some("HTTP status 401"));
+    let unreachable = CustomSource {
+        id: VenueId::new("desk"),
+        url: "http://127.0.0.1:1/hunter2?key=hunter2".parse().unwrap(),
+        pointer: "/p".to_owned(),
+        bid_pointer: None,
+        ask_pointer: None,
+        time: None,
+        every: None,
+        timeout: None,
+        headers: vec![("X-Key".to_owned(), "hunter2".to_owned())],
+        allow_private: true,
+    };
+    let venue = Venue::custom(unreachable, &Client::new().unwrap()).unwrap();
+    let poll = venue.poll(clock).await;
+    assert_eq!(poll.fault, Some(SourceFault::Unreachable));
+    assert!(!format!("{poll:?} {venue:?}").contains("hunter2"), "{poll:?}");
+}
+
+#[test]
+fn what_a_venue_cannot_be_asked_is_said_at_once() {
+    let client = Client::new().unwrap();
+    let spec = |base_url: Option<&str>| VenueSpec {
+        id: VenueId::new("coinbase"),
+        base_url: base_url.map(|url| url.parse().unwrap()),
+        every: Some(Span::from_ms(1)),
+        timeout: Some(Span::from_s(3600)),
+    };
+    let preset = preset("coinbase").unwrap();
+    let symbols = ["BTC-USD", "btcusd", "BTC/USD"].map(Arc::from).into();
+    let error = Venue::new(preset, spec(Some("http://127.0.0.1/?x=1")), symbols, &client).unwrap_err();
+    let paths: Vec<_> = error.problems.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(paths, ["symbols", "symbols", "base_url", "every", "timeout"]);
+    let many = (0..101).map(|n| format!("A{n}-USD").as_str().into()).collect();
+    let error = Venue::new(preset, VenueSpec { every: None, timeout: None, ..spec(None) }, many, &client);
+    assert!(error.unwrap_err().to_string().contains("too many symbols"));
+    let none = Venue::new(preset, VenueSpec { every: None, timeout: None, ..spec(None) }, [].into(), &client);
+    assert!(none.unwrap_err().to_string().contains("no symbol"));
+}
