@@ -16,5 +16,6 @@ pub mod policy;
 pub mod price;
 pub mod quote;
 pub mod record;
+pub mod sim;
 pub mod time;
 pub mod tx;

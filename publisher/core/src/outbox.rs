@@ -106,6 +106,8 @@ pub struct Intent {
     replace: bool,
     heads_waited: u32,
     cap_reported: bool,
+    /// Since when there has been nothing valid to say for it.
+    silent_since: Option<Mono>,
 }
 
 impl Intent {
@@ -122,6 +124,7 @@ impl Intent {
             replace: false,
             heads_waited: 0,
             cap_reported: false,
+            silent_since: None,
         }
     }
 
@@ -133,6 +136,18 @@ impl Intent {
     /// Whether signing it failed or was replaced before, so that what it says should be looked at afresh.
     pub fn is_fresh(&self) -> bool {
         self.attempts.is_empty() && self.sign_failures == 0
+    }
+
+    /// For how long there has been nothing valid to say for it.
+    pub fn silent_for(&self, now: Mono) -> Span {
+        self.silent_since.map_or(Span::ZERO, |since| now.since(since))
+    }
+
+    /// Whether it can only ever fill its nonce: everything signed for it is empty.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.work, Work::Round { .. })
+            && !self.attempts.is_empty()
+            && self.attempts().all(|a| a.answer.is_none())
     }
 
     fn tracked(&mut self, hash: B256) -> Option<&mut Tracked> {
@@ -361,6 +376,7 @@ impl Outbox {
                 let (from_wei, to_wei) = (last.attempt.fee.cap_wei(), draft.fee.cap_wei());
                 out.push(Effect::Report(Event::Bumped { account, nonce, from_wei, to_wei }));
             }
+            intent.silent_since = None;
             intent.signing = Some(Signing { ticket, deadline, draft });
         }
     }
@@ -370,6 +386,7 @@ impl Outbox {
         let until = now.mono + self.timing.retry;
         if let Some(intent) = self.open.get_mut(&nonce) {
             intent.sign_after = until;
+            intent.silent_since.get_or_insert(now.mono);
         }
     }
 
@@ -569,7 +586,8 @@ impl Outbox {
         if self.looking.is_some_and(|(_, deadline)| now < deadline) {
             return None;
         }
-        let needed = !self.is_synced() || self.is_busy() || self.suspicion.is_some();
+        let sent = self.open.values().any(|i| i.included.is_none() && !i.attempts.is_empty());
+        let needed = !self.is_synced() || sent || self.suspicion.is_some();
         if !(self.look && needed) && self.looking.is_none() {
             return None;
         }

@@ -7,6 +7,7 @@ use crate::quote::FeedId;
 use crate::time::Wall;
 use crate::tx::{Attempt, Receipt, SendOutcome, Work};
 use alloy_primitives::{Address, B256};
+use std::collections::BTreeMap;
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,4 +160,59 @@ pub struct RecoveredIntent {
     pub work: Work,
     /// Its attempts, by seq.
     pub attempts: Vec<Attempt>,
+}
+
+/// What a journal of these records, in order, tells at start. The reference for every store.
+pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
+    let mut accounts: BTreeMap<Address, BTreeMap<u64, (RecoveredIntent, bool)>> = BTreeMap::new();
+    let mut halts: BTreeMap<Scope, String> = BTreeMap::new();
+    let mut included: BTreeMap<(Address, u64), Receipt> = BTreeMap::new();
+    let mut anchor: Option<(u64, B256)> = None;
+    for record in records {
+        match record {
+            Record::Intent { account, nonce, work, .. } => {
+                let intent = RecoveredIntent { nonce: *nonce, work: work.clone(), attempts: Vec::new() };
+                accounts.entry(*account).or_default().entry(*nonce).or_insert((intent, true));
+            }
+            Record::Attempt { account, nonce, attempt, .. } => {
+                if let Some((intent, _)) = accounts.get_mut(account).and_then(|a| a.get_mut(nonce))
+                    && !intent.attempts.contains(attempt)
+                {
+                    intent.attempts.push(attempt.clone());
+                }
+            }
+            Record::Included { account, nonce, receipt } => {
+                included.insert((*account, *nonce), *receipt);
+            }
+            Record::Orphaned { account, nonce } => {
+                included.remove(&(*account, *nonce));
+            }
+            Record::Closed { account, nonce, .. } => {
+                if let Some((_, open)) = accounts.get_mut(account).and_then(|a| a.get_mut(nonce)) {
+                    *open = false;
+                }
+                if let Some(receipt) = included.get(&(*account, *nonce))
+                    && anchor.is_none_or(|(number, _)| receipt.block_number >= number)
+                {
+                    anchor = Some((receipt.block_number, receipt.block_hash));
+                }
+            }
+            Record::Halted { scope, reason, .. } => {
+                halts.insert(scope.clone(), reason.clone());
+            }
+            Record::Resumed { scope, .. } => {
+                halts.remove(scope);
+            }
+            Record::Sent { .. } => {}
+        }
+    }
+    let accounts = accounts
+        .into_iter()
+        .map(|(account, intents)| RecoveredAccount {
+            account,
+            next_nonce: intents.keys().next_back().map_or(0, |n| n.saturating_add(1)),
+            open: intents.into_values().filter(|(_, open)| *open).map(|(intent, _)| intent).collect(),
+        })
+        .collect();
+    Recovered { accounts, halts: halts.into_iter().collect(), anchor }
 }

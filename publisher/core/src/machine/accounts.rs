@@ -9,7 +9,7 @@ use crate::policy::{Known, answer_of};
 use crate::price::Answer;
 use crate::quote::FeedId;
 use crate::record::Outcome;
-use crate::time::{Now, Wall};
+use crate::time::{Now, Span, Wall};
 use crate::tx::{AccountView, Call, PreflightAnswer, Receipt, SendOutcome, TxRequest, Work};
 use alloy_primitives::{Address, B256, Bytes};
 
@@ -74,7 +74,10 @@ impl Machine {
             Work::Round { feed, aggregator, round } => {
                 let answer = self.freshest(account, intent, feed, now);
                 let noop = || {
-                    let stuck = intent.attempts().len() == 0 && outbox.blocks_others(nonce);
+                    let patience = self.feeds.get(feed).map_or(Span::ZERO, |f| f.spec.pricing.max_age);
+                    let stuck = intent.attempts().len() == 0
+                        && outbox.blocks_others(nonce)
+                        && intent.silent_for(now.mono) >= patience;
                     stuck.then_some((Call::Noop, NOOP_GAS, None))
                 };
                 let Some((answer, observed_at)) = answer else { return noop() };
@@ -183,6 +186,7 @@ impl Machine {
         let Some(receipt) = intent.included else { return };
         let (what, work) = (describe(&intent.work), intent.work.clone());
         let answer = intent.landed().and_then(|a| a.answer);
+        let empty = intent.is_empty();
         let block_time = self.window.at(receipt.block_number).map(|b| b.time);
         let feed_id = match &work {
             Work::Round { feed, .. } => Some(feed.clone()),
@@ -215,7 +219,9 @@ impl Machine {
                     feed.reading = None;
                     self.land(id, nonce);
                 }
-                // Reverted or empty: the feed waits until that is final.
+                // Nothing but emptiness was ever signed for it, so not even a reorg can make it a round.
+                (true, None, _) if empty => self.land(id, nonce),
+                // Reverted, or empty beside a real attempt: the feed waits until that is final.
                 _ => {}
             }
         }
