@@ -5,6 +5,8 @@ mod lies;
 mod rest;
 mod rpc;
 
+use std::sync::LazyLock;
+
 use alloy::consensus::TxEnvelope;
 use alloy::consensus::transaction::SignerRecoverable;
 use alloy::eips::Decodable2718;
@@ -25,7 +27,16 @@ async fn web3signer() -> SignerDouble {
 }
 
 fn client() -> reqwest::Client {
-    reqwest::Client::builder().timeout(std::time::Duration::from_secs(5)).no_proxy().build().unwrap()
+    // Building one is slow; without a pool it may be shared by the runtimes of all tests.
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        reqwest::Client::builder()
+            .timeout(std::time::Duration::from_secs(5))
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap()
+    });
+    CLIENT.clone()
 }
 
 async fn post(url: &str, body: &str) -> reqwest::Result<(u16, String)> {

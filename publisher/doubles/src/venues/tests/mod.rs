@@ -4,6 +4,8 @@ mod faults;
 mod formats;
 mod levers;
 
+use std::sync::LazyLock;
+
 use super::*;
 
 async fn simulator(prices: &[(&str, &str)]) -> VenueSimulator {
@@ -18,12 +20,17 @@ async fn usual() -> VenueSimulator {
 
 /// A client that follows nothing and gives up soon.
 fn client() -> reqwest::Client {
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(std::time::Duration::from_secs(5))
-        .no_proxy()
-        .build()
-        .unwrap()
+    // Building one is slow; without a pool it may be shared by the runtimes of all tests.
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(std::time::Duration::from_secs(5))
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap()
+    });
+    CLIENT.clone()
 }
 
 async fn get(sim: &VenueSimulator, venue: Venue, path: &str) -> reqwest::Result<reqwest::Response> {
