@@ -5,11 +5,12 @@
 
 use super::decode::{Answer, Place as At, Rows, TimeUnit};
 use super::guard::{Client, Guard};
+use super::limits;
 use super::path::Path;
-use super::preset;
 use super::problem::{Problems, SourceSetupError};
+use super::request::Target;
 use super::symbols::Symbols;
-use super::venue::{Place, Venue, markets};
+use super::venue::{Venue, markets};
 use publisher_core::quote::VenueId;
 use publisher_core::time::Span;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -51,7 +52,7 @@ pub struct CustomSource {
 
 impl fmt::Debug for CustomSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = preset::redacted(&self.url);
+        let url = limits::redacted(&self.url);
         f.debug_struct("CustomSource").field("id", &self.id).field("url", &url).finish_non_exhaustive()
     }
 }
@@ -80,20 +81,20 @@ impl Venue {
             );
         }
         let guard = if source.allow_private { Guard::AllowPrivate } else { Guard::Public };
-        if let Some((reason, hint)) = preset::url_fault(&source.url) {
-            problems.add("url", preset::redacted(&source.url), reason, hint);
+        if let Some((reason, hint)) = limits::url_fault(&source.url) {
+            problems.add("url", limits::redacted(&source.url), reason, hint);
         } else if !guard.admits(&source.url) {
             let hint = "set allow_private = true if this is a source of your own";
-            problems.add("url", preset::redacted(&source.url), "not a public address", hint);
+            problems.add("url", limits::redacted(&source.url), "not a public address", hint);
         }
         let headers = headers(&source.headers, &mut problems);
-        let every = preset::within("every", source.every.unwrap_or(EVERY), preset::EVERY, &mut problems);
+        let every = limits::within("every", source.every.unwrap_or(EVERY), limits::EVERY, &mut problems);
         let timeout =
-            preset::within("timeout", source.timeout.unwrap_or(TIMEOUT), preset::TIMEOUT, &mut problems);
+            limits::within("timeout", source.timeout.unwrap_or(TIMEOUT), limits::TIMEOUT, &mut problems);
         let venue = every.zip(timeout).map(|(every, timeout)| Self {
             markets: markets(&source.id, vec![CUSTOM_SYMBOL.into()]),
             id: source.id.clone(),
-            place: Place::Url(source.url),
+            target: Target::Url(source.url),
             http: client.of(guard).clone(),
             headers,
             quotes_errors: false,

@@ -16,10 +16,12 @@ mod custom;
 mod decode;
 mod fetch;
 mod guard;
+mod limits;
 mod pace;
 mod path;
 mod preset;
 mod problem;
+mod request;
 mod symbols;
 mod venue;
 

@@ -8,8 +8,10 @@
 use super::decode::{self, Answer, Meaning, Refusal, Row};
 use super::fetch::{Ask, Fetched, fetch};
 use super::guard::{Client, Guard};
-use super::preset::{self, Preset, Request};
+use super::limits;
+use super::preset::Preset;
 use super::problem::{Problems, SourceSetupError};
+use super::request::Target;
 use super::symbols::Symbols;
 use publisher_core::quote::{MarketId, Observation, Quote, SourceFault, VenueId};
 use publisher_core::time::{Span, Wall};
@@ -19,7 +21,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
-use url::{Url, form_urlencoded};
+use url::Url;
 
 /// Requests that one poll may spend on finding a symbol that the venue refuses: enough for one among 100.
 const REQUESTS_MAX: u32 = 16;
@@ -68,7 +70,7 @@ pub struct Poll {
 /// A venue, or a source of one's own, ready to be polled.
 pub struct Venue {
     pub(super) id: VenueId,
-    pub(super) place: Place,
+    pub(super) target: Target,
     pub(super) http: reqwest::Client,
     pub(super) headers: HeaderMap,
     /// Whether error bodies may be quoted: not where they could repeat a key from the configuration.
@@ -82,14 +84,6 @@ pub struct Venue {
     pub(super) body_max_bytes: usize,
     pub(super) no_time_penalty: Span,
     pub(super) memory: Mutex<Memory>,
-}
-
-/// Where requests go.
-pub(super) enum Place {
-    /// To the first host that answers, for a list of symbols.
-    Hosts { hosts: Vec<Url>, request: Request },
-    /// To one URL as it stands.
-    Url(Url),
 }
 
 /// What a venue remembers from one poll to the next.
@@ -131,22 +125,22 @@ impl Venue {
             problems.add("symbols", symbols.len().to_string(), "too many symbols", hint);
         }
         if let Some((url, (reason, hint))) =
-            spec.base_url.as_ref().and_then(|url| Some((url, preset::base_fault(url)?)))
+            spec.base_url.as_ref().and_then(|url| Some((url, limits::base_fault(url)?)))
         {
-            problems.add("base_url", preset::redacted(url), reason, hint);
+            problems.add("base_url", limits::redacted(url), reason, hint);
         }
         let every = spec
             .every
-            .map_or(Some(preset.every), |every| preset::within("every", every, preset::EVERY, &mut problems));
+            .map_or(Some(preset.every), |every| limits::within("every", every, limits::EVERY, &mut problems));
         let timeout = spec.timeout.map_or(Some(preset.timeout), |timeout| {
-            preset::within("timeout", timeout, preset::TIMEOUT, &mut problems)
+            limits::within("timeout", timeout, limits::TIMEOUT, &mut problems)
         });
         let guard = if spec.base_url.is_some() { Guard::AllowPrivate } else { Guard::Public };
         let hosts = spec.base_url.map_or_else(|| preset.hosts.clone(), |url| vec![url]);
         let venue = every.zip(timeout).map(|(every, timeout)| Self {
             markets: markets(&spec.id, symbols),
             id: spec.id.clone(),
-            place: Place::Hosts { hosts, request: preset.request.clone() },
+            target: Target::Hosts { hosts, request: preset.request.clone() },
             http: client.of(guard).clone(),
             headers: HeaderMap::new(),
             quotes_errors: true,
@@ -206,7 +200,7 @@ impl Venue {
                         }
                     }
                 }
-                Err(refusal) if refusal.unknown_symbol && self.place.lists(group.len()) => {
+                Err(refusal) if refusal.unknown_symbol && self.target.lists(group.len()) => {
                     match group.split_at(group.len() / 2) {
                         ([], only) => refused.extend_from_slice(only),
                         (first, second) => groups.extend([second.to_vec(), first.to_vec()]),
@@ -250,7 +244,7 @@ impl Venue {
             memory.silent = 0;
             return false;
         };
-        let Place::Hosts { hosts, .. } = &self.place else { return false };
+        let Target::Hosts { hosts, .. } = &self.target else { return false };
         // A venue that limits or bans us knows us at all its hosts.
         let of_host = matches!(
             fault,
@@ -282,7 +276,7 @@ impl Venue {
         poll: &mut Poll,
     ) -> Result<Vec<Result<Quote, SourceFault>>, Refusal> {
         let symbols = group.iter().filter_map(|at| self.markets.get(*at)).map(|market| &*market.symbol);
-        let Some(url) = self.place.url(host, group.len(), symbols) else {
+        let Some(url) = self.target.url(host, group.len(), symbols) else {
             return Err(Refusal::new(SourceFault::Unreachable, "the request's URL cannot be built"));
         };
         let (http, headers, body_max_bytes) = (&self.http, &self.headers, self.body_max_bytes);
@@ -376,52 +370,5 @@ fn observation((market, result): (MarketId, Result<Quote, SourceFault>)) -> Obse
     match result {
         Ok(quote) => Observation::Quote(quote),
         Err(fault) => Observation::Missing { market, fault },
-    }
-}
-
-impl Request {
-    /// Whether this many symbols are listed in the request, or all markets asked for; `None` if neither can be.
-    fn lists(&self, count: usize) -> Option<bool> {
-        if !self.path.contains("{symbols}") {
-            Some(false)
-        } else if count <= self.symbols_max {
-            Some(true)
-        } else {
-            self.path_all.is_some().then_some(false)
-        }
-    }
-
-    fn path<'a>(&self, count: usize, symbols: impl Iterator<Item = &'a str>) -> Option<String> {
-        if !self.lists(count)? {
-            return Some(
-                self.path_all
-                    .as_ref()
-                    .filter(|_| self.path.contains("{symbols}"))
-                    .unwrap_or(&self.path)
-                    .clone(),
-            );
-        }
-        let encode = |s: &str| form_urlencoded::byte_serialize(s.as_bytes()).collect::<String>();
-        let list: Vec<_> = symbols.map(|symbol| self.each.replace("{symbol}", &encode(symbol))).collect();
-        Some(self.path.replace("{symbols}", &list.join(&self.join)))
-    }
-}
-
-impl Place {
-    fn lists(&self, count: usize) -> bool {
-        match self {
-            Self::Hosts { request, .. } => request.lists(count) == Some(true),
-            Self::Url(_) => false,
-        }
-    }
-
-    fn url<'a>(&self, host: usize, count: usize, symbols: impl Iterator<Item = &'a str>) -> Option<Url> {
-        match self {
-            Self::Hosts { hosts, request } => {
-                let base = hosts.get(host).or(hosts.first())?.as_str().trim_end_matches('/');
-                Url::parse(&format!("{base}{}", request.path(count, symbols)?)).ok()
-            }
-            Self::Url(url) => Some(url.clone()),
-        }
     }
 }

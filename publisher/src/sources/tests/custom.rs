@@ -15,7 +15,7 @@ fn source(url: &str, pointer: &str) -> CustomSource {
         ask_pointer: None,
         time: None,
         every: None,
-        timeout: Some(Span::from_s(2)),
+        timeout: Some(Span::from_s(10)),
         headers: Vec::new(),
         allow_private: true,
     }

@@ -13,7 +13,9 @@ pub(super) fn clock() -> Wall {
 }
 
 const VENUES: [Sim; 6] = [Sim::Binance, Sim::Bitstamp, Sim::Coinbase, Sim::Custom, Sim::Kraken, Sim::Okx];
-const TIMEOUT: Span = Span::from_ms(400);
+/// Long enough for a loaded machine, and for polls that are meant to end by it, short enough to wait for.
+const PATIENT: Span = Span::from_s(10);
+const HASTY: Span = Span::from_ms(300);
 
 /// The venue's symbol for bitcoin and for ether, and the simulator's pair for them.
 fn symbols(sim: Sim) -> [(&'static str, &'static str); 2] {
@@ -33,7 +35,7 @@ async fn simulator() -> VenueSimulator {
     VenueSimulator::start(SimConfig { prices, ..SimConfig::default() }).await.unwrap()
 }
 
-fn venue(simulator: &VenueSimulator, sim: Sim, client: &Client) -> Venue {
+fn venue(simulator: &VenueSimulator, sim: Sim, client: &Client, timeout: Span) -> Venue {
     let base = simulator.base_url(sim);
     if sim == Sim::Custom {
         let source = CustomSource {
@@ -44,7 +46,7 @@ fn venue(simulator: &VenueSimulator, sim: Sim, client: &Client) -> Venue {
             ask_pointer: Some("/data/price/ask".to_owned()),
             time: Some(("/data/time/ms".to_owned(), TimeUnit::Milliseconds)),
             every: None,
-            timeout: Some(TIMEOUT),
+            timeout: Some(timeout),
             headers: Vec::new(),
             allow_private: true,
         };
@@ -54,7 +56,7 @@ fn venue(simulator: &VenueSimulator, sim: Sim, client: &Client) -> Venue {
         id: VenueId::new(sim.name()),
         base_url: Some(base.parse().unwrap()),
         every: None,
-        timeout: Some(TIMEOUT),
+        timeout: Some(timeout),
     };
     let symbols = symbols(sim).into_iter().map(|(symbol, _)| symbol.into()).collect();
     Venue::new(preset(sim.name()).unwrap(), spec, symbols, client).unwrap()
@@ -138,17 +140,16 @@ async fn a_fault_of_a_venue_has_its_name_and_passes() {
     let simulator = simulator().await;
     let client = Client::new().unwrap();
     for sim in VENUES {
-        let venue = venue(&simulator, sim, &client);
+        let [patient, hasty] = [PATIENT, HASTY].map(|timeout| venue(&simulator, sim, &client, timeout));
         for fault in faults() {
+            let slow = matches!(fault, Fault::Stall { .. } | Fault::SlowDrip { .. });
+            let venue = if slow { &hasty } else { &patient };
             simulator.market().fault(sim, fault.clone());
             let started = Instant::now();
             let poll = venue.poll(clock).await;
             let took = started.elapsed();
             simulator.market().clear(sim);
-            assert!(
-                took < Duration::from(TIMEOUT) + Duration::from_millis(500),
-                "{sim} {fault:?} took {took:?}"
-            );
+            assert!(!slow || took < Duration::from_secs(3), "{sim} {fault:?} took {took:?}");
             assert_eq!(poll.observations.len(), venue.markets().len());
             let observed = of(&poll, symbols(sim)[0].0);
             assert_eq!(observed.err(), expected(&fault, sim), "{sim} {fault:?}: {:?}", poll.detail);
@@ -161,11 +162,11 @@ async fn a_fault_of_a_venue_has_its_name_and_passes() {
             }
             // The next poll is well, unless the venue refused the symbols themselves.
             if !matches!(fault, Fault::Delisted) {
-                let poll = venue.poll(clock).await;
+                let poll = patient.poll(clock).await;
                 assert!(of(&poll, symbols(sim)[0].0).is_ok(), "{sim} after {fault:?}: {poll:?}");
                 assert_eq!((poll.fault, poll.requests, poll.status), (None, 1, Some(200)));
             } else {
-                break_in_memory(&venue);
+                break_in_memory(venue);
             }
         }
     }
@@ -197,7 +198,7 @@ async fn a_fault_of_one_market_costs_that_market_only() {
     for sim in VENUES.into_iter().filter(|sim| *sim != Sim::Custom) {
         let [(bitcoin, pair), (ether, _)] = symbols(sim);
         for fault in faults().into_iter().filter(Fault::can_be_of_one_market) {
-            let venue = venue(&simulator, sim, &client);
+            let venue = venue(&simulator, sim, &client, PATIENT);
             simulator.market().fault_market(sim, pair, fault.clone()).unwrap();
             let poll = venue.poll(clock).await;
             assert_eq!(of(&poll, bitcoin).err(), expected(&fault, sim), "{sim} {fault:?}");
@@ -215,7 +216,7 @@ async fn a_venue_without_time_is_as_old_as_its_request_and_penalty() {
     for (sim, has_time) in
         [(Sim::Kraken, false), (Sim::Coinbase, false), (Sim::Okx, true), (Sim::Binance, true)]
     {
-        let poll = venue(&simulator, sim, &client).poll(|| Wall::from_ms(1_900_000_000_000)).await;
+        let poll = venue(&simulator, sim, &client, PATIENT).poll(|| Wall::from_ms(1_900_000_000_000)).await;
         let quote = of(&poll, symbols(sim)[0].0).unwrap();
         assert_eq!(quote.received, Wall::from_ms(1_900_000_000_000));
         let age = quote.received.since(quote.as_of);
@@ -273,7 +274,7 @@ async fn a_search_for_refused_symbols_is_bounded() {
 async fn what_a_poll_says_sets_the_pace() {
     let simulator = simulator().await;
     let client = Client::new().unwrap();
-    let venue = venue(&simulator, Sim::Binance, &client);
+    let venue = venue(&simulator, Sim::Binance, &client, PATIENT);
     for (fault, expected) in [
         (Fault::RateLimited { retry_after_s: Some(30) }, Span::from_s(30)),
         (Fault::Banned418 { retry_after_s: Some(120) }, Span::from_s(120)),

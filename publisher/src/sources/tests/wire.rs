@@ -58,7 +58,7 @@ fn okx(base_url: Url) -> Venue {
         id: VenueId::new("okx"),
         base_url: Some(base_url),
         every: None,
-        timeout: Some(Span::from_ms(500)),
+        timeout: Some(Span::from_s(10)),
     };
     let symbols = [Arc::from("BTC-USDT")].into();
     Venue::new(preset("okx").unwrap(), spec, symbols, &Client::new().unwrap()).unwrap()
