@@ -10,167 +10,20 @@
 //! fees of one nonce rise strictly and stay under the cap (I6). A nonce that a stranger used halts the account.
 //! The outbox builds no calldata and knows no prices; the machine supplies what a transaction says when it is signed.
 
+mod intent;
+
+pub use intent::{Draft, Intent, Timing, describe};
+
 use crate::event::Event;
 use crate::fees::FeePolicy;
 use crate::head::{HeadWindow, Standing};
 use crate::io::{Effect, Ticket};
-use crate::price::Answer;
 use crate::record::{Outcome, Record, RecoveredAccount, Scope};
-use crate::time::{Mono, Now, Span, Wall};
+use crate::time::{Mono, Now, Span};
 use crate::tx::{AccountView, Attempt, Fee, FeeHint, Receipt, ReceiptAnswer, SendOutcome, SignFault, Work};
 use alloy_primitives::{Address, B256, Bytes};
-use backon::BackoffBuilder;
+use intent::{Signing, Tracked, delay};
 use std::collections::BTreeMap;
-
-/// How long things may take, and how often they are tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
-    /// An unanswered question is asked again after this.
-    pub answer_timeout: Span,
-    /// First delay after a failure; doubles up to `retry_max`.
-    pub retry: Span,
-    /// Longest delay after failures.
-    pub retry_max: Span,
-    /// Accepted but not included: the same bytes go out again after this.
-    pub resend: Span,
-    /// Accepted but not included in this many heads: replaced with a higher fee.
-    pub bump_heads: u32,
-}
-
-/// The delay after `failures` failures in a row: exponential, without jitter, because one account is one client.
-fn delay(failures: u32, timing: &Timing) -> Span {
-    let mut delays = backon::ExponentialBuilder::default()
-        .with_min_delay(timing.retry.into())
-        .with_max_delay(timing.retry_max.into())
-        .without_max_times()
-        .build();
-    delays.nth(usize::try_from(failures.min(16)).unwrap_or(16)).map_or(timing.retry_max, Span::from)
-}
-
-/// A signed attempt and what became of it.
-#[derive(Clone, Debug)]
-struct Tracked {
-    attempt: Attempt,
-    /// When a node first took it.
-    taken_at: Option<Mono>,
-    outcome: Option<SendOutcome>,
-    /// An answer to a broadcast is awaited until then.
-    awaiting: Option<Mono>,
-    /// When to send it (again); `None`: only if it is asked for.
-    next_send: Option<Mono>,
-    failures: u32,
-}
-
-impl Tracked {
-    fn new(attempt: Attempt, next_send: Option<Mono>) -> Self {
-        Self { attempt, taken_at: None, outcome: None, awaiting: None, next_send, failures: 0 }
-    }
-}
-
-/// What is being signed.
-#[derive(Clone, Debug)]
-struct Signing {
-    ticket: Ticket,
-    deadline: Mono,
-    draft: Draft,
-}
-
-/// The content of an attempt that is being signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Draft {
-    /// Fee fields.
-    pub fee: Fee,
-    /// Gas limit.
-    pub gas_limit: u64,
-    /// The answer it carries; `None` for a step or a no-op.
-    pub answer: Option<Answer>,
-    /// When that answer was observed.
-    pub observed_at: Option<Wall>,
-}
-
-/// One nonce and its work.
-#[derive(Clone, Debug)]
-pub struct Intent {
-    /// The nonce.
-    pub nonce: u64,
-    /// What it is for.
-    pub work: Work,
-    /// Its work has become pointless: the next attempt is empty.
-    pub superseded: bool,
-    /// Where it landed, while that is canonical.
-    pub included: Option<Receipt>,
-    attempts: Vec<Tracked>,
-    signing: Option<Signing>,
-    sign_after: Mono,
-    sign_failures: u32,
-    replace: bool,
-    heads_waited: u32,
-    cap_reported: bool,
-    /// Since when there has been nothing valid to say for it.
-    silent_since: Option<Mono>,
-}
-
-impl Intent {
-    fn new(nonce: u64, work: Work, now: Mono) -> Self {
-        Self {
-            nonce,
-            work,
-            superseded: false,
-            included: None,
-            attempts: Vec::new(),
-            signing: None,
-            sign_after: now,
-            sign_failures: 0,
-            replace: false,
-            heads_waited: 0,
-            cap_reported: false,
-            silent_since: None,
-        }
-    }
-
-    /// The attempts, oldest first.
-    pub fn attempts(&self) -> impl ExactSizeIterator<Item = &Attempt> {
-        self.attempts.iter().map(|t| &t.attempt)
-    }
-
-    /// Whether signing it failed or was replaced before, so that what it says should be looked at afresh.
-    pub fn is_fresh(&self) -> bool {
-        self.attempts.is_empty() && self.sign_failures == 0
-    }
-
-    /// For how long there has been nothing valid to say for it.
-    pub fn silent_for(&self, now: Mono) -> Span {
-        self.silent_since.map_or(Span::ZERO, |since| now.since(since))
-    }
-
-    /// Whether it can only ever fill its nonce: everything signed for it is empty.
-    pub fn is_empty(&self) -> bool {
-        matches!(self.work, Work::Round { .. })
-            && !self.attempts.is_empty()
-            && self.attempts().all(|a| a.answer.is_none())
-    }
-
-    fn tracked(&mut self, hash: B256) -> Option<&mut Tracked> {
-        self.attempts.iter_mut().find(|t| t.attempt.hash == hash)
-    }
-
-    /// The attempt that landed.
-    pub fn landed(&self) -> Option<&Attempt> {
-        let receipt = self.included?;
-        self.attempts().find(|a| a.hash == receipt.hash)
-    }
-
-    /// How it would end with `receipt`.
-    fn outcome(&self, receipt: &Receipt) -> Outcome {
-        let empty = matches!(self.work, Work::Round { .. })
-            && self.attempts().any(|a| a.hash == receipt.hash && a.answer.is_none());
-        match (empty, receipt.success) {
-            (true, _) => Outcome::NoopFilled,
-            (false, true) => Outcome::Final,
-            (false, false) => Outcome::Reverted,
-        }
-    }
-}
 
 /// A nonce the chain has used that none of our hashes explains, seen once.
 #[derive(Clone, Copy, Debug)]
@@ -799,13 +652,5 @@ fn report_cap(
     if let (Some(wanted_wei), false) = (wanted, intent.cap_reported) {
         intent.cap_reported = true;
         out.push(Effect::Report(Event::FeeCapReached { account, nonce: intent.nonce, wanted_wei, cap_wei }));
-    }
-}
-
-/// A piece of work in a few words.
-pub fn describe(work: &Work) -> String {
-    match work {
-        Work::Round { feed, round, .. } => format!("{feed} round {round}"),
-        Work::Step { name, .. } => name.clone(),
     }
 }
