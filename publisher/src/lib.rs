@@ -1,3 +1,4 @@
 //! The oracle publisher for operators of EVM networks.
 
+pub mod chain;
 pub mod sources;

@@ -1,0 +1,74 @@
+//! What nodes send, reduced to the fields that are used. Unknown fields are ignored, so that every client's blocks
+//! and receipts decode.
+
+use alloy::primitives::{Address, B256, Bytes, U64, U128};
+use publisher_core::time::Wall;
+use publisher_core::tx::{BlockRef, Receipt};
+use serde::Deserialize;
+
+/// `eth_getBlockBy…` without transactions.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Block {
+    number: U64,
+    hash: B256,
+    parent_hash: B256,
+    timestamp: U64,
+    base_fee_per_gas: Option<U128>,
+}
+
+impl Block {
+    pub(super) fn reference(&self) -> BlockRef {
+        BlockRef {
+            number: self.number.to(),
+            hash: self.hash,
+            parent: self.parent_hash,
+            time: Wall::from_s(self.timestamp.to()),
+        }
+    }
+
+    /// The base fee in wei per gas; `None` before London.
+    pub(super) fn base_fee_wei(&self) -> Option<u128> {
+        self.base_fee_per_gas.map(|fee| fee.to())
+    }
+}
+
+/// `eth_getTransactionReceipt`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReceiptBody {
+    transaction_hash: B256,
+    block_number: U64,
+    block_hash: B256,
+    status: U64,
+    gas_used: U64,
+    /// Old clients leave it out.
+    effective_gas_price: Option<U128>,
+    /// Set for a creation.
+    pub(super) contract_address: Option<Address>,
+}
+
+impl ReceiptBody {
+    pub(super) fn receipt(&self) -> Receipt {
+        Receipt {
+            hash: self.transaction_hash,
+            block_number: self.block_number.to(),
+            block_hash: self.block_hash,
+            success: self.status.to::<u64>() == 1,
+            gas_used: self.gas_used.to(),
+            gas_price_wei: self.effective_gas_price.map_or(0, |price| price.to()),
+        }
+    }
+}
+
+/// `eth_feeHistory`: base fees of the blocks and of the next one, and the tips asked for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FeeHistory {
+    #[serde(default)]
+    pub(super) base_fee_per_gas: Vec<U128>,
+    pub(super) reward: Option<Vec<Vec<U128>>>,
+}
+
+/// The result of `eth_call` and `eth_getCode`.
+pub(super) type Data = Bytes;

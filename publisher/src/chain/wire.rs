@@ -1,0 +1,280 @@
+//! JSON-RPC 2.0 over HTTP: one question or a batch, bounded in time and bytes, answers matched by id.
+
+use super::{ChainError, revert};
+use alloy::rpc::json_rpc::{ErrorPayload, Id, Response, ResponsePayload};
+use publisher_core::time::Span;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use url::Url;
+
+/// No answer longer than this many bytes is read.
+pub const BODY_LIMIT: usize = 8 * 1024 * 1024;
+
+/// A node's message is kept up to this many characters.
+const MESSAGE_LIMIT: usize = 500;
+
+/// Parts of a URL at least this long are treated as secrets when a node repeats them.
+const SECRET_LENGTH: usize = 8;
+
+/// Waiting times a node asks for are believed up to an hour.
+const RETRY_AFTER_LIMIT_S: u64 = 3600;
+
+/// How a node is reached.
+#[derive(Clone)]
+pub struct NodeSetup {
+    /// Its HTTP address; path, query and user may hold secrets.
+    pub url: Url,
+    /// A value for the `Authorization` header.
+    pub authorization: Option<HeaderValue>,
+    /// The time a whole call may take.
+    pub timeout: Span,
+    /// How many questions go into one HTTP request; 1 for a node that takes no batches.
+    pub batch_limit: usize,
+}
+
+impl NodeSetup {
+    /// A node with the usual limits: 5 s a call, 100 questions a request.
+    pub fn new(url: Url) -> Self {
+        Self { url, authorization: None, timeout: Span::from_s(5), batch_limit: 100 }
+    }
+}
+
+impl fmt::Debug for NodeSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeSetup")
+            .field("url", &shown(&self.url))
+            .field("authorization", &self.authorization.as_ref().map(|_| "hidden"))
+            .field("timeout", &self.timeout)
+            .field("batch_limit", &self.batch_limit)
+            .finish()
+    }
+}
+
+/// A node cannot be set up with this address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("RPC node {url}: {reason}")]
+pub struct SetupError {
+    /// Scheme and host.
+    pub url: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// A question: method and parameters.
+pub(super) type Question = (&'static str, Value);
+
+/// The result of one question, not decoded yet.
+pub(super) type Raw = Result<Box<RawValue>, ChainError>;
+
+/// A connection pool to one node.
+pub(super) struct Wire {
+    http: reqwest::Client,
+    url: Url,
+    authorization: Option<HeaderValue>,
+    batch_limit: usize,
+    next_id: AtomicU64,
+}
+
+impl Wire {
+    pub(super) fn new(setup: &NodeSetup) -> Result<Self, SetupError> {
+        let fail = |reason: String| SetupError { url: shown(&setup.url), reason };
+        if !matches!(setup.url.scheme(), "http" | "https") || setup.url.host_str().is_none() {
+            return Err(fail("only http:// and https:// addresses can be used".into()));
+        }
+        if setup.timeout == Span::ZERO || setup.batch_limit == 0 {
+            return Err(fail("timeout and batch limit must not be zero".into()));
+        }
+        let http = reqwest::Client::builder()
+            .timeout(setup.timeout.into())
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .build()
+            .map_err(|e| fail(e.without_url().to_string()))?;
+        let mut authorization = setup.authorization.clone();
+        if let Some(value) = &mut authorization {
+            value.set_sensitive(true);
+        }
+        Ok(Self {
+            http,
+            url: setup.url.clone(),
+            authorization,
+            batch_limit: setup.batch_limit,
+            next_id: AtomicU64::new(1),
+        })
+    }
+
+    /// Scheme and host.
+    pub(super) fn shown(&self) -> String {
+        shown(&self.url)
+    }
+
+    /// Asks one question and decodes its result.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<T, ChainError> {
+        decode(&self.call(method, params).await?)
+    }
+
+    /// Asks one question.
+    pub(super) async fn call(&self, method: &'static str, params: Value) -> Raw {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let (ok, body) = self.exchange(&request(id, method, &params)).await?;
+        let answer = serde_json::from_slice::<Response>(&body);
+        let answer = answer.ok().filter(|answer| answer.id == Id::Number(id)).map(|answer| answer.payload);
+        match (answer, ok) {
+            (Some(ResponsePayload::Failure(error)), _) => Err(self.refusal(&error)),
+            (_, Err(status)) => Err(status),
+            (Some(ResponsePayload::Success(result)), Ok(())) => Ok(result),
+            (None, Ok(())) => Err(ChainError::BadAnswer("not a JSON-RPC answer to our question")),
+        }
+    }
+
+    /// Asks many questions in as few requests as the node takes. Always one result a question, in their order; a
+    /// request that fails fails all of its questions.
+    pub(super) async fn batch(&self, questions: &[Question]) -> Vec<Raw> {
+        let mut results = Vec::with_capacity(questions.len());
+        for chunk in questions.chunks(self.batch_limit) {
+            match chunk {
+                [(method, params)] => results.push(self.call(method, params.clone()).await),
+                _ => match self.batch_once(chunk).await {
+                    Ok(answers) => results.extend(answers),
+                    Err(error) => results.extend(chunk.iter().map(|_| Err(error.clone()))),
+                },
+            }
+        }
+        results
+    }
+
+    async fn batch_once(&self, chunk: &[Question]) -> Result<Vec<Raw>, ChainError> {
+        let count = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        let first = self.next_id.fetch_add(count, Ordering::Relaxed);
+        let requests =
+            (first..).zip(chunk).map(|(id, (method, params))| request(id, method, params)).collect();
+        let (ok, body) = self.exchange(&Value::Array(requests)).await?;
+        ok?;
+        let Ok(answers) = serde_json::from_slice::<Vec<Response>>(&body) else {
+            // A node that takes no batches answers with one error object, whose id is nobody's.
+            return match serde_json::from_slice::<Response>(&body) {
+                Ok(Response { payload: ResponsePayload::Failure(error), .. }) => Err(self.refusal(&error)),
+                _ => Err(ChainError::BadAnswer("not a JSON-RPC batch")),
+            };
+        };
+        let mut results: Vec<Raw> =
+            chunk.iter().map(|_| Err(ChainError::BadAnswer("missing in the batch"))).collect();
+        let mut answered = vec![false; chunk.len()];
+        for answer in answers {
+            let Id::Number(id) = answer.id else { continue };
+            let Some(place) = id.checked_sub(first).and_then(|place| usize::try_from(place).ok()) else {
+                continue;
+            };
+            let (Some(slot), Some(seen)) = (results.get_mut(place), answered.get_mut(place)) else {
+                continue;
+            };
+            *slot = match answer.payload {
+                _ if *seen => Err(ChainError::BadAnswer("answered twice in the batch")),
+                ResponsePayload::Success(result) => Ok(result),
+                ResponsePayload::Failure(error) => Err(self.refusal(&error)),
+            };
+            *seen = true;
+        }
+        Ok(results)
+    }
+
+    /// One HTTP request. The inner result says whether its status was 200; the body is read either way, because
+    /// some nodes send their JSON-RPC errors with other statuses.
+    async fn exchange(&self, body: &Value) -> Result<(Result<(), ChainError>, Vec<u8>), ChainError> {
+        let mut request =
+            self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body.to_string());
+        if let Some(value) = &self.authorization {
+            request = request.header(AUTHORIZATION, value.clone());
+        }
+        let mut response = request
+            .send()
+            .await
+            .map_err(|e| if e.is_timeout() { ChainError::Timeout } else { ChainError::Unreachable })?;
+        let status = response.status().as_u16();
+        let ok = match status {
+            200 => Ok(()),
+            429 => {
+                let asked = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok());
+                let seconds = asked.and_then(|v| v.trim().parse::<u64>().ok());
+                let retry_after = seconds.map(|s| Span::from_s(s.min(RETRY_AFTER_LIMIT_S)));
+                return Err(ChainError::RateLimited { retry_after });
+            }
+            status => Err(ChainError::Http(status)),
+        };
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > BODY_LIMIT => {
+                    return Err(ChainError::BadAnswer("larger than 8 MiB"));
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => return Ok((ok, body)),
+                Err(e) if e.is_timeout() => return Err(ChainError::Timeout),
+                Err(_) => return Err(ChainError::BadAnswer("cut off")),
+            }
+        }
+    }
+
+    fn refusal(&self, error: &ErrorPayload) -> ChainError {
+        ChainError::Rpc {
+            code: error.code,
+            message: self.clean(&error.message),
+            data: error.data.as_deref().and_then(revert::data_of),
+        }
+    }
+
+    /// A node's words without control characters, without parts of our URL, and not too long.
+    fn clean(&self, message: &str) -> String {
+        let mut text: String =
+            message.chars().take(MESSAGE_LIMIT * 4).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        for secret in secrets(&self.url) {
+            text = text.replace(&secret, "<hidden>");
+        }
+        match text.char_indices().nth(MESSAGE_LIMIT) {
+            Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
+            None => text,
+        }
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Wire").field(&self.shown()).finish()
+    }
+}
+
+/// Decodes a result.
+pub(super) fn decode<T: DeserializeOwned>(raw: &RawValue) -> Result<T, ChainError> {
+    serde_json::from_str(raw.get()).map_err(|_| ChainError::BadAnswer("of another shape than the method's"))
+}
+
+fn request(id: u64, method: &str, params: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+}
+
+fn shown(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("?");
+    match url.port() {
+        Some(port) => format!("{}://{host}:{port}", url.scheme()),
+        None => format!("{}://{host}", url.scheme()),
+    }
+}
+
+fn secrets(url: &Url) -> Vec<String> {
+    let mut parts: Vec<String> = url.path_segments().into_iter().flatten().map(str::to_owned).collect();
+    parts.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
+    parts.push(url.username().to_owned());
+    parts.extend(url.password().map(str::to_owned));
+    parts.retain(|part| part.len() >= SECRET_LENGTH);
+    parts
+}
