@@ -65,6 +65,8 @@ pub enum Fault {
     RenamedKey,
     /// A well-formed answer without any market.
     EmptyList,
+    /// The market shows the figures of the venue's next one.
+    WrongMarket,
     /// Prices are multiplied.
     Multiply {
         /// The factor.
@@ -122,6 +124,7 @@ impl Fault {
             Self::Delisted => "delisted",
             Self::RenamedKey => "renamed_key",
             Self::EmptyList => "empty_list",
+            Self::WrongMarket => "wrong_market",
             Self::Multiply { .. } => "multiply",
             Self::Frozen => "frozen",
             Self::ClockSkew { .. } => "clock_skew",
@@ -144,6 +147,7 @@ impl Fault {
             Self::MissingSymbol
             | Self::Delisted
             | Self::RenamedKey
+            | Self::WrongMarket
             | Self::Multiply { .. }
             | Self::Frozen
             | Self::ClockSkew { .. }
@@ -228,8 +232,9 @@ impl Faults {
 }
 
 impl Armed {
-    /// The row after this fault; `None` when the venue no longer knows the market.
-    pub(crate) fn apply(&self, row: Row) -> Option<Row> {
+    /// The row after this fault, among the venue's healthy rows; `None` when the venue no longer knows the
+    /// market.
+    pub(crate) fn apply(&self, row: Row, healthy: &[Row]) -> Option<Row> {
         if self.pair.as_ref().is_some_and(|pair| *pair != row.pair) {
             return Some(row);
         }
@@ -239,6 +244,10 @@ impl Armed {
                 let mut kept = self.frozen.iter().find(|kept| kept.pair == row.pair)?.clone();
                 kept.fault = Some(self.fault.name());
                 Some(kept)
+            }
+            Fault::WrongMarket => {
+                let next = healthy.iter().skip_while(|one| one.pair != row.pair).nth(1).or(healthy.first())?;
+                Some(row.with_figures_of(next, &self.fault))
             }
             _ => Some(row.distorted(&self.fault)),
         }

@@ -287,9 +287,9 @@ impl Market {
     pub(crate) fn desk(&self, venue: Venue, befalling: &[Armed]) -> Desk {
         let now_ms = self.now_ms();
         let rows = self.state().rows(venue, now_ms);
-        let suffer = |row| befalling.iter().try_fold(row, |row, armed| armed.apply(row));
+        let suffer = |row: &Row| befalling.iter().try_fold(row.clone(), |row, armed| armed.apply(row, &rows));
         let empty = befalling.iter().any(|armed| matches!(armed.fault, Fault::EmptyList));
-        Desk::new(rows.into_iter().filter_map(suffer).collect(), empty)
+        Desk::new(rows.iter().filter_map(suffer).collect(), empty)
     }
 
     pub(crate) fn serve(&self, rows: &[Row], request: u64) {

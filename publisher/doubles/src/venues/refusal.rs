@@ -1,5 +1,10 @@
 //! How each venue says no: the bodies of rate limits, bans, closed regions, outages, and of errors that come
 //! with HTTP 200.
+//!
+//! Codes and texts are the published ones for Coinbase's and Kraken's limits, for all of Binance, and for OKX
+//! except its closed regions. Bitstamp publishes the form and the code of its limit; its other codes here, and
+//! everybody's refusal of a region except Binance's, are made up in the venue's form. A client has to go by
+//! the HTTP status in those cases.
 
 use axum::http::StatusCode;
 

@@ -84,6 +84,13 @@ impl Row {
         self
     }
 
+    /// The row with the figures of another market under its own name.
+    pub(crate) fn with_figures_of(mut self, other: &Self, fault: &Fault) -> Self {
+        (self.last, self.bid, self.ask) = (other.last, other.bid, other.ask);
+        self.fault = Some(fault.name());
+        self
+    }
+
     /// A price with at least `decimals` decimals, as this row spells prices.
     pub(crate) fn price(&self, value: Decimal, decimals: u32) -> Json {
         let usual = value.at_least(decimals).unwrap_or(value).to_string();
@@ -138,11 +145,9 @@ mod tests {
 
     #[test]
     fn the_spread_is_symmetric_and_holds_the_price() {
-        let check = |price, bid: &str, ask: &str| {
+        let check = |price: &str, bid: &str, ask: &str| {
             let row = row(price);
-            assert_eq!((row.last.to_string(), row.bid.to_string(), row.ask.to_string()), {
-                (String::from(price), bid.into(), ask.into())
-            });
+            assert_eq!([row.last, row.bid, row.ask].map(|figure| figure.to_string()), [price, bid, ask]);
         };
         check("67000.12", "67000.11", "67000.13");
         check("1", "0.9999", "1.0001");

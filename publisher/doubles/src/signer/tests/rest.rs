@@ -43,7 +43,8 @@ async fn unknown_keys_and_empty_data_are_refused() {
 
 #[tokio::test]
 async fn keys_health_and_reload() {
-    let signer = web3signer().await;
+    let config = SignerConfig { reload_ms: 1_500, ..SignerConfig::new(CHAIN, vec![[7; 32]]) };
+    let signer = SignerDouble::start(config).await.unwrap();
     let (status, body) = get(&signer, "/api/v1/eth1/publicKeys").await;
     assert_eq!((status, serde_json::from_str::<Vec<String>>(&body).unwrap()), (200, signer.public_keys()));
     assert_eq!(get(&signer, "/upcheck").await, (200, "OK".into()));
@@ -60,7 +61,7 @@ async fn keys_health_and_reload() {
     assert_eq!(refused, 409);
     assert!(why.contains("already in progress"));
     assert_eq!(status().await, "running");
-    tokio::time::sleep(std::time::Duration::from_millis(80)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_600)).await;
     assert_eq!(status().await, "completed");
     assert_eq!(post(&reload, "").await.unwrap().0, 202);
 }

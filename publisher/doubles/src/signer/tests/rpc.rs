@@ -19,9 +19,8 @@ async fn a_fee_market_request_is_signed_for_the_configured_chain() {
         (transaction.chain_id(), transaction.nonce(), transaction.gas_limit()),
         (Some(CHAIN), 7, 200_000)
     );
-    assert_eq!((transaction.max_fee_per_gas(), transaction.max_priority_fee_per_gas()), {
-        (1_000_000_000, Some(100_000_000))
-    });
+    let fees = (transaction.max_fee_per_gas(), transaction.max_priority_fee_per_gas());
+    assert_eq!(fees, (1_000_000_000, Some(100_000_000)));
     assert_eq!(transaction.to(), Some(address!("0x1111111111111111111111111111111111111111")));
     assert_eq!(transaction.input().as_ref(), [0xc0, 0xff, 0xee]);
     assert!(transaction.access_list().unwrap().is_empty());

@@ -208,6 +208,20 @@ async fn wrong_figures_reach_every_venues_wire() {
 }
 
 #[tokio::test]
+async fn one_market_can_show_anothers_price() {
+    let sim = usual().await;
+    sim.market().fault_market(Venue::Kraken, "ETH/USD", Fault::WrongMarket).unwrap();
+    sim.market().set_venue_price(Venue::Kraken, "ETH/USDT", "1.5").unwrap();
+    let body = json(&sim, Venue::Kraken, KRAKEN).await;
+    assert_eq!(body["result"]["XETHZUSD"]["c"][0], "1.50000");
+    assert_eq!(body["result"]["XXBTZUSD"]["c"][0], "67000.12000");
+    // The last market takes the first one's.
+    sim.market().fault_market(Venue::Kraken, "USDT/USD", Fault::WrongMarket).unwrap();
+    let body = json(&sim, Venue::Kraken, "/0/public/Ticker?pair=USDTUSD").await;
+    assert_eq!(body["result"]["USDTZUSD"]["c"][0], "67000.12000");
+}
+
+#[tokio::test]
 async fn crossed_books_and_wrong_clocks() {
     let sim = usual().await;
     let market = sim.market();
