@@ -13,7 +13,7 @@ pub(super) struct Request {
     pub(super) join: String,
     /// More symbols than this need `path_all`.
     pub(super) symbols_max: usize,
-    /// The request for every market of the venue.
+    /// The request for every market of the venue; never there without `{symbols}` in `path`.
     pub(super) path_all: Option<String>,
 }
 
@@ -39,13 +39,7 @@ impl Request {
 
     fn path<'a>(&self, count: usize, symbols: impl Iterator<Item = &'a str>) -> Option<String> {
         if !self.lists(count)? {
-            return Some(
-                self.path_all
-                    .as_ref()
-                    .filter(|_| self.path.contains("{symbols}"))
-                    .unwrap_or(&self.path)
-                    .clone(),
-            );
+            return Some(self.path_all.as_ref().unwrap_or(&self.path).clone());
         }
         let encode = |s: &str| form_urlencoded::byte_serialize(s.as_bytes()).collect::<String>();
         let list: Vec<_> = symbols.map(|symbol| self.each.replace("{symbol}", &encode(symbol))).collect();
@@ -74,5 +68,54 @@ impl Target {
             }
             Self::Url(url) => Some(url.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sources::preset;
+
+    fn url(venue: &str, symbols: &[&str]) -> String {
+        let preset = preset(venue).unwrap();
+        let path = preset.request.path(symbols.len(), symbols.iter().copied()).unwrap();
+        preset.hosts[0].join(&path).unwrap().into()
+    }
+
+    #[test]
+    fn one_request_asks_a_venue_for_all_symbols() {
+        for (venue, symbols, expected) in [
+            (
+                "coinbase",
+                ["BTC-USD", "ETH-USD"],
+                "https://api.coinbase.com/api/v3/brokerage/market/products?product_ids=BTC-USD&product_ids=ETH-USD",
+            ),
+            ("kraken", ["XBTUSD", "ETHUSD"], "https://api.kraken.com/0/public/Ticker?pair=XBTUSD,ETHUSD"),
+            (
+                "binance",
+                ["BTCUSDT", "ETHUSDT"],
+                "https://api.binance.com/api/v3/ticker/24hr?symbols=%5B%22BTCUSDT%22,%22ETHUSDT%22%5D",
+            ),
+            ("bitstamp", ["btcusd", "ethusd"], "https://www.bitstamp.net/api/v2/ticker/"),
+            ("okx", ["BTC-USDT", "ETH-USDT"], "https://www.okx.com/api/v5/market/tickers?instType=SPOT"),
+        ] {
+            assert_eq!(url(venue, &symbols), expected);
+        }
+    }
+
+    #[test]
+    fn too_many_symbols_for_a_list_are_asked_for_with_all_others() {
+        for (venue, all) in [
+            ("kraken", "https://api.kraken.com/0/public/Ticker"),
+            ("binance", "https://api.binance.com/api/v3/ticker/24hr"),
+        ] {
+            assert_ne!(url(venue, &["X"; 100]), all);
+            assert_eq!(url(venue, &["X"; 101]), all);
+        }
+    }
+
+    #[test]
+    fn a_symbol_cannot_leave_its_place_in_the_request() {
+        let asked = url("kraken", &["A&x=1#?/../%2e"]);
+        assert_eq!(asked, "https://api.kraken.com/0/public/Ticker?pair=A%26x%3D1%23%3F%2F..%2F%252e");
     }
 }
