@@ -95,10 +95,10 @@ contract Aggregator is IAggregator, RoundHistory, Owned {
         returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
     {
         uint256 hot = _load();
-        roundId = uint80(_latestOf(hot));
-        require(roundId != 0, "No data present");
-        (answer, updatedAt) = _latestRound(hot);
-        return (roundId, answer, updatedAt, updatedAt, roundId);
+        uint256 latest = _latestOf(hot);
+        require(latest != 0, "No data present");
+        (answer, updatedAt) = _entry(hot, latest);
+        return (uint80(latest), answer, updatedAt, updatedAt, uint80(latest));
     }
 
     /// @inheritdoc IAggregatorV2V3
@@ -117,13 +117,15 @@ contract Aggregator is IAggregator, RoundHistory, Owned {
     /// @inheritdoc IAggregatorV2V3
     function latestAnswer() external view override returns (int256 answer) {
         uint256 hot = _load();
-        if (_latestOf(hot) != 0) (answer,) = _latestRound(hot);
+        uint256 latest = _latestOf(hot);
+        if (latest != 0) (answer,) = _entry(hot, latest);
     }
 
     /// @inheritdoc IAggregatorV2V3
     function latestTimestamp() external view override returns (uint256 updatedAt) {
         uint256 hot = _load();
-        if (_latestOf(hot) != 0) (, updatedAt) = _latestRound(hot);
+        uint256 latest = _latestOf(hot);
+        if (latest != 0) (, updatedAt) = _entry(hot, latest);
     }
 
     /// @inheritdoc IAggregatorV2V3
@@ -152,7 +154,7 @@ contract Aggregator is IAggregator, RoundHistory, Owned {
     {
         uint256 hot = _load();
         latestRound_ = _latestOf(hot);
-        if (latestRound_ != 0) (latestAnswer_, updatedAt) = _latestRound(hot);
+        if (latestRound_ != 0) (latestAnswer_, updatedAt) = _entry(hot, latestRound_);
         paused_ = _isPaused(hot);
         authorised = isTransmitter(transmitter);
     }

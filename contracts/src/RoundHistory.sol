@@ -89,12 +89,8 @@ abstract contract RoundHistory {
         }
     }
 
-    /// @dev The same for the latest round, which is always in the hot word.
-    function _latestRound(uint256 hot) internal view returns (int256 answer, uint256 time) {
-        return _entry(hot, _latestOf(hot));
-    }
-
-    function _entry(uint256 word, uint256 roundId) private view returns (int256 answer, uint256 time) {
+    /// @dev The same for a round whose group's word is at hand, as the latest round's is in the hot word.
+    function _entry(uint256 word, uint256 roundId) internal view returns (int256 answer, uint256 time) {
         unchecked {
             uint256 entry = word >> (((roundId - 1) % 3) * ENTRY_BITS);
             uint256 elapsed = uint16(entry);

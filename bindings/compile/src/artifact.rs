@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use foundry_compilers::artifacts::ConfigurableContractArtifact;
+use foundry_compilers::artifacts::{Contract, Storage, StorageLayout};
 use serde_json::{Value, json};
 
 /// A compiled contract in the form it is committed.
@@ -13,19 +13,27 @@ use serde_json::{Value, json};
 pub struct Artifact {
     /// The contract's name; the file is `<name>.json`.
     pub name: String,
-    /// The file's content: `abi`, `bytecode`, `deployedBytecode`, and `immutables`, the byte ranges
-    /// `[start, length]` of the deployed code that the constructor fills in.
+    /// The file's content: `abi`, `bytecode`, `deployedBytecode`; `immutables`, the byte ranges `[start, length]` of
+    /// the deployed code that the constructor fills in; `storage`, one line for each variable, so that a change of
+    /// the layout shows in review.
     pub json: String,
 }
 
 impl Artifact {
+    /// The artifact of a contract, none for an interface or an abstract contract, which have no code.
+    ///
     /// # Errors
     /// The compiler's output lacks a part that was asked for.
-    pub(crate) fn new(name: &str, contract: ConfigurableContractArtifact) -> Result<Self> {
+    pub(crate) fn new(name: &str, contract: &Contract) -> Result<Option<Self>> {
         let missing = |part: &str| format!("{name}: the compiler's output has no {part}");
-        let abi = contract.abi.with_context(|| missing("abi"))?;
-        let code = contract.bytecode.with_context(|| missing("bytecode"))?;
-        let deployed = contract.deployed_bytecode.with_context(|| missing("deployed bytecode"))?;
+        let evm = contract.evm.as_ref().with_context(|| missing("code"))?;
+        let code = evm.bytecode.as_ref().with_context(|| missing("bytecode"))?;
+        let code = code.object.as_bytes().with_context(|| missing("linked bytecode"))?;
+        if code.is_empty() {
+            return Ok(None);
+        }
+        let abi = contract.abi.as_ref().with_context(|| missing("abi"))?;
+        let deployed = evm.deployed_bytecode.as_ref().with_context(|| missing("deployed bytecode"))?;
         // Ranges are kept without the compiler's syntax tree ids, which change with every source in the project.
         let immutables: BTreeSet<(u32, u32)> = deployed
             .immutable_references
@@ -35,12 +43,13 @@ impl Artifact {
             .collect();
         let value = json!({
             "abi": abi,
-            "bytecode": code.bytes().with_context(|| missing("linked bytecode"))?,
+            "bytecode": code,
             "deployedBytecode": deployed.bytes().with_context(|| missing("linked deployed bytecode"))?,
             "immutables": immutables,
+            "storage": storage(&contract.storage_layout)?,
         });
         let json = format!("{}\n", serde_json::to_string_pretty(&sorted(value))?);
-        Ok(Self { name: name.to_owned(), json })
+        Ok(Some(Self { name: name.to_owned(), json }))
     }
 
     /// The creation code in hexadecimal with `0x`.
@@ -52,6 +61,15 @@ impl Artifact {
         let code = value.get("bytecode").and_then(Value::as_str);
         Ok(code.with_context(|| format!("{}: no bytecode", self.name))?.to_owned())
     }
+}
+
+/// The storage layout without the syntax tree ids in the compiler's names of types.
+fn storage(layout: &StorageLayout) -> Result<Vec<String>> {
+    let line = |variable: &Storage| {
+        let kind = layout.types.get(&variable.storage_type).context("a variable of unknown type")?;
+        Ok(format!("slot {} byte {}: {} {}", variable.slot, variable.offset, kind.label, variable.label))
+    };
+    layout.storage.iter().map(line).collect()
 }
 
 /// The same value with every object's keys in order, whether or not some other crate of the build asked

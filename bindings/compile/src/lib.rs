@@ -16,11 +16,13 @@ use foundry_compilers::artifacts::{
 };
 use foundry_compilers::{
     ProjectBuilder, ProjectPathsConfig,
-    artifacts::ConfigurableContractArtifact,
     solc::{Solc, SolcCompiler, SolcSettings},
 };
 
 pub use artifact::Artifact;
+
+/// What to do about artifacts that differ from the sources.
+pub const REGENERATE: &str = "run `cargo run -p contracts-compile` and commit bindings/artifacts";
 
 /// The repository's folders that this step reads and writes.
 #[derive(Debug, Clone)]
@@ -51,9 +53,11 @@ pub fn compile(layout: &Layout) -> Result<Vec<Artifact>> {
     tools::install(&contracts)?;
     let sources = contracts.join("src");
     let solc = Solc::new(contracts.join("solc")).context("contracts/solc does not answer --version")?;
+    // The tests are forge's: named as sources, they are not looked for beside them.
     let paths = ProjectPathsConfig::builder()
-        .root(&contracts)
         .sources(&sources)
+        .tests(&sources)
+        .scripts(&sources)
         .no_libs()
         .build_with_root(&contracts);
     let project = ProjectBuilder::<SolcCompiler>::default()
@@ -68,19 +72,15 @@ pub fn compile(layout: &Layout) -> Result<Vec<Artifact>> {
         bail!("the Solidity compiler reports\n{output}");
     }
     let mut artifacts = Vec::new();
-    for (id, contract) in output.into_artifacts() {
-        artifacts.extend(deployable(&id.name, contract)?);
+    for (_, name, contract) in output.into_output().contracts_with_files_into_iter() {
+        artifacts.extend(Artifact::new(&name, &contract)?);
     }
     artifacts.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(artifacts)
 }
 
-/// Interfaces and abstract contracts have no code and are left out.
-fn deployable(name: &str, contract: ConfigurableContractArtifact) -> Result<Option<Artifact>> {
-    let has_code =
-        contract.bytecode.as_ref().and_then(|code| code.bytes()).is_some_and(|code| !code.is_empty());
-    if has_code { Artifact::new(name, contract).map(Some) } else { Ok(None) }
-}
+/// What the artifacts are made of.
+const OUTPUTS: [&str; 4] = ["abi", "evm.bytecode", "evm.deployedBytecode", "storageLayout"];
 
 /// The settings of `contracts/foundry.toml`; a test compares the code that both produce.
 fn settings() -> Settings {
@@ -93,7 +93,7 @@ fn settings() -> Settings {
             bytecode_hash: Some(BytecodeHash::None),
             cbor_metadata: Some(false),
         }),
-        output_selection: OutputSelection::default_output_selection(),
+        output_selection: OutputSelection::common_output_selection(OUTPUTS.map(str::to_owned)),
         ..Settings::default()
     }
 }

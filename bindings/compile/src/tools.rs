@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail};
 
@@ -15,13 +15,15 @@ const PACKAGE_LOCK: &str = "package-lock.json";
 const STAMP: &str = "node_modules/.installed";
 
 /// What to say when Node or npm is not there.
-pub const NODE_HINT: &str = "the contracts' tools need Node 18 or later with npm: install it and try again";
+pub const NODE_HINT: &str = "the contracts' tools need Node 20 or later with npm; install it and try again";
 
 /// Installs the packages of `contracts/package-lock.json` unless they are there.
 ///
 /// # Errors
-/// npm is missing or fails.
+/// Node or npm is missing, or npm fails.
 pub fn install(contracts: &Path) -> Result<()> {
+    // The compiler runs in Node whether or not there is something to install.
+    run(Command::new("node").arg("--version"))?;
     let lock_path = contracts.join(LOCK_FILE);
     let lock =
         File::create(&lock_path).with_context(|| format!("{}: cannot be made", lock_path.display()))?;
@@ -33,12 +35,7 @@ pub fn install(contracts: &Path) -> Result<()> {
     if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    let run = Command::new("npm").args(["ci", "--ignore-scripts"]).current_dir(contracts).output();
-    let output = match run {
-        Ok(output) => output,
-        Err(cause) if cause.kind() == ErrorKind::NotFound => bail!("npm is not on PATH; {NODE_HINT}"),
-        Err(cause) => return Err(cause).context("npm cannot be started"),
-    };
+    let output = run(Command::new("npm").args(["ci", "--ignore-scripts"]).current_dir(contracts))?;
     if !output.status.success() {
         bail!(
             "npm ci --ignore-scripts in {} ended with {}\n{}",
@@ -48,4 +45,13 @@ pub fn install(contracts: &Path) -> Result<()> {
         );
     }
     fs::write(&stamp, wanted).with_context(|| format!("{}: cannot be written", stamp.display()))
+}
+
+fn run(command: &mut Command) -> Result<Output> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    match command.output() {
+        Ok(output) => Ok(output),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => bail!("{program} is not on PATH: {NODE_HINT}"),
+        Err(cause) => Err(cause).with_context(|| format!("{program} cannot be started")),
+    }
 }

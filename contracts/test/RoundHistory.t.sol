@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Aggregator} from "../src/Aggregator.sol";
+import {Fixture} from "./base/Fixture.sol";
+import {ReferenceFeed} from "./base/ReferenceFeed.sol";
+
+/// @title The packed history against one word per number: the same bytes from every read.
+contract RoundHistoryTest is Fixture {
+    uint256 private constant MARK = 0xffff;
+    bytes32 private constant HOT_SLOT = 0;
+    uint256 private constant ARCHIVE_SLOT = 1;
+    uint256 private constant WIDE_SLOT = 2;
+    uint256 private constant FUZZ_ROUNDS = 20;
+
+    Aggregator private packed;
+    ReferenceFeed private plain;
+
+    function setUp() public {
+        packed = _aggregator();
+        plain = new ReferenceFeed();
+    }
+
+    // ------------------------------------------------------------------ fuzz
+
+    /// Answers of every size and gaps from nothing to years, drawn so that each limit is met from both sides.
+    function testFuzz_history_equalsTheReference(uint256 seed) public {
+        for (uint256 i = 0; i < FUZZ_ROUNDS; ++i) {
+            _write(_answer(_draw(seed, 2 * i)), _gap(_draw(seed, 2 * i + 1)));
+        }
+        _assertSame();
+    }
+
+    /// Answers taken whole from the fuzzer, a day apart, so that most rounds need the exact escape.
+    function testFuzz_history_anyAnswer(int176[7] calldata answers, uint32[7] calldata gaps) public {
+        for (uint256 i = 0; i < answers.length; ++i) {
+            _write(answers[i], gaps[i]);
+        }
+        _assertSame();
+    }
+
+    // ------------------------------------------------------------ the limits
+
+    /// The last second and the last answer that fit, and the first ones that do not.
+    function test_history_escapesExactlyWhereItMust() public {
+        _write(1, 60);
+        vm.assertFalse(_isWide(1));
+        _write(type(int48).max, 65_534);
+        vm.assertFalse(_isWide(2));
+        _write(1, 1);
+        vm.assertTrue(_isWide(3));
+
+        _write(type(int48).min, 1);
+        vm.assertFalse(_isWide(4));
+        _write(int256(type(int48).max) + 1, 1);
+        vm.assertTrue(_isWide(5));
+        _write(int256(type(int48).min) - 1, 1);
+        vm.assertTrue(_isWide(6));
+
+        // Whatever the first of a group is, its time is the base of the other two.
+        _write(type(int176).min, 10 * 365 days);
+        vm.assertTrue(_isWide(7));
+        _write(7, 65_534);
+        vm.assertFalse(_isWide(8));
+        _write(7, 0);
+        vm.assertFalse(_isWide(9));
+        _assertSame();
+    }
+
+    /// An entry of 0 answer at the base's own second is all zeros and still a round.
+    function test_history_keepsZeroAnswers() public {
+        for (uint256 i = 0; i < 4; ++i) {
+            _write(0, 0);
+        }
+        _assertSame();
+    }
+
+    /// 32 bits of seconds end in 2106; the history goes on, exactly.
+    function test_history_outlivesThirtyTwoBitTimes() public {
+        vm.warp(uint256(type(uint32).max) - 3);
+        for (uint256 i = 0; i < 9; ++i) {
+            _write(int256(i), 1);
+        }
+        _write(1, 100_000);
+        _write(type(int176).max, 365 days * 20_000);
+        _assertSame();
+    }
+
+    /// Ids end before their bits would run into the pause bit.
+    function test_history_refusesTheRoundAfterTheLast() public {
+        uint256 last = 2_147_483_646;
+        uint256 word = uint256(vm.load(address(packed), HOT_SLOT));
+        vm.assertEq(word, 0);
+        vm.store(address(packed), HOT_SLOT, bytes32(((last - 1) << 224) | (block.timestamp << 192)));
+        _submit(packed, 77);
+        vm.assertEq(packed.latestRound(), last);
+        vm.assertEq(packed.latestAnswer(), int256(77));
+        vm.expectRevert(_text("Round ids exhausted"));
+        vm.prank(TRANSMITTER);
+        packed.submit(last + 1, 78);
+        vm.assertFalse(packed.paused());
+    }
+
+    /// A full group moves to the archive as it is, and stays as it is.
+    function test_history_archivesWholeGroups() public {
+        bytes32[4] memory full;
+        for (uint256 group = 0; group < full.length; ++group) {
+            for (uint256 i = 0; i < 3; ++i) {
+                _write(int256(group * 3 + i), 60);
+            }
+            full[group] = vm.load(address(packed), HOT_SLOT);
+            vm.assertEq(_slot(ARCHIVE_SLOT, group), bytes32(0));
+        }
+        _write(1, 60);
+        for (uint256 group = 0; group < full.length; ++group) {
+            vm.assertEq(_slot(ARCHIVE_SLOT, group), full[group]);
+        }
+        vm.assertEq(_slot(ARCHIVE_SLOT, full.length), bytes32(0));
+    }
+
+    // --------------------------------------------------------------- drawing
+
+    function _draw(uint256 seed, uint256 index) private pure returns (uint256) {
+        return uint256(keccak256(abi.encode(seed, index)));
+    }
+
+    function _answer(uint256 random) private pure returns (int256) {
+        uint256 kind = random % 6;
+        int256 small = int256((random >> 8) % 5) - 2;
+        if (kind == 0) return int256(type(int48).max) + small;
+        if (kind == 1) return int256(type(int48).min) + small;
+        if (kind == 2) return int256((random >> 8) % 1e13);
+        if (kind == 3) return small;
+        if (kind == 4) {
+            return small < 0 ? int256(type(int176).min) - small - 1 : int256(type(int176).max) - small;
+        }
+        return int176(uint176(random >> 64));
+    }
+
+    function _gap(uint256 random) private pure returns (uint256) {
+        uint256 kind = random % 6;
+        if (kind == 0) return 0;
+        if (kind == 1) return 1 + (random >> 8) % 60;
+        if (kind == 2) return 65_532 + (random >> 8) % 6;
+        if (kind == 3) return 32_760 + (random >> 8) % 16;
+        if (kind == 4) return (random >> 8) % 200_000;
+        return (random >> 8) % (12 * 365 days);
+    }
+
+    // ------------------------------------------------------------- comparing
+
+    function _write(int256 answer, uint256 gap) private {
+        vm.warp(block.timestamp + gap);
+        _submit(packed, answer);
+        plain.append(answer);
+        _same(abi.encodeCall(plain.latestRoundData, ()));
+        _same(abi.encodeCall(plain.latestAnswer, ()));
+        _same(abi.encodeCall(plain.latestTimestamp, ()));
+        _same(abi.encodeCall(plain.latestRound, ()));
+    }
+
+    /// @dev Every round, the ids around them, and where the escape was taken.
+    function _assertSame() private view {
+        uint256 latest = plain.latestRound();
+        for (uint256 round = 0; round <= latest + 4; ++round) {
+            _same(abi.encodeCall(plain.getRoundData, (uint80(round))));
+            _same(abi.encodeCall(plain.getAnswer, (round)));
+            _same(abi.encodeCall(plain.getTimestamp, (round)));
+            bool marked = round != 0 && round <= latest && _entry(round) & MARK == MARK;
+            vm.assertEq(_isWide(round), marked);
+            if (marked) vm.assertEq(_entry(round), MARK);
+        }
+    }
+
+    function _same(bytes memory call) private view {
+        vm.assertEq(_outcome(address(packed), call), _outcome(address(plain), call));
+    }
+
+    function _isWide(uint256 round) private view returns (bool) {
+        return _slot(WIDE_SLOT, round) != 0;
+    }
+
+    /// @dev A round's 64 bits, read from storage as the layout says.
+    function _entry(uint256 round) private view returns (uint256) {
+        uint256 group = (round - 1) / 3;
+        bool hot = group == (packed.latestRound() - 1) / 3;
+        uint256 word = uint256(hot ? vm.load(address(packed), HOT_SLOT) : _slot(ARCHIVE_SLOT, group));
+        return uint64(word >> (((round - 1) % 3) * 64));
+    }
+
+    function _slot(uint256 mapping_, uint256 key) private view returns (bytes32) {
+        return vm.load(address(packed), keccak256(abi.encode(key, mapping_)));
+    }
+}
