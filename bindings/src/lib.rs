@@ -4,6 +4,7 @@
 //! contract refused a call. The artifacts are written by `contracts-compile` and proved fresh by its test; building
 //! this crate needs no Solidity compiler. It holds no policy and does no I/O of its own.
 
+pub mod deployed;
 mod generated;
 mod rejection;
 

@@ -163,3 +163,121 @@ impl From<AggregatorProxyErrors> for Rejection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{address, hex};
+
+    use super::*;
+    use crate::{Aggregator, AggregatorProxy};
+
+    const SENDER: Address = address!("00000000000000000000000000000000000000aa");
+
+    fn number(value: i64) -> I256 {
+        I256::try_from(value).unwrap()
+    }
+
+    #[test]
+    fn every_error_keeps_its_numbers() {
+        let (one, two) = (U256::from(1), U256::from(2));
+        let (low, mid, high) = (number(-5), number(-1), number(7));
+        let cases = [
+            (
+                Aggregator::NotTransmitter { sender: SENDER }.abi_encode(),
+                Rejection::NotTransmitter { sender: SENDER },
+            ),
+            (Aggregator::Paused {}.abi_encode(), Rejection::Paused),
+            (
+                Aggregator::StaleRound { given: one, expected: two }.abi_encode(),
+                Rejection::StaleRound { given: one, expected: two },
+            ),
+            (
+                Aggregator::AnswerOutOfBounds { answer: low, min: mid, max: high }.abi_encode(),
+                Rejection::AnswerOutOfBounds { answer: low, min: mid, max: high },
+            ),
+            (
+                Aggregator::InvalidBounds { min: high, max: low }.abi_encode(),
+                Rejection::InvalidBounds { min: high, max: low },
+            ),
+            (
+                Aggregator::InvalidTransmitter { transmitter: SENDER }.abi_encode(),
+                Rejection::InvalidTransmitter { transmitter: SENDER },
+            ),
+            (
+                AggregatorProxy::NotAContract { aggregator: SENDER }.abi_encode(),
+                Rejection::NotAContract { aggregator: SENDER },
+            ),
+            (
+                AggregatorProxy::RoundIdTooWide { roundId: U256::MAX }.abi_encode(),
+                Rejection::RoundIdTooWide { round_id: U256::MAX },
+            ),
+            (
+                AggregatorProxy::TooFewRounds { given: one, required: two }.abi_encode(),
+                Rejection::TooFewRounds { given: one, required: two },
+            ),
+            (
+                AggregatorProxy::DecimalsDiffer { given: 18, expected: 8 }.abi_encode(),
+                Rejection::DecimalsDiffer { given: 18, expected: 8 },
+            ),
+            (
+                AggregatorProxy::RoundTooOld { updatedAt: one, oldest: two }.abi_encode(),
+                Rejection::RoundTooOld { updated_at: one, oldest: two },
+            ),
+            (
+                AggregatorProxy::RoundInFuture { updatedAt: two, timestamp: one }.abi_encode(),
+                Rejection::RoundInFuture { updated_at: two, timestamp: one },
+            ),
+            (
+                AggregatorProxy::AnswerTooFar { proposed: low, current: high, maxDeviationBps: one }
+                    .abi_encode(),
+                Rejection::AnswerTooFar { proposed: low, current: high, max_deviation_bps: one },
+            ),
+            (
+                Revert::from("Only callable by owner").abi_encode(),
+                Rejection::Text("Only callable by owner".to_owned()),
+            ),
+            (Panic { code: U256::from(0x11) }.abi_encode(), Rejection::Panic(U256::from(0x11))),
+        ];
+        for (data, expected) in cases {
+            assert_eq!(Rejection::decode(&data), Some(expected));
+        }
+    }
+
+    /// Data as a node gives it, written by hand rather than by the encoder under test.
+    #[test]
+    fn data_from_the_wire() {
+        let stale = hex!(
+            "b1aaf94d"
+            "0000000000000000000000000000000000000000000000000000000000000007"
+            "0000000000000000000000000000000000000000000000000000000000000008"
+        );
+        let expected = Rejection::StaleRound { given: U256::from(7), expected: U256::from(8) };
+        assert_eq!(Rejection::decode(&stale), Some(expected));
+
+        let no_data = hex!(
+            "08c379a0"
+            "0000000000000000000000000000000000000000000000000000000000000020"
+            "000000000000000000000000000000000000000000000000000000000000000f"
+            "4e6f20646174612070726573656e740000000000000000000000000000000000"
+        );
+        let rejection = Rejection::decode(&no_data).unwrap();
+        assert!(rejection.is_no_data());
+        assert!(!Rejection::Paused.is_no_data());
+        assert!(!Rejection::Text("no data present".to_owned()).is_no_data());
+    }
+
+    /// A node or a foreign contract may put anything there.
+    #[test]
+    fn what_is_not_ours_is_not_guessed() {
+        let stale = Aggregator::StaleRound { given: U256::from(1), expected: U256::from(2) }.abi_encode();
+        assert_eq!(Rejection::decode(&[]), None);
+        assert_eq!(Rejection::decode(&stale[..3]), None);
+        assert_eq!(Rejection::decode(&stale[..stale.len() - 1]), None);
+        assert_eq!(Rejection::decode(&hex!("deadbeef")), None);
+        assert_eq!(Rejection::decode(&hex!("08c379a0")), None);
+        // An address with bits above its 160.
+        let mut sender = Aggregator::NotTransmitter { sender: SENDER }.abi_encode();
+        sender[4] = 1;
+        assert_eq!(Rejection::decode(&sender), None);
+    }
+}
