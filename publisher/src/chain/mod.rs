@@ -66,3 +66,17 @@ pub enum ChainError {
     #[error("the node's answer cannot be used: {0}")]
     BadAnswer(&'static str),
 }
+
+impl ChainError {
+    /// The kind in metrics.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Http(_) => "http_status",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Rpc { .. } => "refused",
+            Self::BadAnswer(_) => "bad_answer",
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! JSON-RPC 2.0 over HTTP: one question or a batch, bounded in time and bytes, answers matched by id.
 
 use super::{ChainError, revert};
+use crate::telemetry::rpc_answered;
 use alloy::rpc::json_rpc::{ErrorPayload, Id, Response, ResponsePayload};
 use publisher_core::time::Span;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -9,6 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 use url::Url;
 
 /// No answer longer than this many bytes is read.
@@ -125,6 +127,13 @@ impl Wire {
 
     /// Asks one question.
     pub(super) async fn call(&self, method: &'static str, params: Value) -> Raw {
+        let began = Instant::now();
+        let result = self.call_once(method, params).await;
+        counted(method, began, result.as_ref().err());
+        result
+    }
+
+    async fn call_once(&self, method: &'static str, params: Value) -> Raw {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (ok, body) = self.exchange(&request(id, method, &params)).await?;
         let answer = serde_json::from_slice::<Response>(&body);
@@ -144,10 +153,15 @@ impl Wire {
         for chunk in questions.chunks(self.batch_limit) {
             match chunk {
                 [(method, params)] => results.push(self.call(method, params.clone()).await),
-                _ => match self.batch_once(chunk).await {
-                    Ok(answers) => results.extend(answers),
-                    Err(error) => results.extend(chunk.iter().map(|_| Err(error.clone()))),
-                },
+                _ => {
+                    let began = Instant::now();
+                    let answers = self.batch_once(chunk).await;
+                    counted("batch", began, answers.as_ref().err());
+                    match answers {
+                        Ok(answers) => results.extend(answers),
+                        Err(error) => results.extend(chunk.iter().map(|_| Err(error.clone()))),
+                    }
+                }
             }
         }
         results
@@ -251,6 +265,10 @@ impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Wire").field(&self.shown()).finish()
     }
+}
+
+fn counted(method: &'static str, began: Instant, error: Option<&ChainError>) {
+    rpc_answered(method, error.map_or("ok", ChainError::code), began.elapsed().into());
 }
 
 /// Decodes a result.

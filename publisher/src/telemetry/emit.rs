@@ -1,0 +1,147 @@
+//! Metrics of facts that are not events: requests, and what a scrape reads from the health state.
+
+use super::health::State;
+use super::metrics::{self as m, seconds};
+use super::readiness::{Phase, readiness};
+use publisher_core::event::Event;
+use publisher_core::price::Answer;
+use publisher_core::quote::VenueId;
+use publisher_core::record::{Outcome, Scope};
+use publisher_core::time::{Now, Span};
+use publisher_core::tx::Receipt;
+
+const GWEI: u128 = 1_000_000_000;
+
+/// A poll of a venue ended. `result` is `ok` or a code of [`SourceFault`](publisher_core::quote::SourceFault).
+pub fn venue_answered(venue: &VenueId, result: &'static str, took: Span) {
+    m::VENUE_REQUESTS.count([venue.as_str(), result]);
+    m::VENUE_LATENCY.record_span([venue.as_str()], took);
+}
+
+/// A request to a node ended. `method` is the JSON-RPC method or `batch`; `result` is `ok` or a kind of failure.
+pub fn rpc_answered(method: &'static str, result: &'static str, took: Span) {
+    m::RPC_REQUESTS.count([method, result]);
+    m::RPC_LATENCY.record_span([method], took);
+}
+
+/// Everything that is true at the moment of a scrape rather than counted when it happens.
+pub(super) fn scraped(state: &State, now: Now) {
+    m::READY.flag([], readiness(state, now).phase == Phase::Ready);
+    m::NODE_FAILING.flag([], !state.node_ok);
+    m::SIGNER_FAILING.flag([], !state.signer_ok);
+    m::JOURNAL_UNAVAILABLE.flag([], !state.journal_ok);
+    if let Some(head) = &state.head {
+        m::HEAD_NUMBER.set([], integer(&head.number.to_string()));
+        m::HEAD_AGE.set([], seconds(now.mono.since(head.advanced_at)));
+    }
+    for (name, beat) in &state.loops {
+        let at = now.wall - now.mono.since(beat.progressed_at);
+        m::LOOP_PROGRESS.set([name], seconds(at.since(publisher_core::time::Wall::default())));
+    }
+    for (feed, health) in &state.feeds {
+        let feed = feed.as_str();
+        m::HELD.flag([feed], health.hold.is_some());
+        m::IN_FLIGHT.flag([feed], health.in_flight);
+        if let Some(margin_ms) = health.heartbeat_margin_ms(now.wall) {
+            m::HEARTBEAT_MARGIN.set([feed], integer(&margin_ms.to_string()) / 1000.0);
+        }
+        if let Some(known) = &health.known {
+            m::ROUND.set([feed], integer(&known.round.to_string()));
+        }
+    }
+}
+
+/// The metrics of an event.
+pub(super) fn counted(event: &Event) {
+    m::EVENTS.count([event.code()]);
+    match event {
+        Event::Decided { feed, trigger, sources, .. } => {
+            m::DECISIONS.count([feed.as_str(), "publish", trigger.code()]);
+            m::SOURCES.set([feed.as_str()], integer(&sources.to_string()));
+        }
+        Event::HeldBack { feed, hold } => m::DECISIONS.count([feed.as_str(), "hold", hold.code()]),
+        Event::SourceLeftOut { feed, source, why } => {
+            m::SOURCE_LEFT_OUT.flag([feed.as_str(), source], true);
+            m::SOURCE_LEFT_OUT_TOTAL.count([feed.as_str(), source, why.code()]);
+        }
+        Event::SourceBack { feed, source } => m::SOURCE_LEFT_OUT.flag([feed.as_str(), source], false),
+        Event::RoundTaken { feed, .. } => m::ROUNDS_TAKEN.count([feed.as_str()]),
+        Event::PreflightRefused { feed, .. } => {
+            m::PREFLIGHT_REFUSALS.count([feed.as_ref().map_or("-", |feed| feed.as_str())]);
+        }
+        Event::SignFailed { fault, .. } => m::SIGN_FAILURES.count([fault.code()]),
+        Event::Sent { outcome, .. } => m::SEND_OUTCOMES.count([outcome.code()]),
+        Event::Resent { .. } => m::RESENDS.count([]),
+        Event::Bumped { .. } => m::FEE_BUMPS.count([]),
+        Event::FeeCapReached { .. } => m::FEE_CAP_REACHED.count([]),
+        Event::OutOfFunds { account } => m::OUT_OF_FUNDS.count([&account.to_string()]),
+        Event::Included { feed: Some(feed), answer, latency, .. } => {
+            if let Some(answer) = answer {
+                m::ANSWER.set([feed.as_str()], shown(*answer));
+            }
+            // After a restart nobody knows when the quote came.
+            if latency.total > Span::ZERO {
+                m::QUOTE_TO_INCLUSION.record_span([feed.as_str()], latency.total);
+                m::DECISION.record_span([feed.as_str()], latency.decide);
+                m::SIGN.record_span([feed.as_str()], latency.sign);
+                m::BROADCAST.record_span([feed.as_str()], latency.send);
+                m::INCLUSION.record_span([feed.as_str()], latency.include);
+            }
+        }
+        Event::Closed { feed, outcome, receipt, .. } => {
+            closed(feed.as_ref().map(|f| f.as_str()), *outcome, receipt)
+        }
+        Event::Orphaned { .. } => m::ORPHANED.count([]),
+        Event::ForeignNonce { .. } => m::FOREIGN_NONCES.count([]),
+        Event::Reorged { depth, .. } => {
+            m::REORGS.count([]);
+            m::REORG_DEPTH.record([], integer(&depth.to_string()));
+        }
+        Event::FinalityViolated { .. } => m::FINALITY_VIOLATIONS.count([]),
+        Event::WindowLost { .. } => m::WINDOWS_LOST.count([]),
+        Event::HeadStalled { .. } => m::HEAD_STALLED.flag([], true),
+        Event::HeadMoving { .. } => m::HEAD_STALLED.flag([], false),
+        Event::Halted { scope, .. } => m::HALTED.flag([&scope_name(scope)], true),
+        Event::Resumed { scope } => m::HALTED.flag([&scope_name(scope)], false),
+        Event::Released { .. }
+        | Event::HeartbeatBlocked { .. }
+        | Event::Planned { .. }
+        | Event::Signed { .. }
+        | Event::Included { feed: None, .. }
+        | Event::Recovered { .. } => {}
+    }
+}
+
+fn closed(feed: Option<&str>, outcome: Outcome, receipt: &Option<Receipt>) {
+    let Some(feed) = feed else {
+        m::STEPS.count([outcome.code()]);
+        return;
+    };
+    m::ROUNDS.count([feed, outcome.code()]);
+    // A stranger's transaction was not paid by this feed.
+    if let Some(receipt) = receipt.as_ref().filter(|_| outcome != Outcome::Foreign) {
+        let wei = receipt.gas_price_wei.saturating_mul(u128::from(receipt.gas_used));
+        m::COST.add([feed], u64::try_from(wei / GWEI).unwrap_or(u64::MAX));
+    }
+}
+
+/// What a halt is called in labels, logs and status.
+pub(super) fn scope_name(scope: &Scope) -> String {
+    match scope {
+        Scope::Feed(feed) => format!("feed:{feed}"),
+        Scope::Account(account) => format!("account:{account}"),
+        Scope::Chain => "chain".into(),
+    }
+}
+
+/// An integer as a float for the eye; through its text, because it may be wider than any integer that casts.
+fn integer(digits: &str) -> f64 {
+    digits.parse().unwrap_or(f64::NAN)
+}
+
+fn shown(answer: Answer) -> f64 {
+    integer(&answer.value().to_string())
+}
+
+#[cfg(test)]
+mod tests;

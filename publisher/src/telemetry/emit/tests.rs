@@ -1,0 +1,121 @@
+use super::super::health::{FeedHealth, HeadSeen, LoopHealth};
+use super::super::metrics::{METRICS, Recorder};
+use super::super::{Health, samples};
+use super::*;
+use publisher_core::policy::Known;
+use publisher_core::quote::FeedId;
+use publisher_core::time::{Mono, Wall};
+use std::sync::Arc;
+
+fn page(within: impl FnOnce()) -> String {
+    Recorder::local(|recorder| {
+        within();
+        recorder.render()
+    })
+}
+
+fn value(page: &str, series: &str) -> Option<f64> {
+    page.lines().find_map(|l| l.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+}
+
+#[test]
+fn a_rounds_way_is_counted() {
+    let page = page(|| samples::events().iter().for_each(counted));
+    for (series, expected) in [
+        (r#"publisher_decisions_total{feed="BTC-USD",action="publish",reason="heartbeat"}"#, 1.0),
+        (r#"publisher_decisions_total{feed="BTC-USD",action="hold",reason="quorum"}"#, 1.0),
+        (r#"publisher_rounds_total{feed="BTC-USD",outcome="final"}"#, 1.0),
+        (r#"publisher_rounds_total{feed="BTC-USD",outcome="foreign"}"#, 1.0),
+        // 43,000 gas at 1 gwei for each of the three outcomes that were ours.
+        (r#"publisher_cost_gwei_total{feed="BTC-USD"}"#, 129_000.0),
+        (r#"publisher_quote_to_inclusion_seconds_sum{feed="BTC-USD"}"#, 4.0),
+        (r#"publisher_sign_seconds_count{feed="BTC-USD"}"#, 1.0),
+        (r#"publisher_send_outcomes_total{outcome="ambiguous"}"#, 1.0),
+        (r#"publisher_sign_failures_total{fault="mismatch"}"#, 1.0),
+        (
+            r#"publisher_source_left_out_total{feed="BTC-USD",source="kraken:XBTUSD",reason="geo_blocked"}"#,
+            1.0,
+        ),
+        (r#"publisher_halted{scope="chain"}"#, 1.0),
+        (r#"publisher_halted{scope="feed:BTC-USD"}"#, 0.0),
+        (r#"publisher_events_total{code="PUB-3001"}"#, 1.0),
+        ("publisher_reorg_depth_blocks_sum", 2.0),
+        ("publisher_head_stalled", 0.0),
+    ] {
+        assert_eq!(value(&page, series), Some(expected), "{series} in\n{page}");
+    }
+}
+
+#[test]
+fn a_round_of_an_earlier_life_has_no_latency() {
+    let page = page(|| {
+        for event in samples::events() {
+            if let Event::Included { feed, what, answer, receipt, .. } = event {
+                counted(&Event::Included { feed, what, answer, receipt, latency: Default::default() });
+            }
+        }
+    });
+    assert_eq!(value(&page, r#"publisher_answer{feed="BTC-USD"}"#), Some(1.0), "{page}");
+    assert!(!page.contains("quote_to_inclusion_seconds_count"), "{page}");
+}
+
+#[test]
+fn a_scrape_reads_margins_ages_and_progress() {
+    let now = Now { wall: Wall::from_s(1000), mono: Mono::from_ms(50_000) };
+    let health = Health::new(138, Span::from_s(30), Arc::new(move || now));
+    health.feed(&FeedId::new("ETH-USD"), |feed| {
+        *feed = FeedHealth {
+            heartbeat_at: Some(Wall::from_s(985)),
+            lead: Span::from_s(10),
+            known: Some(Known { round: 3, ..known() }),
+            ..FeedHealth::default()
+        };
+    });
+    health.update(|state| {
+        state.head =
+            Some(HeadSeen { number: 77, hash: Default::default(), advanced_at: Mono::from_ms(48_000) });
+        state.journal_ok = false;
+        let beat = LoopHealth { period: Span::from_s(1), progressed_at: Mono::from_ms(49_500) };
+        state.loops.insert("heads", beat);
+    });
+    let page = page(|| scraped(&health.state(), now));
+    for (series, expected) in [
+        (r#"publisher_heartbeat_margin_seconds{feed="ETH-USD"}"#, -5.0),
+        (r#"publisher_round{feed="ETH-USD"}"#, 3.0),
+        (r#"publisher_loop_progress_timestamp_seconds{loop="heads"}"#, 999.5),
+        ("publisher_head_number", 77.0),
+        ("publisher_head_age_seconds", 2.0),
+        ("publisher_journal_unavailable", 1.0),
+        ("publisher_ready", 0.0),
+    ] {
+        assert_eq!(value(&page, series), Some(expected), "{series} in\n{page}");
+    }
+}
+
+fn known() -> Known {
+    Known { round: 0, answer: Answer::new(Default::default()), updated_at: Wall::default() }
+}
+
+/// No series appears that the registry does not describe, with other labels than it says.
+#[test]
+fn everything_emitted_is_described_with_its_labels() {
+    let page = page(|| {
+        samples::events().iter().for_each(counted);
+        venue_answered(&VenueId::new("kraken"), "ok", Span::from_ms(120));
+        rpc_answered("eth_chainId", "ok", Span::from_ms(3));
+    });
+    for line in page.lines().filter(|l| !l.starts_with('#') && !l.is_empty()) {
+        let (name, labels) = line.split_once(['{', ' ']).unwrap();
+        let entry = METRICS.iter().find(|entry| {
+            name == entry.name
+                || name
+                    .strip_prefix(entry.name)
+                    .is_some_and(|end| ["_bucket", "_sum", "_count"].contains(&end))
+        });
+        let entry = entry.unwrap_or_else(|| panic!("{name} is not in the registry"));
+        let labels = if line.contains('{') { labels.split('}').next().unwrap() } else { "" };
+        let names: Vec<_> = labels.split("\",").filter_map(|l| l.split_once('=')).map(|(n, _)| n).collect();
+        let names: Vec<_> = names.into_iter().filter(|n| *n != "le").collect();
+        assert_eq!(names, entry.labels, "{line}");
+    }
+}

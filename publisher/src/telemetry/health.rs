@@ -1,0 +1,187 @@
+//! The state that health, readiness and status are answered from. The driver keeps it current.
+
+use alloy::primitives::{Address, B256};
+use publisher_core::policy::{Hold, Known};
+use publisher_core::price::Price;
+use publisher_core::quote::FeedId;
+use publisher_core::record::Scope;
+use publisher_core::time::{Mono, Now, Span, Wall};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Reads both clocks.
+pub type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
+
+/// Everything that is known about the running process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// When the process began.
+    pub began_at: Mono,
+    /// The journal is recovered and the machine runs.
+    pub started: bool,
+    /// It begins nothing new and will end.
+    pub draining: bool,
+    /// The journal can be written.
+    pub journal_ok: bool,
+    /// The signer's last answer was usable.
+    pub signer_ok: bool,
+    /// The node's last answers were usable, and its chain is the configured one.
+    pub node_ok: bool,
+    /// The latest head; `None` before the first.
+    pub head: Option<HeadSeen>,
+    /// After this long without a new head the chain counts as stalled.
+    pub stall_after: Span,
+    /// What stands still until an operator acknowledges it, and why.
+    pub halts: BTreeMap<Scope, String>,
+    /// Every configured feed.
+    pub feeds: BTreeMap<FeedId, FeedHealth>,
+    /// Every account in use.
+    pub accounts: BTreeMap<Address, AccountHealth>,
+    /// Every loop that has to go round.
+    pub loops: BTreeMap<&'static str, LoopHealth>,
+}
+
+/// The head as last polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadSeen {
+    /// Height.
+    pub number: u64,
+    /// Hash.
+    pub hash: B256,
+    /// When it became the head here.
+    pub advanced_at: Mono,
+}
+
+/// One feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeedHealth {
+    /// Decimal places of its answers.
+    pub decimals: u8,
+    /// Its latest round on chain; `None` before it was read.
+    pub known: Option<Known>,
+    /// What its sources say now.
+    pub value: Option<Price>,
+    /// It had a value at least once since the start.
+    pub has_value: bool,
+    /// When the next heartbeat is to be sent: `lead` before it is due. `None` without heartbeat or before the first
+    /// round.
+    pub heartbeat_at: Option<Wall>,
+    /// How long before its due time a heartbeat is sent.
+    pub lead: Span,
+    /// Why it may not publish.
+    pub hold: Option<Hold>,
+    /// A transaction of it is on its way.
+    pub in_flight: bool,
+}
+
+impl FeedHealth {
+    /// Milliseconds until the heartbeat is missed; negative if it is already.
+    pub fn heartbeat_margin_ms(&self, now: Wall) -> Option<i64> {
+        self.heartbeat_at.map(|at| (at + self.lead).ms().saturating_sub(now.ms()))
+    }
+}
+
+/// One account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountHealth {
+    /// The next nonce it will give to an intent.
+    pub next_nonce: u64,
+    /// Intents that are not closed.
+    pub open: usize,
+}
+
+/// One loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoopHealth {
+    /// How often it goes round when all is well.
+    pub period: Span,
+    /// When it last did.
+    pub progressed_at: Mono,
+}
+
+impl LoopHealth {
+    /// After this long without progress it counts as dead: three periods, but at least a minute, so that a busy
+    /// machine is not mistaken for a hung one.
+    pub fn limit(&self) -> Span {
+        self.period.times(3).max(Span::from_s(60))
+    }
+}
+
+/// The shared state. Clones share it.
+#[derive(Clone)]
+pub struct Health {
+    state: Arc<Mutex<State>>,
+    clock: Clock,
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Health").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+impl Health {
+    /// A process that begins now and knows nothing yet.
+    pub fn new(chain_id: u64, stall_after: Span, clock: Clock) -> Self {
+        let state = State {
+            chain_id,
+            began_at: clock().mono,
+            started: false,
+            draining: false,
+            journal_ok: true,
+            signer_ok: true,
+            node_ok: true,
+            head: None,
+            stall_after,
+            halts: BTreeMap::new(),
+            feeds: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            loops: BTreeMap::new(),
+        };
+        Self { state: Arc::new(Mutex::new(state)), clock }
+    }
+
+    /// Changes the state. `change` must be quick: readers wait for it.
+    pub fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        // A panic elsewhere leaves values that are still worth showing.
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes one feed, adding it if it is new.
+    pub fn feed<T>(&self, feed: &FeedId, change: impl FnOnce(&mut FeedHealth) -> T) -> T {
+        self.update(|state| change(state.feeds.entry(feed.clone()).or_default()))
+    }
+
+    /// The node reported this head. Only another head counts as progress of the chain.
+    pub fn head(&self, number: u64, hash: B256) {
+        let at = self.now().mono;
+        self.update(|state| match state.head {
+            Some(head) if head.hash == hash => {}
+            _ => state.head = Some(HeadSeen { number, hash, advanced_at: at }),
+        });
+    }
+
+    /// A loop that goes round every `period` is expected to from now on, and has just done so.
+    pub fn progressed(&self, name: &'static str, period: Span) {
+        let progressed_at = self.now().mono;
+        self.update(|state| state.loops.insert(name, LoopHealth { period, progressed_at }));
+    }
+
+    /// A loop ended as it should and is not expected any more.
+    pub fn ended(&self, name: &'static str) {
+        self.update(|state| state.loops.remove(name));
+    }
+
+    /// The state now.
+    pub fn state(&self) -> State {
+        self.update(|state| state.clone())
+    }
+
+    /// Both clocks.
+    pub fn now(&self) -> Now {
+        (self.clock)()
+    }
+}

@@ -1,0 +1,301 @@
+//! The registry of every metric, and the recorder that serves them.
+//!
+//! A metric exists only by its line in the table below; what emits it uses that line's value, so name, kind and
+//! labels cannot differ between the two.
+
+use ::metrics::{Label, Unit};
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use publisher_core::time::Span;
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts values by size.
+    Histogram,
+}
+
+/// A metric as documentation and dashboards know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its full name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+    /// What it says, in one sentence.
+    pub help: &'static str,
+}
+
+/// A metric that only grows, with `N` labels.
+pub(super) struct Counter<const N: usize>(&'static str, [&'static str; N]);
+/// A metric that goes up and down, with `N` labels.
+pub(super) struct Gauge<const N: usize>(&'static str, [&'static str; N]);
+/// A distribution, with `N` labels.
+pub(super) struct Histogram<const N: usize>(&'static str, [&'static str; N]);
+
+impl<const N: usize> Counter<N> {
+    /// One more.
+    pub(super) fn count(&self, values: [&str; N]) {
+        self.add(values, 1);
+    }
+
+    /// `by` more.
+    pub(super) fn add(&self, values: [&str; N], by: u64) {
+        ::metrics::counter!(self.0, labels(self.1, values)).increment(by);
+    }
+}
+
+impl<const N: usize> Gauge<N> {
+    /// Its value now. Gauges are for the eye, so a float is good enough.
+    pub(super) fn set(&self, values: [&str; N], value: f64) {
+        ::metrics::gauge!(self.0, labels(self.1, values)).set(value);
+    }
+
+    /// 1 for yes, 0 for no.
+    pub(super) fn flag(&self, values: [&str; N], yes: bool) {
+        self.set(values, if yes { 1.0 } else { 0.0 });
+    }
+}
+
+impl<const N: usize> Histogram<N> {
+    /// One more value.
+    pub(super) fn record(&self, values: [&str; N], value: f64) {
+        ::metrics::histogram!(self.0, labels(self.1, values)).record(value);
+    }
+
+    /// One more length of time.
+    pub(super) fn record_span(&self, values: [&str; N], span: Span) {
+        self.record(values, seconds(span));
+    }
+}
+
+/// A length of time as Prometheus counts it.
+pub(super) fn seconds(span: Span) -> f64 {
+    std::time::Duration::from(span).as_secs_f64()
+}
+
+fn labels<const N: usize>(names: [&'static str; N], values: [&str; N]) -> Vec<Label> {
+    names.into_iter().zip(values).map(|(name, value)| Label::new(name, value.to_owned())).collect()
+}
+
+/// Declares the metrics and lists them.
+macro_rules! registry {
+    ($($kind:ident $ident:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(pub(super) static $ident: $kind<{ const LABELS: &[&str] = &[$($label),*]; LABELS.len() }> =
+            $kind(concat!("publisher_", $name), [$($label),*]);)*
+
+        /// Every metric.
+        pub const METRICS: &[Entry] = &[$(Entry {
+            name: concat!("publisher_", $name),
+            kind: Kind::$kind,
+            labels: &[$($label),*],
+            help: $help,
+        }),*];
+
+        /// The name by which the source refers to each metric.
+        #[cfg(test)]
+        const IDENTS: &[&str] = &[$(stringify!($ident)),*];
+    };
+}
+
+registry! {
+    Gauge BUILD_INFO "build_info" ["version"] "Always 1; the label is the running version.";
+    Gauge READY "ready" [] "1 while /readyz answers 200.";
+    Gauge LOOP_PROGRESS "loop_progress_timestamp_seconds" ["loop"] "Unix time at which a loop last went round.";
+    Counter EVENTS "events_total" ["code"] "Reported events by their stable code.";
+    Counter NOTICES "notices_total" ["code"] "Reported facts of the process itself by their stable code.";
+
+    Counter DECISIONS "decisions_total" ["feed", "action", "reason"] "Rounds decided (action publish, reason its trigger) and changes to holding back (action hold, reason why).";
+    Counter ROUNDS "rounds_total" ["feed", "outcome"] "Rounds that are over, by how they ended.";
+    Counter ROUNDS_TAKEN "rounds_taken_total" ["feed"] "Rounds that another transmitter wrote first.";
+    Counter PREFLIGHT_REFUSALS "preflight_refusals_total" ["feed"] "Transactions not sent because the contract would refuse them; feed is - for a step of a rollout.";
+    Gauge ANSWER "answer" ["feed"] "The latest included answer as the aggregator's integer; for display only.";
+    Gauge ROUND "round" ["feed"] "The latest known round.";
+    Gauge HELD "held" ["feed"] "1 while the feed may not publish.";
+    Gauge IN_FLIGHT "in_flight" ["feed"] "1 while a transaction of the feed is on its way.";
+    Gauge SOURCES "sources_effective" ["feed"] "Venues that voted in the latest published answer.";
+    Gauge HEARTBEAT_MARGIN "heartbeat_margin_seconds" ["feed"] "Time left until the heartbeat is missed; negative is a broken promise.";
+    Gauge SOURCE_LEFT_OUT "source_left_out" ["feed", "source"] "1 while a source has no vote in a feed.";
+    Counter SOURCE_LEFT_OUT_TOTAL "source_left_out_total" ["feed", "source", "reason"] "How often a source lost its vote, by reason.";
+
+    Histogram QUOTE_TO_INCLUSION "quote_to_inclusion_seconds" ["feed"] "From the receipt of the quote that completed a trigger to the first sight of the including block.";
+    Histogram DECISION "decision_seconds" ["feed"] "From that quote to the journalled intent.";
+    Histogram SIGN "sign_seconds" ["feed"] "Asking the signer and verifying its answer.";
+    Histogram BROADCAST "broadcast_seconds" ["feed"] "From the signature to the first answer of a node.";
+    Histogram INCLUSION "inclusion_seconds" ["feed"] "From the first broadcast to the first sight of the including block.";
+    Counter COST "cost_gwei_total" ["feed"] "Fees paid by closed rounds, in gwei, rounded down.";
+
+    Counter STEPS "steps_total" ["outcome"] "Rollout steps that are over, by how they ended.";
+    Counter SIGN_FAILURES "sign_failures_total" ["fault"] "Signer answers that gave no usable signature.";
+    Counter SEND_OUTCOMES "send_outcomes_total" ["outcome"] "What broadcasts came to; ambiguous includes every text nobody knows.";
+    Counter RESENDS "resends_total" [] "Broadcasts of bytes that had been sent before.";
+    Counter FEE_BUMPS "fee_bumps_total" [] "Replacements with a higher fee.";
+    Counter FEE_CAP_REACHED "fee_cap_reached_total" [] "How often the market asked for more than the configured cap.";
+    Counter OUT_OF_FUNDS "out_of_funds_total" ["account"] "How often an account could not pay.";
+    Counter ORPHANED "orphaned_total" [] "Transactions of ours that left the canonical chain again.";
+    Counter FOREIGN_NONCES "foreign_nonces_total" [] "Nonces of ours that a stranger's transaction took.";
+
+    Gauge HEAD_NUMBER "head_number" [] "Height of the latest head.";
+    Gauge HEAD_AGE "head_age_seconds" [] "Time since the head last moved.";
+    Gauge HEAD_STALLED "head_stalled" [] "1 while no new head comes.";
+    Counter REORGS "reorgs_total" [] "Times the chain left blocks we had seen.";
+    Histogram REORG_DEPTH "reorg_depth_blocks" [] "How many blocks it left.";
+    Counter FINALITY_VIOLATIONS "finality_violations_total" [] "Blocks that counted as final and are gone.";
+    Counter WINDOWS_LOST "head_window_lost_total" [] "Times more blocks were unknown than the head window holds.";
+    Gauge HALTED "halted" ["scope"] "1 while something stands still until an operator acknowledges it.";
+
+    Counter VENUE_REQUESTS "venue_requests_total" ["venue", "result"] "Polls of a venue, by result.";
+    Histogram VENUE_LATENCY "venue_latency_seconds" ["venue"] "How long a poll of a venue took.";
+    Counter RPC_REQUESTS "rpc_requests_total" ["method", "result"] "Requests to the node, by result; method is batch for several questions.";
+    Histogram RPC_LATENCY "rpc_latency_seconds" ["method"] "How long a request to the node took.";
+    Gauge NODE_FAILING "node_failing" [] "1 while the node gives no usable answers.";
+    Gauge SIGNER_FAILING "signer_failing" [] "1 while the signer gives no usable signatures.";
+    Gauge JOURNAL_UNAVAILABLE "journal_unavailable" [] "1 while the journal cannot be written; nothing is sent then.";
+}
+
+/// Upper bounds in seconds, from a local signer to a stuck chain.
+const SECONDS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0,
+    300.0,
+];
+/// Upper bounds in blocks.
+const BLOCKS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0, 64.0, 128.0];
+
+/// The metrics cannot be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecorderError {
+    /// The buckets of a histogram cannot be used.
+    #[error("metrics: {0}")]
+    Buckets(#[from] BuildError),
+    /// The process records its metrics elsewhere already.
+    #[error("metrics: a recorder is installed already")]
+    Installed,
+}
+
+/// Where recorded metrics are read.
+#[derive(Clone)]
+pub struct Recorder(PrometheusHandle);
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Recorder")
+    }
+}
+
+impl Recorder {
+    /// Records everything this process emits from now on. Once a process.
+    pub fn install() -> Result<Self, RecorderError> {
+        let recorder = build()?;
+        let handle = recorder.handle();
+        ::metrics::set_global_recorder(recorder).map_err(|_| RecorderError::Installed)?;
+        describe();
+        Ok(Self(handle))
+    }
+
+    /// The metrics page in Prometheus' text format.
+    pub fn render(&self) -> String {
+        self.upkeep();
+        self.0.render()
+    }
+
+    /// Folds recorded values into their buckets; to be called every few seconds, or they pile up unread.
+    pub fn upkeep(&self) {
+        self.0.run_upkeep();
+    }
+
+    /// A recorder for `within` only.
+    #[cfg(test)]
+    pub(super) fn local<T>(within: impl FnOnce(&Self) -> T) -> T {
+        let recorder = build().unwrap();
+        let handle = Self(recorder.handle());
+        ::metrics::with_local_recorder(&recorder, || {
+            describe();
+            within(&handle)
+        })
+    }
+}
+
+fn build() -> Result<PrometheusRecorder, BuildError> {
+    let mut builder = PrometheusBuilder::new();
+    for entry in METRICS.iter().filter(|entry| entry.kind == Kind::Histogram) {
+        let bounds = if entry.name.ends_with("_blocks") { BLOCKS } else { SECONDS };
+        builder = builder.set_buckets_for_metric(Matcher::Full(entry.name.to_owned()), bounds)?;
+    }
+    Ok(builder.build_recorder())
+}
+
+fn describe() {
+    for Entry { name, kind, help, .. } in METRICS {
+        let unit = if name.ends_with("_seconds") { Unit::Seconds } else { Unit::Count };
+        match kind {
+            Kind::Counter => ::metrics::describe_counter!(*name, unit, *help),
+            Kind::Gauge => ::metrics::describe_gauge!(*name, unit, *help),
+            Kind::Histogram => ::metrics::describe_histogram!(*name, unit, *help),
+        }
+    }
+    BUILD_INFO.set([env!("CARGO_PKG_VERSION")], 1.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Everything in this folder that emits metrics.
+    const SOURCES: [&str; 3] =
+        [include_str!("emit.rs"), include_str!("report.rs"), include_str!("notice.rs")];
+
+    #[test]
+    fn every_metric_is_emitted_somewhere() {
+        for ident in IDENTS.iter().filter(|ident| **ident != "BUILD_INFO") {
+            let uses = [".count(", ".add(", ".set(", ".flag(", ".record(", ".record_span("];
+            let used = SOURCES.iter().any(|s| uses.iter().any(|u| s.contains(&format!("{ident}{u}"))));
+            assert!(used, "{ident} is in the registry and nothing emits it");
+        }
+    }
+
+    #[test]
+    fn names_follow_the_conventions() {
+        let names: BTreeSet<_> = METRICS.iter().map(|entry| entry.name).collect();
+        assert_eq!(names.len(), METRICS.len(), "a name occurs twice");
+        for entry in METRICS {
+            assert_eq!(entry.kind == Kind::Counter, entry.name.ends_with("_total"), "{}", entry.name);
+            assert!(entry.help.ends_with('.') && entry.help.len() > 20, "{}", entry.name);
+            if entry.kind == Kind::Histogram {
+                let unit = ["_seconds", "_blocks"].iter().any(|unit| entry.name.ends_with(unit));
+                assert!(unit, "{} has no unit in its name", entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_says_what_was_recorded_with_its_help() {
+        let page = Recorder::local(|recorder| {
+            DECISIONS.count(["BTC-USD", "publish", "first"]);
+            COST.add(["BTC-USD"], 41);
+            HELD.flag(["BTC-USD"], true);
+            QUOTE_TO_INCLUSION.record_span(["BTC-USD"], Span::from_ms(1500));
+            recorder.render()
+        });
+        for line in [
+            "# TYPE publisher_decisions_total counter",
+            r#"publisher_decisions_total{feed="BTC-USD",action="publish",reason="first"} 1"#,
+            r#"publisher_cost_gwei_total{feed="BTC-USD"} 41"#,
+            r#"publisher_held{feed="BTC-USD"} 1"#,
+            r#"publisher_quote_to_inclusion_seconds_bucket{feed="BTC-USD",le="1"} 0"#,
+            r#"publisher_quote_to_inclusion_seconds_bucket{feed="BTC-USD",le="2.5"} 1"#,
+            r#"publisher_quote_to_inclusion_seconds_sum{feed="BTC-USD"} 1.5"#,
+            "# HELP publisher_cost_gwei_total Fees paid by closed rounds, in gwei, rounded down.",
+            concat!(r#"publisher_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
+        ] {
+            assert!(page.lines().any(|l| l == line), "{line} is missing in\n{page}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Facts of the process itself that the core knows nothing about, with codes and advice like events.
+
+use super::metrics as m;
+use publisher_core::event::Level;
+use publisher_core::time::Span;
+
+/// A reportable fact of the shell. Nodes are named by scheme and host; errors are shown only in logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "a variant's sentence explains its fields")]
+pub enum Notice {
+    /// The daemon runs.
+    Started { version: &'static str, chain_id: u64, feeds: usize },
+    /// It begins nothing new and finishes what is on its way.
+    Stopping { reason: String },
+    /// It has ended in order.
+    Stopped,
+    /// Metrics, health and status are served here.
+    Listening { address: String },
+    /// A node stopped giving usable answers.
+    NodeFailing { node: String, error: String },
+    /// It gives usable answers again.
+    NodeBack { node: String },
+    /// A node's chain is not the configured one.
+    NodeRefused { node: String, reason: String },
+    /// A node confirmed a broadcast with another hash than ours.
+    NodeWrongHash { node: String, detail: String },
+    /// The journal cannot be written.
+    JournalUnavailable { error: String },
+    /// The journal can be written again.
+    JournalBack,
+    /// A loop does not go round any more.
+    LoopStalled { name: &'static str, for_span: Span },
+}
+
+impl Notice {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "PUB-5001",
+            Self::Stopping { .. } => "PUB-5002",
+            Self::Stopped => "PUB-5003",
+            Self::Listening { .. } => "PUB-5004",
+            Self::NodeFailing { .. } => "PUB-5005",
+            Self::NodeBack { .. } => "PUB-5006",
+            Self::NodeRefused { .. } => "PUB-5007",
+            Self::NodeWrongHash { .. } => "PUB-5008",
+            Self::JournalUnavailable { .. } => "PUB-5009",
+            Self::JournalBack => "PUB-5010",
+            Self::LoopStalled { .. } => "PUB-5011",
+        }
+    }
+
+    /// How loud it is.
+    pub const fn level(&self) -> Level {
+        match self {
+            Self::Started { .. }
+            | Self::Stopping { .. }
+            | Self::Stopped
+            | Self::Listening { .. }
+            | Self::NodeBack { .. }
+            | Self::JournalBack => Level::Info,
+            Self::NodeFailing { .. } => Level::Warn,
+            Self::NodeRefused { .. }
+            | Self::NodeWrongHash { .. }
+            | Self::JournalUnavailable { .. }
+            | Self::LoopStalled { .. } => Level::Error,
+        }
+    }
+
+    /// What happened, in a few words.
+    pub const fn title(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "publisher started",
+            Self::Stopping { .. } => "publisher stopping",
+            Self::Stopped => "publisher stopped",
+            Self::Listening { .. } => "telemetry listening",
+            Self::NodeFailing { .. } => "node failing",
+            Self::NodeBack { .. } => "node back",
+            Self::NodeRefused { .. } => "node serves another chain",
+            Self::NodeWrongHash { .. } => "node answered with another hash",
+            Self::JournalUnavailable { .. } => "journal unavailable",
+            Self::JournalBack => "journal back",
+            Self::LoopStalled { .. } => "loop stalled",
+        }
+    }
+
+    /// What an operator should do; empty where nothing needs doing.
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Self::NodeFailing { .. } => {
+                "Check that the node is up and reachable; sending goes on when it answers."
+            }
+            Self::NodeRefused { .. } => {
+                "Nothing is signed for another chain. Correct the node's URL, or the chain's id and genesis."
+            }
+            Self::NodeWrongHash { .. } => {
+                "The node or something before it alters transactions. Stop using it until that is explained."
+            }
+            Self::JournalUnavailable { .. } => {
+                "Nothing is sent before it is journalled. Check disk space, permissions and the database."
+            }
+            Self::LoopStalled { .. } => "Restart the publisher and report this with the log before it.",
+            _ => "",
+        }
+    }
+}
+
+/// Logs a notice and counts it.
+pub fn notify(notice: &Notice) {
+    m::NOTICES.count([notice.code()]);
+    macro_rules! line {
+        ($($fields:tt)*) => {{
+            let (code, message) = (notice.code(), notice.title());
+            let advice = Some(notice.advice()).filter(|advice| !advice.is_empty());
+            match notice.level() {
+                Level::Info => tracing::info!(target: "publisher", code, advice, $($fields)* "{message}"),
+                Level::Warn => tracing::warn!(target: "publisher", code, advice, $($fields)* "{message}"),
+                Level::Error => tracing::error!(target: "publisher", code, advice, $($fields)* "{message}"),
+            }
+        }};
+    }
+    match notice {
+        Notice::Started { version, chain_id, feeds } => line!(version, chain_id, feeds,),
+        Notice::Stopping { reason } => line!(reason,),
+        Notice::Stopped | Notice::JournalBack => line!(),
+        Notice::Listening { address } => line!(address,),
+        Notice::NodeFailing { node, error } => line!(node, error,),
+        Notice::NodeBack { node } => line!(node,),
+        Notice::NodeRefused { node, reason } => line!(node, reason,),
+        Notice::NodeWrongHash { node, detail } => line!(node, detail,),
+        Notice::JournalUnavailable { error } => line!(error,),
+        Notice::LoopStalled { name, for_span } => line!(name, for_ms = for_span.ms(),),
+    }
+}

@@ -1,0 +1,101 @@
+//! An event becomes one log line.
+
+use super::codes::title;
+use super::emit::{counted, scope_name};
+use publisher_core::event::{Event, Level};
+
+/// Logs an event with its code, level, fields and advice, and counts it.
+pub fn report(event: &Event) {
+    counted(event);
+    log(event);
+}
+
+/// One line at the event's level. A field is left out where its value is `None`.
+macro_rules! line {
+    ($event:expr, $($fields:tt)*) => {{
+        let event: &Event = $event;
+        let (code, message) = (event.code(), title(event));
+        let advice = Some(event.advice()).filter(|advice| !advice.is_empty());
+        match event.level() {
+            Level::Info => tracing::info!(target: "publisher", code, advice, $($fields)*, "{message}"),
+            Level::Warn => tracing::warn!(target: "publisher", code, advice, $($fields)*, "{message}"),
+            Level::Error => tracing::error!(target: "publisher", code, advice, $($fields)*, "{message}"),
+        }
+    }};
+}
+
+fn log(event: &Event) {
+    match event {
+        Event::Decided { feed, round, answer, trigger, sources, spread } => line!(
+            event, %feed, round, answer = %answer.value(), trigger = trigger.code(), sources, %spread
+        ),
+        Event::HeldBack { feed, hold } => line!(event, %feed, hold = hold.code()),
+        Event::Released { feed } => line!(event, %feed),
+        Event::HeartbeatBlocked { feed, overdue, hold } => {
+            line!(event, %feed, overdue_ms = overdue.ms(), hold = hold.code())
+        }
+        Event::SourceLeftOut { feed, source, why } => line!(event, %feed, source, why = why.code()),
+        Event::SourceBack { feed, source } => line!(event, %feed, source),
+        Event::RoundTaken { feed, round } => line!(event, %feed, round),
+        Event::PreflightRefused { feed, reason } => {
+            line!(event, feed = feed.as_ref().map(|f| f.as_str()), reason)
+        }
+        Event::Planned { account, nonce, what } => line!(event, %account, nonce, what),
+        Event::Signed { account, nonce, seq, hash } => line!(event, %account, nonce, seq, %hash),
+        Event::SignFailed { account, nonce, fault, detail } => {
+            line!(event, %account, nonce, fault = fault.code(), detail)
+        }
+        Event::Sent { hash, outcome, detail } => line!(event, %hash, outcome = outcome.code(), detail),
+        Event::Resent { hash } => line!(event, %hash),
+        Event::Bumped { account, nonce, from_wei, to_wei } => line!(event, %account, nonce, from_wei, to_wei),
+        Event::FeeCapReached { account, nonce, wanted_wei, cap_wei } => {
+            line!(event, %account, nonce, wanted_wei, cap_wei)
+        }
+        Event::OutOfFunds { account } => line!(event, %account),
+        Event::Included { feed, what, answer, receipt, latency } => line!(
+            event,
+            feed = feed.as_ref().map(|f| f.as_str()),
+            what,
+            answer = answer.map(|a| a.value().to_string()),
+            hash = %receipt.hash,
+            block = receipt.block_number,
+            block_hash = %receipt.block_hash,
+            success = receipt.success,
+            gas_used = receipt.gas_used,
+            gas_price_wei = receipt.gas_price_wei,
+            total_ms = latency.total.ms(),
+            decide_ms = latency.decide.ms(),
+            sign_ms = latency.sign.ms(),
+            send_ms = latency.send.ms(),
+            include_ms = latency.include.ms()
+        ),
+        Event::Orphaned { feed, what, hash } => {
+            line!(event, feed = feed.as_ref().map(|f| f.as_str()), what, %hash)
+        }
+        Event::Closed { feed, what, outcome, answer, trigger, receipt, nonce, latency } => line!(
+            event,
+            feed = feed.as_ref().map(|f| f.as_str()),
+            what,
+            outcome = outcome.code(),
+            nonce,
+            answer = answer.map(|a| a.value().to_string()),
+            trigger = trigger.map(|t| t.code()),
+            hash = receipt.map(|r| r.hash.to_string()),
+            block = receipt.map(|r| r.block_number),
+            gas_used = receipt.map(|r| r.gas_used),
+            total_ms = latency.total.ms()
+        ),
+        Event::ForeignNonce { account, nonce, mined_nonce } => line!(event, %account, nonce, mined_nonce),
+        Event::Reorged { depth, from, to } => line!(event, depth, from, to),
+        Event::FinalityViolated { number, expected, found } => line!(event, number, %expected, %found),
+        Event::WindowLost { tip } => line!(event, tip),
+        Event::HeadStalled { for_span, number } => line!(event, for_ms = for_span.ms(), number),
+        Event::HeadMoving { number } => line!(event, number),
+        Event::Halted { scope, reason } => line!(event, scope = scope_name(scope), reason),
+        Event::Resumed { scope } => line!(event, scope = scope_name(scope)),
+        Event::Recovered { open } => line!(event, open),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! One event of every kind and case: the table of codes is made from these, and tests report each of them.
+
+use super::notice::Notice;
+use alloy::primitives::{Address, B256, I256};
+use publisher_core::aggregate::{LeftOut, Refusal};
+use publisher_core::event::{Event, Latency};
+use publisher_core::policy::{Hold, Trigger};
+use publisher_core::price::{Answer, Price};
+use publisher_core::quote::{FeedId, SourceFault};
+use publisher_core::record::{Outcome, Scope};
+use publisher_core::time::Span;
+use publisher_core::tx::{Receipt, SendOutcome, SignFault};
+
+/// Events such that every code occurs with every level and advice it can have.
+pub(super) fn events() -> Vec<Event> {
+    let feed = || FeedId::new("BTC-USD");
+    let source = || "kraken:XBTUSD".to_owned();
+    let what = || "BTC-USD round 7".to_owned();
+    let (account, hash, nonce) = (Address::repeat_byte(0xac), B256::repeat_byte(0x11), 6);
+    let answer = Answer::new(I256::ONE);
+    let second = Span::from_s(1);
+    let latency =
+        Latency { decide: second, sign: second, send: second, include: second, total: second.times(4) };
+    let receipt = Receipt {
+        hash,
+        block_number: 9,
+        block_hash: B256::repeat_byte(0x22),
+        success: true,
+        gas_used: 43_000,
+        gas_price_wei: 1_000_000_000,
+    };
+    let closed = |outcome| Event::Closed {
+        feed: Some(feed()),
+        what: what(),
+        outcome,
+        answer: Some(answer),
+        trigger: Some(Trigger::Deviation),
+        receipt: Some(receipt),
+        nonce,
+        latency,
+    };
+    let mut events = vec![
+        Event::Decided {
+            feed: feed(),
+            round: 7,
+            answer,
+            trigger: Trigger::Heartbeat,
+            sources: 5,
+            spread: Price::one(),
+        },
+        Event::Released { feed: feed() },
+        Event::SourceBack { feed: feed(), source: source() },
+        Event::RoundTaken { feed: feed(), round: 7 },
+        Event::PreflightRefused { feed: Some(feed()), reason: "Paused".into() },
+        Event::Planned { account, nonce, what: what() },
+        Event::Signed { account, nonce, seq: 0, hash },
+        Event::Resent { hash },
+        Event::Bumped { account, nonce, from_wei: 100, to_wei: 110 },
+        Event::FeeCapReached { account, nonce, wanted_wei: 200, cap_wei: 150 },
+        Event::OutOfFunds { account },
+        Event::Included { feed: Some(feed()), what: what(), answer: Some(answer), receipt, latency },
+        Event::Orphaned { feed: Some(feed()), what: what(), hash },
+        Event::ForeignNonce { account, nonce, mined_nonce: 7 },
+        Event::Reorged { depth: 2, from: 9, to: 8 },
+        Event::FinalityViolated { number: 5, expected: hash, found: B256::ZERO },
+        Event::WindowLost { tip: 900 },
+        Event::HeadStalled { for_span: second.times(30), number: 9 },
+        Event::HeadMoving { number: 10 },
+        Event::Halted { scope: Scope::Chain, reason: "finality violated".into() },
+        Event::Resumed { scope: Scope::Feed(feed()) },
+        Event::Recovered { open: 2 },
+    ];
+    events.extend(HOLDS.iter().flat_map(|hold| {
+        let (hold, overdue) = (*hold, second);
+        [Event::HeldBack { feed: feed(), hold }, Event::HeartbeatBlocked { feed: feed(), overdue, hold }]
+    }));
+    events.extend(LEFT_OUT.iter().map(|why| Event::SourceLeftOut {
+        feed: feed(),
+        source: source(),
+        why: *why,
+    }));
+    events.extend(SIGN_FAULTS.iter().map(|fault| Event::SignFailed {
+        account,
+        nonce,
+        fault: *fault,
+        detail: "no answer".into(),
+    }));
+    events.extend(
+        [SendOutcome::Accepted, SendOutcome::Ambiguous, SendOutcome::Forbidden].map(|outcome| Event::Sent {
+            hash,
+            outcome,
+            detail: String::new(),
+        }),
+    );
+    events.extend([Outcome::Final, Outcome::Reverted, Outcome::NoopFilled, Outcome::Foreign].map(closed));
+    events
+}
+
+const HOLDS: &[Hold] = &[
+    Hold::NoValue(Refusal::Quorum { have: 1, need: 2 }),
+    Hold::NoValue(Refusal::TooManyOutliers),
+    Hold::OutOfBounds,
+    Hold::Braked,
+    Hold::RoundUnknown,
+    Hold::Paused,
+    Hold::NotAuthorised,
+    Hold::Refused,
+    Hold::InFlight,
+    Hold::AccountBusy,
+    Hold::Halted,
+];
+
+const LEFT_OUT: &[LeftOut] = &[
+    LeftOut::Stale,
+    LeftOut::Future,
+    LeftOut::Outlier,
+    LeftOut::Failing(SourceFault::GeoBlocked),
+    LeftOut::Failing(SourceFault::RateLimited),
+    LeftOut::Failing(SourceFault::SymbolMissing),
+];
+
+const SIGN_FAULTS: &[SignFault] = &[SignFault::Timeout, SignFault::Mismatch, SignFault::Policy];
+
+/// One notice of every kind.
+pub(super) fn notices() -> Vec<Notice> {
+    let node = || "http://127.0.0.1:8545".to_owned();
+    vec![
+        Notice::Started { version: env!("CARGO_PKG_VERSION"), chain_id: 138, feeds: 2 },
+        Notice::Stopping { reason: "SIGTERM".into() },
+        Notice::Stopped,
+        Notice::Listening { address: "127.0.0.1:9090".into() },
+        Notice::NodeFailing { node: node(), error: "the node did not answer in time".into() },
+        Notice::NodeBack { node: node() },
+        Notice::NodeRefused { node: node(), reason: "chain id 1".into() },
+        Notice::NodeWrongHash { node: node(), detail: "another hash".into() },
+        Notice::JournalUnavailable { error: "disk full".into() },
+        Notice::JournalBack,
+        Notice::LoopStalled { name: "heads", for_span: Span::from_s(60) },
+    ]
+}

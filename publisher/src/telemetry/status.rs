@@ -1,0 +1,160 @@
+//! The answers of `/status` and `/healthz`: what `publisher status` shows.
+
+use super::emit::scope_name;
+use super::health::State;
+use super::readiness::{Readiness, readiness};
+use alloy::primitives::{Address, B256};
+use publisher_core::time::{Now, Wall};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The whole picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The running version.
+    pub version: String,
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Milliseconds since the process began.
+    pub uptime_ms: u64,
+    /// Whether it can be relied on.
+    pub readiness: Readiness,
+    /// The latest head.
+    pub head: Option<HeadStatus>,
+    /// Every feed, by name.
+    pub feeds: Vec<FeedStatus>,
+    /// Every account.
+    pub accounts: Vec<AccountStatus>,
+    /// What stands still, and why.
+    pub halts: BTreeMap<String, String>,
+}
+
+/// The latest head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadStatus {
+    /// Height.
+    pub number: u64,
+    /// Hash.
+    pub hash: B256,
+    /// Milliseconds since it became the head here.
+    pub age_ms: u64,
+}
+
+/// One feed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedStatus {
+    /// Its name.
+    pub feed: String,
+    /// The latest round on chain; absent before it was read.
+    pub round: Option<u64>,
+    /// Its answer as a decimal number; absent before the first round.
+    pub answer: Option<String>,
+    /// Its block time in seconds since the epoch; absent before the first round.
+    pub updated_at_s: Option<i64>,
+    /// What its sources say now, as a decimal number.
+    pub value: Option<String>,
+    /// Milliseconds until the heartbeat is missed.
+    pub heartbeat_margin_ms: Option<i64>,
+    /// Why it may not publish, as a stable word.
+    pub hold: Option<String>,
+    /// What to do about that.
+    pub advice: Option<String>,
+    /// A transaction of it is on its way.
+    pub in_flight: bool,
+}
+
+/// One account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountStatus {
+    /// Its address.
+    pub account: Address,
+    /// The next nonce it will give to an intent.
+    pub next_nonce: u64,
+    /// Intents that are not closed.
+    pub open: usize,
+}
+
+/// The answer of `/healthz`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loops {
+    /// Every loop goes round.
+    pub healthy: bool,
+    /// Each loop.
+    pub loops: Vec<LoopStatus>,
+}
+
+/// One loop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoopStatus {
+    /// Its name.
+    pub name: String,
+    /// Milliseconds since it last went round.
+    pub age_ms: u64,
+    /// How old that may become.
+    pub limit_ms: u64,
+    /// Whether it is within the limit.
+    pub healthy: bool,
+}
+
+impl Status {
+    /// The picture of a state.
+    pub fn of(state: &State, now: Now) -> Self {
+        let feeds = state.feeds.iter().map(|(feed, health)| {
+            let written = health.known.filter(|known| known.round > 0);
+            FeedStatus {
+                feed: feed.to_string(),
+                round: health.known.map(|known| known.round),
+                answer: written.map(|known| known.answer.display(health.decimals).to_string()),
+                updated_at_s: written.map(|known| unix_s(known.updated_at)),
+                value: health.value.map(|value| value.to_string()),
+                heartbeat_margin_ms: health.heartbeat_margin_ms(now.wall),
+                hold: health.hold.map(|hold| hold.code().to_owned()),
+                advice: health.hold.map(|hold| hold.advice().to_owned()),
+                in_flight: health.in_flight,
+            }
+        });
+        let accounts = state.accounts.iter().map(|(account, health)| AccountStatus {
+            account: *account,
+            next_nonce: health.next_nonce,
+            open: health.open,
+        });
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            chain_id: state.chain_id,
+            uptime_ms: now.mono.since(state.began_at).ms(),
+            readiness: readiness(state, now),
+            head: state.head.map(|head| HeadStatus {
+                number: head.number,
+                hash: head.hash,
+                age_ms: now.mono.since(head.advanced_at).ms(),
+            }),
+            feeds: feeds.collect(),
+            accounts: accounts.collect(),
+            halts: state.halts.iter().map(|(scope, reason)| (scope_name(scope), reason.clone())).collect(),
+        }
+    }
+}
+
+impl Loops {
+    /// Whether every loop of a state goes round.
+    pub fn of(state: &State, now: Now) -> Self {
+        let loops: Vec<_> = state
+            .loops
+            .iter()
+            .map(|(name, beat)| {
+                let (age, limit) = (now.mono.since(beat.progressed_at), beat.limit());
+                LoopStatus {
+                    name: (*name).into(),
+                    age_ms: age.ms(),
+                    limit_ms: limit.ms(),
+                    healthy: age <= limit,
+                }
+            })
+            .collect();
+        Self { healthy: loops.iter().all(|l| l.healthy), loops }
+    }
+}
+
+fn unix_s(at: Wall) -> i64 {
+    at.ms() / 1000
+}
