@@ -77,6 +77,7 @@ pub enum Event {
     /// A canonical block includes our transaction.
     Included {
         feed: Option<FeedId>,
+        round: Option<u64>,
         what: String,
         answer: Option<Answer>,
         receipt: Receipt,
@@ -87,6 +88,7 @@ pub enum Event {
     /// An intent is over.
     Closed {
         feed: Option<FeedId>,
+        round: Option<u64>,
         what: String,
         outcome: Outcome,
         answer: Option<Answer>,

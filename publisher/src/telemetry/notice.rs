@@ -28,6 +28,8 @@ pub enum Notice {
     JournalUnavailable { error: String },
     /// The journal can be written again.
     JournalBack,
+    /// What consumers read through the proxy is not what was written to the aggregator.
+    ReadBackDiffers { feed: String, proxy: String, written: String, read: String },
     /// A loop does not go round any more.
     LoopStalled { name: &'static str, for_span: Span },
 }
@@ -47,6 +49,7 @@ impl Notice {
             Self::JournalUnavailable { .. } => "PUB-5009",
             Self::JournalBack => "PUB-5010",
             Self::LoopStalled { .. } => "PUB-5011",
+            Self::ReadBackDiffers { .. } => "PUB-5012",
         }
     }
 
@@ -63,6 +66,7 @@ impl Notice {
             Self::NodeRefused { .. }
             | Self::NodeWrongHash { .. }
             | Self::JournalUnavailable { .. }
+            | Self::ReadBackDiffers { .. }
             | Self::LoopStalled { .. } => Level::Error,
         }
     }
@@ -81,6 +85,7 @@ impl Notice {
             Self::JournalUnavailable { .. } => "journal unavailable",
             Self::JournalBack => "journal back",
             Self::LoopStalled { .. } => "loop stalled",
+            Self::ReadBackDiffers { .. } => "proxy reads another answer",
         }
     }
 
@@ -98,6 +103,9 @@ impl Notice {
             }
             Self::JournalUnavailable { .. } => {
                 "Nothing is sent before it is journalled. Check disk space, permissions and the database."
+            }
+            Self::ReadBackDiffers { .. } => {
+                "The proxy points to another aggregator than the one written; `publisher deploy verify` says which."
             }
             Self::LoopStalled { .. } => "Restart the publisher and report this with the log before it.",
             _ => "",
@@ -129,6 +137,7 @@ pub fn notify(notice: &Notice) {
         Notice::NodeRefused { node, reason } => line!(node, reason,),
         Notice::NodeWrongHash { node, detail } => line!(node, detail,),
         Notice::JournalUnavailable { error } => line!(error,),
+        Notice::ReadBackDiffers { feed, proxy, written, read } => line!(feed, proxy, written, read,),
         Notice::LoopStalled { name, for_span } => line!(name, for_ms = for_span.ms(),),
     }
 }

@@ -52,7 +52,7 @@ fn log(event: &Event) {
             line!(event, %account, nonce, wanted_wei, cap_wei)
         }
         Event::OutOfFunds { account } => line!(event, %account),
-        Event::Included { feed, what, answer, receipt, latency } => line!(
+        Event::Included { feed, what, answer, receipt, latency, .. } => line!(
             event,
             feed = feed.as_ref().map(|f| f.as_str()),
             what,
@@ -72,7 +72,7 @@ fn log(event: &Event) {
         Event::Orphaned { feed, what, hash } => {
             line!(event, feed = feed.as_ref().map(|f| f.as_str()), what, %hash)
         }
-        Event::Closed { feed, what, outcome, answer, trigger, receipt, nonce, latency } => line!(
+        Event::Closed { feed, what, outcome, answer, trigger, receipt, nonce, latency, .. } => line!(
             event,
             feed = feed.as_ref().map(|f| f.as_str()),
             what,

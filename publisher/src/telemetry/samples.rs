@@ -30,6 +30,7 @@ pub(super) fn events() -> Vec<Event> {
         gas_price_wei: 1_000_000_000,
     };
     let closed = |outcome| Event::Closed {
+        round: Some(7),
         feed: Some(feed()),
         what: what(),
         outcome,
@@ -58,7 +59,7 @@ pub(super) fn events() -> Vec<Event> {
         Event::Bumped { account, nonce, from_wei: 100, to_wei: 110 },
         Event::FeeCapReached { account, nonce, wanted_wei: 200, cap_wei: 150 },
         Event::OutOfFunds { account },
-        Event::Included { feed: Some(feed()), what: what(), answer: Some(answer), receipt, latency },
+        Event::Included { feed: Some(feed()), round: Some(7), round: Some(7), what: what(), answer: Some(answer), receipt, latency },
         Event::Orphaned { feed: Some(feed()), what: what(), hash },
         Event::ForeignNonce { account, nonce, mined_nonce: 7 },
         Event::Reorged { depth: 2, from: 9, to: 8 },
@@ -135,6 +136,12 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::NodeWrongHash { node: node(), detail: "another hash".into() },
         Notice::JournalUnavailable { error: "disk full".into() },
         Notice::JournalBack,
+        Notice::ReadBackDiffers {
+            feed: "BTC-USD".into(),
+            proxy: Address::ZERO.to_string(),
+            written: "round 7: 1".into(),
+            read: "round 6: 2".into(),
+        },
         Notice::LoopStalled { name: "heads", for_span: Span::from_s(60) },
     ]
 }

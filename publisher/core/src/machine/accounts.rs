@@ -225,7 +225,14 @@ impl Machine {
                 _ => {}
             }
         }
-        out.push(Effect::Report(Event::Included { feed: feed_id, what, answer, receipt, latency }));
+        out.push(Effect::Report(Event::Included {
+            feed: feed_id,
+            round: round_of(&work),
+            what,
+            answer,
+            receipt,
+            latency,
+        }));
     }
 
     /// A feed's round landed: the feed is free, and its round is read back.
@@ -284,6 +291,7 @@ impl Machine {
         let answer = intent.attempts().find(|a| a.hash == receipt.hash).and_then(|a| a.answer);
         out.push(Effect::Report(Event::Closed {
             feed,
+            round: round_of(&intent.work),
             what: describe(&intent.work),
             outcome,
             answer,
@@ -366,3 +374,11 @@ impl Machine {
 
 /// The gas limit of a step that an earlier process planned and this one has no estimate for.
 const STEP_GAS: u64 = 5_000_000;
+
+/// The round that a piece of work is for.
+fn round_of(work: &Work) -> Option<u64> {
+    match work {
+        Work::Round { round, .. } => Some(*round),
+        Work::Step { .. } => None,
+    }
+}

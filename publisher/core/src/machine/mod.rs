@@ -145,8 +145,10 @@ pub struct FeedView {
     pub hold: Option<Hold>,
     /// A round is on its way.
     pub in_flight: bool,
-    /// When the next heartbeat is due on chain.
-    pub heartbeat_due: Option<Wall>,
+    /// When the next heartbeat is to be sent.
+    pub heartbeat_at: Option<Wall>,
+    /// How long before its due time a heartbeat is sent.
+    pub heartbeat_lead: Span,
     /// Decimals of the answers.
     pub decimals: u8,
 }
@@ -393,13 +395,13 @@ impl Machine {
     pub fn feeds(&self) -> impl Iterator<Item = (&FeedId, FeedView)> {
         self.feeds.iter().map(|(id, feed)| {
             let known = feed.known.map(|(known, ..)| known);
-            let due = known.and_then(|k| feed.spec.policy.heartbeat_at(&k));
             let view = FeedView {
                 known,
                 value: feed.last_value,
                 hold: feed.hold,
                 in_flight: feed.flight.is_some(),
-                heartbeat_due: due.map(|d| d + feed.spec.policy.heartbeat_lead),
+                heartbeat_at: known.and_then(|k| feed.spec.policy.heartbeat_at(&k)),
+                heartbeat_lead: feed.spec.policy.heartbeat_lead,
                 decimals: feed.spec.decimals,
             };
             (id, view)

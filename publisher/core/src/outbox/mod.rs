@@ -124,6 +124,11 @@ impl Outbox {
         self.next_nonce.is_some()
     }
 
+    /// The next nonce it gives away, once it is known.
+    pub fn next_nonce(&self) -> Option<u64> {
+        self.next_nonce
+    }
+
     /// Intents that are not closed, by nonce.
     pub fn open(&self) -> impl Iterator<Item = &Intent> {
         self.open.values()

@@ -50,8 +50,8 @@ fn a_rounds_way_is_counted() {
 fn a_round_of_an_earlier_life_has_no_latency() {
     let page = page(|| {
         for event in samples::events() {
-            if let Event::Included { feed, what, answer, receipt, .. } = event {
-                counted(&Event::Included { feed, what, answer, receipt, latency: Default::default() });
+            if let Event::Included { feed, round, what, answer, receipt, .. } = event {
+                counted(&Event::Included { feed, round, what, answer, receipt, latency: Default::default() });
             }
         }
     });
