@@ -4,6 +4,9 @@
 //! It reads no clock, file, socket or environment; time, configuration and randomness enter as values. The same
 //! core drives the daemon, the contract rollout, the simulator and the tests.
 
+// Prices and fees are exact; a float has no business here.
+#![deny(clippy::float_arithmetic)]
+
 pub mod aggregate;
 pub mod book;
 pub mod event;
