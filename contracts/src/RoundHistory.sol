@@ -63,10 +63,10 @@ abstract contract RoundHistory {
                 // Looked at once a group, because the limit is the end of one.
                 require(latest < ROUND_MAX, "Round ids exhausted");
                 if (latest != 0) _archive[latest / 3 - 1] = hot;
-                uint256 base = block.timestamp < type(uint32).max ? block.timestamp : type(uint32).max;
-                hot = (latest << ROUND_SHIFT) | (base << BASE_SHIFT);
+                // Cut after 2106; the base is then far off and every round is stored wide, exactly.
+                hot = (latest << ROUND_SHIFT) | (uint256(uint32(block.timestamp)) << BASE_SHIFT);
             }
-            // A clock before the base, which no chain has, would give a huge number and be stored wide, exactly.
+            // Any time that is not shortly after the base, on either side, is a number too large for an entry.
             uint256 elapsed = block.timestamp - uint32(hot >> BASE_SHIFT);
             uint256 entry;
             if (elapsed < WIDE_MARK && answer == int48(answer)) {

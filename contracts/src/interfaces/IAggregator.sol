@@ -38,7 +38,8 @@ interface IAggregator is IAggregatorV2V3, IOwned, ITypeAndVersion {
     /// @notice Writes the answer of the next round: a compare-and-set on the round's number, so that a
     /// repeated, late or reorganised submission reverts instead of making a second round.
     /// Emits `NewRound`, then `AnswerUpdated`.
-    /// Refusals, in the order they are checked: `NotTransmitter`, `Paused`, `StaleRound`, `AnswerOutOfBounds`.
+    /// Refusals, in the order they are checked: `NotTransmitter`, `Paused`, `StaleRound`, `AnswerOutOfBounds`; and
+    /// the text "Round ids exhausted" after round 2,147,483,646.
     /// @param roundId `latestRound() + 1`
     /// @param answer the answer with `decimals()` decimal places
     function submit(uint256 roundId, int256 answer) external;
