@@ -2,4 +2,5 @@
 
 pub mod chain;
 pub mod sources;
+pub mod store;
 pub mod telemetry;

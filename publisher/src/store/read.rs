@@ -1,0 +1,242 @@
+//! What the journal tells: to recovery at start, to `publisher status` while the daemon runs, and to tests.
+
+use super::row::{self, AttemptRow, InclusionRow, IntentRow};
+use super::{StoreError, session};
+use alloy::primitives::{Address, B256};
+use publisher_core::quote::FeedId;
+use publisher_core::record::{Outcome, Recovered, RecoveredAccount, RecoveredIntent};
+use publisher_core::time::Wall;
+use publisher_core::tx::{Attempt, Receipt, SendOutcome, Work};
+use sqlx::{FromRow, SqliteConnection, SqlitePool};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Reads a journal. Each call sees one consistent state, also while another process writes.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    pub(super) pool: SqlitePool,
+    pub(super) path: PathBuf,
+}
+
+/// One round as the journal knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundEntry {
+    /// The account that submits it.
+    pub account: Address,
+    /// The nonce it owns.
+    pub nonce: u64,
+    /// The feed's aggregator.
+    pub aggregator: Address,
+    /// The round.
+    pub round: u64,
+    /// When it was planned.
+    pub planned_at: Wall,
+    /// Its signed transactions, by seq.
+    pub attempts: Vec<AttemptEntry>,
+    /// The block that includes one of them, as long as it is held to be canonical.
+    pub inclusion: Option<Receipt>,
+    /// How and when it ended; `None` while it is open.
+    pub closed: Option<(Outcome, Wall)>,
+}
+
+/// One signed transaction of a round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptEntry {
+    /// The transaction.
+    pub attempt: Attempt,
+    /// When it was signed.
+    pub signed_at: Wall,
+    /// The newest answer of the nodes; `None` if none is recorded.
+    pub sent: Option<(SendOutcome, Wall)>,
+}
+
+/// How far one account has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountNonces {
+    /// The account.
+    pub account: Address,
+    /// One more than the highest nonce ever given to an intent.
+    pub next_nonce: u64,
+    /// Intents that are not closed.
+    pub open: u64,
+}
+
+impl Reader {
+    /// The journal's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Chain id and genesis hash of the chain the journal belongs to.
+    pub async fn chain(&self) -> Result<(u64, B256), StoreError> {
+        let read = session::transaction(&self.pool, "BEGIN", async |db| {
+            chain(db).await?.ok_or_else(|| StoreError::damaged("it belongs to no chain"))
+        });
+        read.await.map_err(|e| e.at(&self.path))
+    }
+
+    /// What a daemon has to go on with.
+    pub async fn recovered(&self) -> Result<Recovered, StoreError> {
+        let read = session::transaction(&self.pool, "BEGIN", async |db| recovered(db).await);
+        read.await.map_err(|e| e.at(&self.path))
+    }
+
+    /// The newest rounds of one feed, newest first, at most `limit`.
+    pub async fn rounds(&self, feed: &FeedId, limit: u32) -> Result<Vec<RoundEntry>, StoreError> {
+        let read = session::transaction(&self.pool, "BEGIN", async |db| rounds(db, feed, limit).await);
+        read.await.map_err(|e| e.at(&self.path))
+    }
+
+    /// Every account that ever had an intent.
+    pub async fn account_nonces(&self) -> Result<Vec<AccountNonces>, StoreError> {
+        let read = session::transaction(&self.pool, "BEGIN", async |db| account_nonces(db).await);
+        read.await.map_err(|e| e.at(&self.path))
+    }
+
+    /// Closes the connection; reads that are under way end first.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+}
+
+/// The chain of the journal, if it has one yet.
+pub(super) async fn chain(db: &mut SqliteConnection) -> Result<Option<(u64, B256)>, StoreError> {
+    let stored: Option<(i64, Vec<u8>)> =
+        sqlx::query_as("SELECT chain_id, genesis FROM chain").fetch_optional(db).await?;
+    stored.map(|(id, genesis)| Ok((row::number(id)?, row::hash(&genesis)?))).transpose()
+}
+
+pub(super) async fn recovered(db: &mut SqliteConnection) -> Result<Recovered, StoreError> {
+    let mut attempts: BTreeMap<(Vec<u8>, i64), Vec<Attempt>> = BTreeMap::new();
+    let rows: Vec<AttemptRow> = sqlx::query_as(
+        "SELECT attempt.* FROM intent JOIN attempt USING (account, nonce) WHERE intent.closed IS NULL \
+         ORDER BY attempt.account, attempt.nonce, attempt.seq",
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    for row in rows {
+        let attempt = row.attempt()?;
+        attempts.entry((row.account, row.nonce)).or_default().push(attempt);
+    }
+    let mut accounts = Vec::new();
+    for AccountNonces { account, next_nonce, .. } in account_nonces(db).await? {
+        let rows: Vec<IntentRow> =
+            sqlx::query_as("SELECT * FROM intent WHERE account = $1 AND closed IS NULL ORDER BY nonce")
+                .bind(account.as_slice())
+                .fetch_all(&mut *db)
+                .await?;
+        let mut open = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (nonce, work) = (row::number(row.nonce)?, row.work()?);
+            let attempts = attempts.remove(&(row.account, row.nonce)).unwrap_or_default();
+            open.push(RecoveredIntent { nonce, work, attempts });
+        }
+        accounts.push(RecoveredAccount { account, next_nonce, open });
+    }
+    Ok(Recovered { accounts, halts: halts(db).await?, anchor: anchor(db).await? })
+}
+
+/// Halts after the last resumption of their scope, oldest first; the same reason twice is one halt.
+async fn halts(
+    db: &mut SqliteConnection,
+) -> Result<Vec<(publisher_core::record::Scope, String)>, StoreError> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT scope, reason FROM halt WHERE halted = 1 AND id > \
+         (SELECT coalesce(max(id), 0) FROM halt AS resumed WHERE resumed.scope = halt.scope AND resumed.halted = 0) \
+         GROUP BY scope, reason ORDER BY min(id)",
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(|(scope, reason)| Ok((row::scope(&scope)?, reason))).collect()
+}
+
+/// The highest block that finally includes something of ours, whatever became of it there.
+async fn anchor(db: &mut SqliteConnection) -> Result<Option<(u64, B256)>, StoreError> {
+    let highest: Option<(i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT block_number, block_hash FROM inclusion JOIN intent USING (account, nonce) \
+         WHERE canonical = 1 AND closed IN ('final', 'reverted', 'noop_filled') \
+         ORDER BY block_number DESC LIMIT 1",
+    )
+    .fetch_optional(db)
+    .await?;
+    highest.map(|(number, hash)| Ok((row::number(number)?, row::hash(&hash)?))).transpose()
+}
+
+async fn account_nonces(db: &mut SqliteConnection) -> Result<Vec<AccountNonces>, StoreError> {
+    let rows: Vec<(Vec<u8>, i64, i64)> = sqlx::query_as(
+        "SELECT account, max(nonce), sum(closed IS NULL) FROM intent GROUP BY account ORDER BY account",
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|(account, highest, open)| {
+            Ok(AccountNonces {
+                account: row::address(&account)?,
+                next_nonce: row::number(highest)?.saturating_add(1),
+                open: row::number(open)?,
+            })
+        })
+        .collect()
+}
+
+async fn rounds(db: &mut SqliteConnection, feed: &FeedId, limit: u32) -> Result<Vec<RoundEntry>, StoreError> {
+    let rows: Vec<IntentRow> = sqlx::query_as(
+        "SELECT * FROM intent WHERE feed = $1 ORDER BY planned_at_ms DESC, nonce DESC LIMIT $2",
+    )
+    .bind(feed.as_str())
+    .bind(i64::from(limit))
+    .fetch_all(&mut *db)
+    .await?;
+    let mut entries = Vec::with_capacity(rows.len());
+    for intent in rows {
+        let Work::Round { aggregator, round, .. } = intent.work()? else {
+            return Err(StoreError::damaged("a step that has a feed"));
+        };
+        let inclusion: Option<InclusionRow> =
+            sqlx::query_as("SELECT * FROM inclusion WHERE account = $1 AND nonce = $2 AND canonical = 1")
+                .bind(&intent.account)
+                .bind(intent.nonce)
+                .fetch_optional(&mut *db)
+                .await?;
+        entries.push(RoundEntry {
+            account: row::address(&intent.account)?,
+            nonce: row::number(intent.nonce)?,
+            aggregator,
+            round,
+            planned_at: intent.planned_at(),
+            attempts: attempts(db, &intent).await?,
+            inclusion: inclusion.map(|row| row.receipt()).transpose()?,
+            closed: intent.closed()?,
+        });
+    }
+    Ok(entries)
+}
+
+async fn attempts(db: &mut SqliteConnection, intent: &IntentRow) -> Result<Vec<AttemptEntry>, StoreError> {
+    /// An attempt with the newest answer to it.
+    #[derive(FromRow)]
+    struct Row {
+        #[sqlx(flatten)]
+        attempt: AttemptRow,
+        outcome: Option<String>,
+        at_ms: Option<i64>,
+    }
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT attempt.*, sent.outcome, sent.at_ms FROM attempt \
+         LEFT JOIN sent ON sent.id = (SELECT max(id) FROM sent AS newest WHERE newest.hash = attempt.hash) \
+         WHERE account = $1 AND nonce = $2 ORDER BY seq",
+    )
+    .bind(&intent.account)
+    .bind(intent.nonce)
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let sent = match (row.outcome, row.at_ms) {
+                (Some(code), Some(at_ms)) => Some((row::send_outcome(&code)?, Wall::from_ms(at_ms))),
+                _ => None,
+            };
+            Ok(AttemptEntry { attempt: row.attempt.attempt()?, signed_at: row.attempt.signed_at(), sent })
+        })
+        .collect()
+}

@@ -1,0 +1,232 @@
+//! Random histories: the database and a model of a few maps agree on every answer and on what is recovered.
+
+use super::*;
+use proptest::prelude::*;
+use publisher_core::record::{Outcome, RecoveredAccount, RecoveredIntent, Scope};
+use publisher_core::tx::SendOutcome;
+use std::collections::BTreeMap;
+
+type Key = (Address, u64);
+
+/// What the journal means, in a form that is easy to see.
+#[derive(Clone, Default)]
+struct Model {
+    intents: BTreeMap<Key, (Work, Wall)>,
+    attempts: BTreeMap<B256, (Key, Attempt, Wall)>,
+    blocks: BTreeMap<(B256, B256), Receipt>,
+    canonical: BTreeMap<Key, Receipt>,
+    closed: BTreeMap<Key, (Outcome, Wall)>,
+    halts: Vec<(Scope, Option<String>, Wall)>,
+}
+
+/// The record contradicts what is there.
+struct Refused;
+
+impl Model {
+    /// All of the records or none.
+    fn append(&mut self, records: &[Record]) -> Result<(), Refused> {
+        let mut next = self.clone();
+        records.iter().try_for_each(|record| next.put(record))?;
+        *self = next;
+        Ok(())
+    }
+
+    fn put(&mut self, record: &Record) -> Result<(), Refused> {
+        match record.clone() {
+            Record::Intent { account, nonce, work, at } => {
+                let key = (account, nonce);
+                if !self.intents.contains_key(&key) && self.round_is_taken(account, &work) {
+                    return Err(Refused);
+                }
+                let offered = (work, at);
+                same(self.intents.entry(key).or_insert_with(|| offered.clone()), &offered)
+            }
+            Record::Attempt { account, nonce, attempt, at } => {
+                let key = (account, nonce);
+                let offered = (key, attempt.clone(), at);
+                if let Some(stored) = self.attempts.get(&attempt.hash) {
+                    return same(stored, &offered);
+                }
+                let taken = self.attempts.values().any(|(k, a, _)| *k == key && a.seq == attempt.seq);
+                if taken || self.is_closed_or_unknown(key) {
+                    return Err(Refused);
+                }
+                self.attempts.insert(attempt.hash, offered);
+                Ok(())
+            }
+            Record::Sent { hash, .. } => self.attempts.get(&hash).map(|_| ()).ok_or(Refused),
+            Record::Included { account, nonce, receipt } => {
+                let key = (account, nonce);
+                if self.attempts.get(&receipt.hash).is_none_or(|(owner, ..)| *owner != key) {
+                    return Err(Refused);
+                }
+                let known = self.blocks.get(&(receipt.hash, receipt.block_hash));
+                match (known, self.closed.contains_key(&key)) {
+                    (Some(known), _) if *known != receipt => return Err(Refused),
+                    (None, true) => return Err(Refused),
+                    (Some(_), true) => return Ok(()),
+                    (_, false) => {}
+                }
+                self.blocks.insert((receipt.hash, receipt.block_hash), receipt);
+                self.canonical.insert(key, receipt);
+                Ok(())
+            }
+            Record::Orphaned { account, nonce } => {
+                let key = (account, nonce);
+                self.intents.get(&key).ok_or(Refused)?;
+                if !self.closed.contains_key(&key) {
+                    self.canonical.remove(&key);
+                }
+                Ok(())
+            }
+            Record::Closed { account, nonce, outcome, at } => {
+                let key = (account, nonce);
+                self.intents.get(&key).ok_or(Refused)?;
+                same(self.closed.entry(key).or_insert((outcome, at)), &(outcome, at))
+            }
+            Record::Halted { scope, reason, at } => self.put_halt((scope, Some(reason), at)),
+            Record::Resumed { scope, at } => self.put_halt((scope, None, at)),
+        }
+    }
+
+    fn put_halt(&mut self, event: (Scope, Option<String>, Wall)) -> Result<(), Refused> {
+        if !self.halts.contains(&event) {
+            self.halts.push(event);
+        }
+        Ok(())
+    }
+
+    fn round_is_taken(&self, account: Address, work: &Work) -> bool {
+        let Work::Round { feed, round, .. } = work else { return false };
+        self.intents.iter().any(|(key, (other, _))| {
+            let holds = self.closed.get(key).is_none_or(|(outcome, _)| *outcome == Outcome::Final);
+            let same = matches!(other, Work::Round { feed: f, round: r, .. } if f == feed && r == round);
+            key.0 == account && holds && same
+        })
+    }
+
+    fn is_closed_or_unknown(&self, key: Key) -> bool {
+        self.closed.contains_key(&key) || !self.intents.contains_key(&key)
+    }
+
+    fn recovered(&self) -> Recovered {
+        let mut accounts: BTreeMap<Address, RecoveredAccount> = BTreeMap::new();
+        for (key @ (account, nonce), (work, _)) in &self.intents {
+            let entry = accounts.entry(*account).or_insert_with(|| RecoveredAccount {
+                account: *account,
+                next_nonce: 0,
+                open: vec![],
+            });
+            entry.next_nonce = nonce + 1;
+            if !self.closed.contains_key(key) {
+                let mut attempts: Vec<Attempt> = self
+                    .attempts
+                    .values()
+                    .filter(|(owner, ..)| owner == key)
+                    .map(|(_, a, _)| a.clone())
+                    .collect();
+                attempts.sort_by_key(|a| a.seq);
+                entry.open.push(RecoveredIntent { nonce: *nonce, work: work.clone(), attempts });
+            }
+        }
+        let mut halts: Vec<(Scope, String)> = vec![];
+        for (position, (scope, reason, _)) in self.halts.iter().enumerate() {
+            let resumed = self.halts.iter().skip(position).any(|(s, r, _)| s == scope && r.is_none());
+            let halt = (scope.clone(), reason.clone().unwrap_or_default());
+            if !resumed && !halts.contains(&halt) {
+                halts.push(halt);
+            }
+        }
+        let anchor = self
+            .canonical
+            .iter()
+            .filter(|(key, _)| self.closed.get(*key).is_some_and(|(outcome, _)| *outcome != Outcome::Foreign))
+            .map(|(_, receipt)| (receipt.block_number, receipt.block_hash))
+            .max_by_key(|(number, _)| *number);
+        Recovered { accounts: accounts.into_values().collect(), halts, anchor }
+    }
+}
+
+fn same<T: PartialEq>(stored: &T, offered: &T) -> Result<(), Refused> {
+    if stored == offered { Ok(()) } else { Err(Refused) }
+}
+
+fn works() -> impl Strategy<Value = Work> {
+    prop_oneof![
+        4 => (0..2u64, 1..4u64).prop_map(|(feed, n)| round(["A", "B"][usize::from(feed == 1)], n)),
+        1 => (0..2u64).prop_map(|n| Work::Step { name: format!("step {n}"), to: None, data: Bytes::from_static(&[1]) }),
+    ]
+}
+
+/// Few accounts, nonces, hashes and blocks, so that records meet.
+fn records() -> impl Strategy<Value = Record> {
+    let key = || (1..3u8, 0..4u64).prop_map(|(a, n)| (account(a), n));
+    let at = || (0..2i64).prop_map(Wall::from_ms);
+    let scope = || {
+        prop_oneof![Just(Scope::Chain), Just(Scope::Account(account(1))), Just(Scope::Feed(FeedId::new("A"))),]
+    };
+    // Nearly always the hash belongs to its nonce and seq, as it does in life.
+    let id = |(account, nonce): Key, seq: u32| u64::from(account[0]) * 100 + nonce * 10 + u64::from(seq);
+    let outcomes = prop_oneof![
+        Just(Outcome::Final),
+        Just(Outcome::Reverted),
+        Just(Outcome::NoopFilled),
+        Just(Outcome::Foreign),
+    ];
+    let sent = prop_oneof![Just(SendOutcome::Accepted), Just(SendOutcome::Ambiguous)];
+    prop_oneof![
+        6 => (key(), works(), at()).prop_map(|((account, nonce), work, at)| Record::Intent { account, nonce, work, at }),
+        6 => (key(), 0..3u32, at(), 0..20u64).prop_map(move |(key, seq, at, stray)| {
+            let id = if stray == 0 { 110 } else { id(key, seq) };
+            Record::Attempt { account: key.0, nonce: key.1, attempt: signed(seq, id), at }
+        }),
+        2 => (key(), 0..3u32, sent, at())
+            .prop_map(move |(key, seq, outcome, at)| Record::Sent { hash: hash(id(key, seq)), outcome, at }),
+        // Heights differ by nonce: which of two blocks of one height is the anchor is of no importance.
+        5 => (key(), 0..3u32, 0..3u64, 0..20u64).prop_map(move |(key, seq, block, stray)| {
+            let height = u64::from(key.0[0]) * 100 + key.1 * 10 + block;
+            let receipt = Receipt { success: stray != 0, ..receipt(id(key, seq), height) };
+            Record::Included { account: key.0, nonce: key.1, receipt }
+        }),
+        2 => key().prop_map(|(account, nonce)| Record::Orphaned { account, nonce }),
+        2 => (key(), outcomes, at())
+            .prop_map(|((account, nonce), outcome, at)| Record::Closed { account, nonce, outcome, at }),
+        1 => (scope(), 0..2u8, at())
+            .prop_map(|(scope, reason, at)| Record::Halted { scope, reason: format!("reason {reason}"), at }),
+        1 => (scope(), at()).prop_map(|(scope, at)| Record::Resumed { scope, at }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    /// Without this a rule could differ between what is written and what is believed to be written.
+    #[test]
+    fn the_database_and_the_model_agree(
+        batches in prop::collection::vec(prop::collection::vec(records(), 1..5), 1..40),
+        reopen_after in 0..40usize,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let place = Place::new();
+            let mut model = Model::default();
+            let (mut journal, _) = place.open().await;
+            for (index, batch) in batches.iter().enumerate() {
+                let answer = journal.append(batch).await;
+                let expected = model.append(batch);
+                assert_eq!(answer.is_ok(), expected.is_ok(), "{answer:?} for {batch:#?}");
+                assert!(!matches!(answer, Err(StoreError::Unavailable { .. } | StoreError::Damaged { .. })));
+                if answer.is_ok() {
+                    journal.append(batch).await.unwrap();
+                }
+                if index == reopen_after {
+                    journal.close().await;
+                    let (reopened, recovered) = place.open().await;
+                    assert_eq!(recovered, model.recovered());
+                    journal = reopened;
+                }
+            }
+            assert_eq!(journal.reader().recovered().await.unwrap(), model.recovered());
+        });
+    }
+}
