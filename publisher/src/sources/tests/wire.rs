@@ -9,6 +9,7 @@ use axum::extract::Request;
 use axum::http::{Response, StatusCode};
 use publisher_core::quote::{Observation, SourceFault, VenueId};
 use publisher_core::time::{Span, Wall};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
@@ -138,7 +139,15 @@ async fn error_bodies_are_quoted_in_plain_characters_and_in_part() {
 #[tokio::test]
 async fn a_blocked_host_gives_way_to_the_next_and_then_to_patience() {
     let blocked = serve(|_| status(451, None, "no")).await;
-    let open = serve(|_| status(200, None, BODY)).await;
+    let closes = Arc::new(AtomicBool::new(false));
+    let closed = closes.clone();
+    let open =
+        serve(
+            move |_| {
+                if closed.load(Ordering::Relaxed) { status(451, None, "no") } else { status(200, None, BODY) }
+            },
+        )
+        .await;
     let with_hosts = |hosts: Vec<Url>| {
         let mut preset: Preset = preset("okx").unwrap().clone();
         preset.hosts = hosts;
@@ -153,6 +162,9 @@ async fn a_blocked_host_gives_way_to_the_next_and_then_to_patience() {
     assert_eq!((second.fault, second.alternative), (None, false));
     assert!(matches!(&second.observations[..], [Observation::Quote(_)]));
     assert_eq!(venue.poll(now).await.fault, None, "it stays with the host that answers");
+    closes.store(true, Ordering::Relaxed);
+    assert!(venue.poll(now).await.alternative, "after an answer the other hosts count as untried");
+    assert!(!venue.poll(now).await.alternative);
 
     let venue = with_hosts(vec![blocked.clone(), blocked]);
     assert!(venue.poll(now).await.alternative);
