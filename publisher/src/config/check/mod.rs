@@ -1,0 +1,155 @@
+//! From keys to meaning. Every check goes on after a problem, so that all of them are found in one run.
+
+mod assets;
+mod chain;
+mod policy;
+mod signers;
+
+mod values;
+mod venues;
+
+use super::keys::{Policy, Root};
+use super::leaf::value;
+use super::problem::{Found, Place, Problems};
+use super::raw::{Item, Reader};
+use super::secret::{Endpoint, Lookup};
+use super::{Config, LogSetup};
+use publisher_core::time::Span;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// Where metrics are served if nothing is said.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+
+/// What every check needs.
+struct Check<'a> {
+    root: &'a Root,
+    text: &'a str,
+    folder: &'a Path,
+    found: Found,
+}
+
+pub(super) fn config(
+    text: &str,
+    origin: &Path,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Problems> {
+    let name = origin.display().to_string();
+    let folder = origin.parent().unwrap_or(Path::new(""));
+    let mut reader = Reader::new(text, Lookup { variable, folder });
+    let Some(root) = reader.document::<Root>() else {
+        return Err(reader.found.finish(&name));
+    };
+    let mut check = Check { root: &root, text, folder, found: reader.found };
+    let config = check.all(&name);
+    let failed = check.found.has_errors();
+    let problems = check.found.finish(&name);
+    match config {
+        Some(config) if !failed => Ok(Config { warnings: problems, ..config }),
+        _ => Err(problems),
+    }
+}
+
+impl Check<'_> {
+    fn all(&mut self, origin: &str) -> Option<Config> {
+        let root = self.root;
+        let chain = self.chain();
+        let signers = self.signers();
+        let venues = self.venues();
+        let block_time = root.chain.as_ref().and_then(|chain| value(chain.block_time.as_ref()));
+        let values = self.values(&venues, &signers, block_time);
+        let venues = self.asks(venues);
+        let log = self.log();
+        let journal = root.journal.as_ref().and_then(|journal| value(journal.path.as_ref()));
+        let listen = root.telemetry.as_ref().and_then(|telemetry| value(telemetry.listen.as_ref()));
+        let (rates, feeds) = values?;
+        Some(Config {
+            origin: origin.to_owned(),
+            chain: chain?,
+            journal: self.path(journal.as_deref().unwrap_or("publisher.db")),
+            listen: listen.map_or(Some(LISTEN), |listen| listen.0),
+            log,
+            signers,
+            venues: venues.asks,
+            sources: venues.own,
+            rates,
+            feeds,
+            warnings: Found::default().finish(origin),
+        })
+    }
+
+    fn log(&mut self) -> LogSetup {
+        let mut setup = LogSetup::default();
+        let Some(log) = &self.root.log else { return setup };
+        setup.format = value(log.format.as_ref()).unwrap_or(setup.format);
+        if let Some(filter) = &log.filter {
+            if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&filter.value) {
+                let hint = "write a level such as \"info\", or \"publisher=debug,warn\"";
+                self.found.error(&filter.place, format!("not a filter: {error}"), hint);
+            }
+            setup.filter.clone_from(&filter.value);
+        }
+        setup
+    }
+
+    /// A path as the file means it.
+    fn path(&self, text: &str) -> PathBuf {
+        self.folder.join(text)
+    }
+
+    fn line(&self, offset: usize) -> usize {
+        1 + self.text.bytes().take(offset).filter(|b| *b == b'\n').count()
+    }
+
+    /// A duration within limits, or the default.
+    fn span(&mut self, item: Option<&Item<Span>>, default: Span, least: Span, most: Span) -> Span {
+        let Some(Item { value, place }) = item else { return default };
+        if *value < least || *value > most {
+            self.found.error(place, "out of range", format!("use {least} to {most}"));
+        }
+        *value
+    }
+
+    /// Notes an address that is reached in clear text over other people's networks.
+    fn exposed(&mut self, endpoint: &Item<Endpoint>, what: &str) {
+        if endpoint.value.is_exposed() {
+            let reason = format!("{what} travels in clear text to {}", endpoint.value);
+            self.found.warn(&endpoint.place, reason, "use https, or a private network");
+        }
+    }
+}
+
+/// A value's own policy over the one it inherits.
+struct Layers<'a> {
+    /// The feed's or rate's name, for problems of what it inherits.
+    name: &'a str,
+    place: Place,
+    own: Option<&'a Policy>,
+    base: Option<&'a Policy>,
+}
+
+/// A setting, where it comes from, and whether the value says it itself.
+struct Set<T> {
+    value: Option<T>,
+    place: Place,
+    own: bool,
+}
+
+impl<'a> Layers<'a> {
+    fn get<T: Copy + 'a>(&self, key: &str, of: impl Fn(&'a Policy) -> Option<&'a Item<T>>) -> Set<T> {
+        let own = self.own.and_then(&of);
+        match own.or_else(|| self.base.and_then(&of)) {
+            Some(item) => Set { value: Some(item.value), place: item.place.clone(), own: own.is_some() },
+            None => Set { value: None, place: self.place.missing("policy").missing(key), own: false },
+        }
+    }
+
+    /// What to add to a reason, so that it says whose value a shared setting does not suit.
+    fn whose(&self, place: &Place) -> String {
+        if place.path.starts_with("defaults.") { format!(" (for {})", self.name) } else { String::new() }
+    }
+}
+
+/// Signers or venues by name.
+type Named<T> = BTreeMap<String, T>;

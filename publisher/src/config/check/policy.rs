@@ -1,0 +1,306 @@
+//! Policies: inheritance, defaults, and rules that could never or would always fire.
+
+use super::values::{distinct, exact};
+use super::venues::Venues;
+use super::{Check, Layers, Set};
+use crate::config::keys::Policy as Raw;
+use crate::config::leaf::{Both, Lead, Rule};
+use alloy::primitives::U256;
+use publisher_core::aggregate::{Rules, default_quorum};
+use publisher_core::book::{Path, Pricing};
+use publisher_core::policy::{Combine, Policy};
+use publisher_core::price::{Answer, Ratio};
+use publisher_core::time::Span;
+
+const MAX_AGE: Span = Span::from_s(30);
+const OUTLIER_FLOOR: Ratio = Ratio::from_bps(50);
+const REFUSE_SPREAD: Ratio = Ratio::from_bps(500);
+const JUMP_CONFIRM: Span = Span::from_s(180);
+const LEAD_LEAST: Span = Span::from_s(2);
+
+/// The threshold of a rule; zero if it is off.
+fn on<T: std::default::Default + Copy>(set: &Set<Rule<T>>, default: T) -> T {
+    match set.value {
+        Some(Rule::On(value)) => value,
+        Some(Rule::Off) => T::default(),
+        None => default,
+    }
+}
+
+impl Check<'_> {
+    /// Notes keys of a rate that only a published value can have.
+    pub(super) fn only_gates(&mut self, layers: &Layers<'_>) {
+        let Some(own) = layers.own else { return };
+        for place in [
+            own.heartbeat.as_ref().map(|i| &i.place),
+            own.heartbeat_lead.as_ref().map(|i| &i.place),
+            own.deviation.as_ref().map(|i| &i.place),
+            own.deviation_abs.as_ref().map(|i| &i.place),
+            own.combine.as_ref().map(|i| &i.place),
+            own.settle.as_ref().map(|i| &i.place),
+            own.jump.as_ref().map(|i| &i.place),
+            own.jump_confirm.as_ref().map(|i| &i.place),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            let hint = "a rate has max_age, quorum, allow_single_source, outlier_floor and refuse_spread";
+            self.found.error(place, "a rate is not published", hint);
+        }
+    }
+
+    /// Which quotes of a value count.
+    pub(super) fn pricing(
+        &mut self,
+        layers: &Layers<'_>,
+        paths: Option<Vec<Path>>,
+        venues: &Venues,
+    ) -> Option<Pricing> {
+        let paths = paths?;
+        let quorum = self.quorum(layers, distinct(&paths));
+        let rules = Rules { quorum, ..self.gates(layers) };
+        let max_age = self.max_age(layers, &paths, venues);
+        Some(Pricing { paths, rules, max_age })
+    }
+
+    fn quorum(&mut self, layers: &Layers<'_>, venues: usize) -> usize {
+        let set = layers.get("quorum", |p| p.quorum.as_ref());
+        let single = layers.get("allow_single_source", |p| p.allow_single_source.as_ref());
+        let default = default_quorum(venues);
+        let quorum = set.value.unwrap_or(default);
+        let whose = layers.whose(&set.place);
+        if quorum > venues {
+            let reason = format!("more than its {venues} venues, so it could never be published{whose}");
+            let hint = format!("use at most {venues}, or leave it out for {default}");
+            self.found.error(&set.place, reason, hint);
+        } else if quorum == 0 {
+            self.found.error(&set.place, format!("a quorum of nobody{whose}"), "leave it out for a majority");
+        } else if quorum == 1 && single.value != Some(true) {
+            let reason = format!("a single source could say anything{whose}");
+            let hint = "name venues that do not depend on each other, or add allow_single_source = true";
+            self.found.error(&set.place, reason, hint);
+        } else if quorum < default && venues > 1 {
+            let reason = format!("{quorum} of {venues} venues are less than the usual {default}{whose}");
+            self.found.warn(&set.place, reason, "raise it, or leave it out");
+        }
+        if venues == 2 && quorum == 2 {
+            let place = layers.place.missing("sources");
+            let reason = "with two venues, one that is silent stops it";
+            self.found.warn(&place, reason, "add venues; five survive two silent ones");
+        }
+        quorum
+    }
+
+    fn gates(&mut self, layers: &Layers<'_>) -> Rules {
+        let floor = layers.get("outlier_floor", |p| p.outlier_floor.as_ref());
+        let spread = layers.get("refuse_spread", |p| p.refuse_spread.as_ref());
+        let outlier_floor = floor.value.unwrap_or(OUTLIER_FLOOR);
+        let refuse_spread = on(&spread, REFUSE_SPREAD);
+        if outlier_floor == Ratio::default() {
+            let reason = "venues never agree to the last digit, so nearly all would be left out";
+            self.found.error(
+                &floor.place,
+                reason,
+                "use more than the usual spread between venues, e.g. \"0.5%\"",
+            );
+        }
+        if refuse_spread != Ratio::default() && refuse_spread < outlier_floor {
+            let place = if spread.value.is_some() { &spread.place } else { &floor.place };
+            let reason = format!(
+                "a venue between {refuse_spread} and {outlier_floor} stops it instead of being left out"
+            );
+            self.found.warn(place, reason, "let refuse_spread be larger than outlier_floor");
+        }
+        Rules { quorum: 0, outlier_floor, refuse_spread }
+    }
+
+    fn max_age(&mut self, layers: &Layers<'_>, paths: &[Path], venues: &Venues) -> Span {
+        let set = layers.get("max_age", |p| p.max_age.as_ref());
+        let max_age = set.value.unwrap_or(MAX_AGE);
+        let slowest = paths.iter().filter_map(|path| {
+            let venue = &path.market.venue;
+            Some((venues.every(venue)?, venue))
+        });
+        if let Some((every, venue)) = slowest.max() {
+            let whose = layers.whose(&set.place);
+            if max_age < every {
+                let reason =
+                    format!("{venue} is asked every {every} only, so its quotes would be stale{whose}");
+                self.found.error(&set.place, reason, format!("use more than {every}, or ask it more often"));
+            } else if max_age < every.times(2) {
+                let reason =
+                    format!("{venue} is asked every {every}, so one lost answer makes it stale{whose}");
+                self.found.warn(&set.place, reason, format!("use {} or more", every.times(2)));
+            }
+        }
+        max_age
+    }
+
+    /// When a feed is published.
+    pub(super) fn policy(
+        &mut self,
+        layers: &Layers<'_>,
+        decimals: Option<u8>,
+        bounds: Option<(Answer, Answer)>,
+        block_time: Option<Span>,
+        max_age: Option<Span>,
+    ) -> Option<Policy> {
+        let heartbeat = on(&layers.get("heartbeat", |p| p.heartbeat.as_ref()), Span::ZERO);
+        let deviation = on(&layers.get("deviation", |p| p.deviation.as_ref()), Ratio::default());
+        let abs = layers.get("deviation_abs", |p| p.deviation_abs.as_ref());
+        let has_abs = matches!(abs.value, Some(Rule::On(_)));
+        if heartbeat == Span::ZERO && deviation == Ratio::default() && !has_abs {
+            let place = layers.place.missing("policy");
+            let hint = "set heartbeat, deviation or deviation_abs, here or in [defaults.policy]";
+            self.found.error(&place, "no rule could ever publish a second round", hint);
+        }
+        let combine = self.combine(layers, deviation != Ratio::default(), has_abs);
+        self.heartbeat(layers, heartbeat, block_time, max_age);
+        let heartbeat_lead = self.lead(layers, heartbeat, block_time);
+        let deviates = deviation != Ratio::default() || has_abs;
+        let settle = self.settle(layers, heartbeat, deviates);
+        let (jump, jump_confirm) = self.jump(layers, heartbeat, deviation);
+        self.deviation(layers, deviation);
+        let deviation_abs = match (abs.value, decimals) {
+            (Some(Rule::On(price)), Some(decimals)) => {
+                let answer = exact(price, decimals);
+                if answer.is_none() {
+                    let whose = layers.whose(&abs.place);
+                    let reason = format!("not exact with {decimals} decimals{whose}");
+                    self.found.error(&abs.place, reason, "round it, or raise decimals");
+                }
+                answer?.value().unsigned_abs()
+            }
+            _ => U256::ZERO,
+        };
+        let (min_answer, max_answer) = bounds?;
+        Some(Policy {
+            heartbeat,
+            heartbeat_lead: heartbeat_lead?,
+            deviation,
+            deviation_abs,
+            combine,
+            settle,
+            jump,
+            jump_confirm,
+            min_answer,
+            max_answer,
+        })
+    }
+
+    fn combine(&mut self, layers: &Layers<'_>, relative: bool, absolute: bool) -> Combine {
+        let set = layers.get("combine", |p| p.combine.as_ref());
+        if relative && absolute && set.value.is_none() {
+            let reason =
+                "with deviation and deviation_abs, does either suffice or are both needed? Systems differ";
+            let hint = "add combine = \"any\" (a round when either fires) or \"all\" (only when both do)";
+            self.found.error(&set.place, reason, hint);
+        }
+        if set.own && !(relative && absolute) {
+            let hint = "leave it out, or set both deviation and deviation_abs";
+            self.found.warn(&set.place, "there is nothing to combine", hint);
+        }
+        match set.value {
+            Some(Both::All) => Combine::All,
+            Some(Both::Any) | None => Combine::Any,
+        }
+    }
+
+    fn heartbeat(
+        &mut self,
+        layers: &Layers<'_>,
+        heartbeat: Span,
+        block: Option<Span>,
+        max_age: Option<Span>,
+    ) {
+        let place = layers.get("heartbeat", |p| p.heartbeat.as_ref()).place;
+        let whose = layers.whose(&place);
+        if heartbeat == Span::ZERO {
+            return;
+        }
+        if let Some(block) = block.filter(|block| heartbeat < block.times(2)) {
+            let reason = format!("blocks take {block}, so it would always be due{whose}");
+            self.found.error(&place, reason, format!("use {} or more", block.times(2)));
+        }
+        if let Some(age) = max_age.filter(|age| *age >= heartbeat) {
+            let reason = format!(
+                "a quote may be {age} old (max_age), so a heartbeat could repeat the last one{whose}"
+            );
+            self.found.warn(&place, reason, format!("use a max_age below {heartbeat}"));
+        }
+    }
+
+    fn lead(&mut self, layers: &Layers<'_>, heartbeat: Span, block: Option<Span>) -> Option<Span> {
+        let set = layers.get("heartbeat_lead", |p| p.heartbeat_lead.as_ref());
+        let block = block?;
+        let Some(Lead::Fixed(lead)) = set.value else {
+            return Some(block.times(2).max(LEAD_LEAST).min(Span::from_ms(heartbeat.ms() / 4)));
+        };
+        let whose = layers.whose(&set.place);
+        if heartbeat == Span::ZERO {
+            if set.own {
+                self.found.warn(&set.place, "there is no heartbeat", "leave it out, or set heartbeat");
+            }
+        } else if lead >= heartbeat {
+            let reason =
+                format!("not shorter than the heartbeat of {heartbeat}, so it would always be due{whose}");
+            self.found.error(&set.place, reason, "use a few blocks, or \"auto\"");
+        } else if lead < block {
+            let reason = format!("shorter than a block of {block}, so heartbeats come late{whose}");
+            self.found.warn(&set.place, reason, format!("use {} or more, or \"auto\"", block.times(2)));
+        }
+        Some(lead)
+    }
+
+    fn settle(&mut self, layers: &Layers<'_>, heartbeat: Span, deviates: bool) -> Span {
+        let set = layers.get("settle", |p| p.settle.as_ref());
+        let settle = on(&set, Span::ZERO);
+        let whose = layers.whose(&set.place);
+        if settle > Span::ZERO && deviates && heartbeat > Span::ZERO && settle >= heartbeat {
+            let reason =
+                format!("the heartbeat of {heartbeat} always comes first, so no deviation could fire{whose}");
+            self.found.error(&set.place, reason, "use a few seconds, or \"off\"");
+        }
+        if settle > Span::ZERO && set.own && !deviates {
+            self.found.warn(&set.place, "there is no deviation to settle", "leave it out, or set deviation");
+        }
+        settle
+    }
+
+    fn jump(&mut self, layers: &Layers<'_>, heartbeat: Span, deviation: Ratio) -> (Ratio, Span) {
+        let set = layers.get("jump", |p| p.jump.as_ref());
+        let confirm = layers.get("jump_confirm", |p| p.jump_confirm.as_ref());
+        let jump = on(&set, Ratio::default());
+        let wait = confirm.value.unwrap_or(JUMP_CONFIRM);
+        if jump == Ratio::default() {
+            if confirm.own {
+                self.found.warn(&confirm.place, "there is no jump to confirm", "leave it out, or set jump");
+            }
+            return (jump, wait);
+        }
+        if jump <= deviation {
+            let reason =
+                format!("not more than the deviation of {deviation}, so every deviation would be braked");
+            let reason = reason + &layers.whose(&set.place);
+            self.found.error(&set.place, reason, "use several times the deviation, e.g. \"20%\"");
+        }
+        let whose = layers.whose(&confirm.place);
+        if wait == Span::ZERO {
+            let hint = "use minutes, or write jump = \"off\"";
+            self.found.error(&confirm.place, format!("a brake that never brakes{whose}"), hint);
+        } else if heartbeat > Span::ZERO && wait >= heartbeat {
+            let reason = format!("a jump would make a heartbeat of {heartbeat} late{whose}");
+            self.found.warn(&confirm.place, reason, format!("use less than {heartbeat}"));
+        }
+        (jump, wait)
+    }
+
+    fn deviation(&mut self, layers: &Layers<'_>, deviation: Ratio) {
+        if deviation >= Ratio::ONE {
+            let place = layers.get("deviation", |p: &Raw| p.deviation.as_ref()).place;
+            let reason =
+                format!("no fall is larger than 100%, so only a rise could fire it{}", layers.whose(&place));
+            self.found.warn(&place, reason, "use a few percent or less");
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Feeds and rates: their sources, how they depend on one another, and what belongs to one feed only.
+
+use super::assets::{not_dollars, other_asset};
+use super::venues::Venues;
+use super::{Check, Layers, Named};
+use crate::config::keys::{Feed as RawFeed, Rate};
+use crate::config::leaf::{Entry, value};
+use crate::config::problem::{Place, suggestion};
+use crate::config::raw::Item;
+use crate::config::{Feed, SignerSpec};
+use alloy::primitives::Address;
+use publisher_core::book::{Book, MAX_HOPS, Path, Pricing};
+use publisher_core::price::{Answer, Price};
+use publisher_core::quote::FeedId;
+use publisher_core::time::Span;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Decimals of an answer, at most.
+const DECIMALS_MAX: u8 = publisher_core::price::SCALE;
+/// Letters of a description; it is stored on chain.
+const DESCRIPTION_MAX: usize = 64;
+
+type Values = (BTreeMap<FeedId, Pricing>, BTreeMap<FeedId, Feed>);
+/// A name, its place, and the rates that its sources name, with the place of each.
+type Edges<'a> = BTreeMap<&'a str, Vec<(&'a str, Place)>>;
+
+impl<'a> Check<'a> {
+    pub(super) fn values(
+        &mut self,
+        venues: &Venues,
+        signers: &Named<SignerSpec>,
+        block_time: Option<Span>,
+    ) -> Option<Values> {
+        let root = self.root;
+        if root.feed.is_empty() {
+            let place = Place { path: "feed".into(), line: None, shown: String::new() };
+            let hint = "add [feed.\"BTC-USD\"] with decimals, min, max and sources";
+            self.found.error(&place, "no feed", hint);
+        }
+        for (name, rate) in &root.rate {
+            if root.feed.contains_key(name) {
+                let hint = "drop the rate: a feed can be used as a rate";
+                self.found.error(&rate.place, format!("there is a feed {name} too"), hint);
+            }
+        }
+        let edges = self.edges();
+        self.used(&edges);
+        let sound = self.depth(&edges);
+        self.shared();
+        let (mut rates, mut feeds) = (BTreeMap::new(), BTreeMap::new());
+        for (name, raw) in &root.rate {
+            let pricing = self.rate(name, raw, venues);
+            rates.extend(pricing.map(|pricing| (FeedId::new(name), pricing)));
+        }
+        for (name, raw) in &root.feed {
+            let feed = self.feed(name, raw, venues, signers, block_time);
+            feeds.extend(feed.map(|feed| (FeedId::new(name), feed)));
+        }
+        let complete = rates.len() == root.rate.len() && feeds.len() == root.feed.len();
+        (complete && sound).then_some((rates, feeds)).filter(|values| self.book(values))
+    }
+
+    /// The core has the last word on what can be evaluated.
+    fn book(&mut self, (rates, feeds): &Values) -> bool {
+        let feeds = feeds.iter().map(|(id, feed)| (id.clone(), feed.pricing.clone()));
+        let book = Book::new(feeds.chain(rates.clone()).collect());
+        if let Err(error) = &book {
+            let place = Place { path: "feed".into(), line: None, shown: String::new() };
+            self.found.error(&place, error.to_string(), "look at the rates that sources name after *");
+        }
+        book.is_ok()
+    }
+
+    fn rate(&mut self, name: &str, raw: &'a Rate, venues: &Venues) -> Option<Pricing> {
+        let layers = self.layers(name, &raw.place, raw.policy.as_ref());
+        let paths = self.paths(name, raw.sources.as_ref(), venues);
+        self.only_gates(&layers);
+        self.pricing(&layers, paths, venues)
+    }
+
+    fn feed(
+        &mut self,
+        name: &str,
+        raw: &'a RawFeed,
+        venues: &Venues,
+        signers: &Named<SignerSpec>,
+        block_time: Option<Span>,
+    ) -> Option<Feed> {
+        let layers = self.layers(name, &raw.place, raw.policy.as_ref());
+        let paths = self.paths(name, raw.sources.as_ref(), venues);
+        let pricing = self.pricing(&layers, paths, venues);
+        let decimals = self.decimals(raw);
+        let bounds = decimals.and_then(|decimals| self.bounds(raw, decimals));
+        let max_age = pricing.as_ref().map(|pricing| pricing.max_age);
+        let policy = self.policy(&layers, decimals, bounds, block_time, max_age);
+        let signer = self.signer(raw, signers);
+        let description = self.description(name, raw);
+        let (signer, account) = signer?;
+        let pricing = pricing?;
+        Some(Feed {
+            aggregator: value(raw.aggregator.as_ref()),
+            proxy: value(raw.proxy.as_ref()),
+            description,
+            decimals: decimals?,
+            signer,
+            account,
+            venues: distinct(&pricing.paths),
+            pricing,
+            policy: policy?,
+        })
+    }
+
+    fn layers<'n>(
+        &self,
+        name: &'n str,
+        place: &Place,
+        own: Option<&'n crate::config::keys::Policy>,
+    ) -> Layers<'n>
+    where
+        'a: 'n,
+    {
+        let base = self.root.defaults.as_ref().and_then(|defaults| defaults.policy.as_ref());
+        Layers { name, place: place.clone(), own, base }
+    }
+
+    fn decimals(&mut self, raw: &RawFeed) -> Option<u8> {
+        let item = raw.decimals.as_ref()?;
+        if item.value > DECIMALS_MAX {
+            let hint = "use 36 or less; 8 is usual for dollars, 18 for ether";
+            self.found.error(&item.place, "more decimals than prices are exact to", hint);
+            return None;
+        }
+        Some(item.value)
+    }
+
+    /// The smallest and largest answer.
+    fn bounds(&mut self, raw: &RawFeed, decimals: u8) -> Option<(Answer, Answer)> {
+        let mut bound = |item: &Option<Item<Price>>| {
+            let Item { value, place } = item.as_ref()?;
+            if !value.is_positive() {
+                let hint = "bound it to what the price can be, e.g. a tenth and ten times of it";
+                self.found.error(place, "no price is zero", hint);
+                return None;
+            }
+            let answer = exact(*value, decimals);
+            if answer.is_none() {
+                let reason = format!("not exact with {decimals} decimals");
+                self.found.error(place, reason, "round it, or raise decimals");
+            }
+            answer
+        };
+        let (min, max) = (bound(&raw.min), bound(&raw.max));
+        let (min, max) = (min?, max?);
+        if min >= max {
+            let place = raw.max.as_ref().map_or(&raw.place, |item| &item.place);
+            self.found.error(
+                place,
+                "not more than min, so nothing could be published",
+                "raise max or lower min",
+            );
+        }
+        Some((min, max))
+    }
+
+    fn signer(&mut self, raw: &RawFeed, signers: &Named<SignerSpec>) -> Option<(String, Address)> {
+        let all = self.root.signer.keys().map(String::as_str);
+        let Some(item) = &raw.signer else {
+            if self.root.signer.len() > 1 {
+                let hint = format!("add signer, one of: {}", all.collect::<Vec<_>>().join(", "));
+                self.found.error(&raw.place.missing("signer"), "there are several signers", hint);
+            }
+            let (name, signer) = signers.iter().next().filter(|_| self.root.signer.len() == 1)?;
+            return Some((name.clone(), signer.address));
+        };
+        if !self.root.signer.contains_key(&item.value) {
+            self.found.error(&item.place, "unknown signer", suggestion(&item.value, all));
+        }
+        signers.get(&item.value).map(|signer| (item.value.clone(), signer.address))
+    }
+
+    fn description(&mut self, name: &str, raw: &RawFeed) -> String {
+        let Some(item) = &raw.description else { return name.replace(['-', '/', '_'], " / ") };
+        if item.value.is_empty()
+            || item.value.len() > DESCRIPTION_MAX
+            || item.value.contains(char::is_control)
+        {
+            self.found.error(&item.place, "not a description", "use 1 to 64 letters on one line");
+        }
+        item.value.clone()
+    }
+
+    /// Two feeds cannot share a contract.
+    fn shared(&mut self) {
+        let mut owners: BTreeMap<Address, Place> = BTreeMap::new();
+        for feed in self.root.feed.values() {
+            for item in [&feed.aggregator, &feed.proxy].into_iter().flatten() {
+                if let Some(first) = owners.insert(item.value, item.place.clone()) {
+                    let hint = "each feed has an aggregator and a proxy of its own";
+                    self.found.error(&item.place, format!("{} has this address already", first.path), hint);
+                }
+            }
+        }
+    }
+
+    fn place_of(&self, list: &Item<Vec<Entry>>, at: usize, entry: &Entry) -> Place {
+        Place {
+            path: format!("{}[{at}]", list.place.path),
+            line: Some(self.line(entry.offset)),
+            shown: format!("{:?}", entry.text.chars().take(60).collect::<String>()),
+        }
+    }
+
+    /// The paths of a value's sources; `None` if one of them makes no sense.
+    fn paths(&mut self, name: &str, list: Option<&Item<Vec<Entry>>>, venues: &Venues) -> Option<Vec<Path>> {
+        let list = list?;
+        let mut paths: Vec<Path> = Vec::new();
+        let mut good = true;
+        for (at, entry) in list.value.iter().enumerate() {
+            let place = self.place_of(list, at, entry);
+            let mut parts = entry.text.split('*').map(str::trim);
+            let head = parts.next().unwrap_or_default();
+            let via: Vec<FeedId> = parts.map(FeedId::new).collect();
+            let market = match venues.market(head) {
+                Ok(market) => market,
+                Err((reason, hint)) => {
+                    self.found.error(&place, reason, hint);
+                    good = false;
+                    continue;
+                }
+            };
+            venues.note(&market, &place);
+            if via.len() > MAX_HOPS {
+                self.found.error(&place, format!("more than {MAX_HOPS} rates"), "shorten the path");
+            }
+            self.assets(name, &market.symbol, via.is_empty(), &place);
+            let path = Path { market, via };
+            if paths.contains(&path) {
+                self.found.error(&place, "the same source twice", "keep one of them; it has one vote");
+            }
+            paths.push(path);
+        }
+        good.then_some(paths)
+    }
+
+    fn assets(&mut self, name: &str, symbol: &str, bare: bool, place: &Place) {
+        if symbol == crate::sources::CUSTOM_SYMBOL {
+            return;
+        }
+        if let Some(stable) = not_dollars(name, symbol).filter(|_| bare) {
+            let reason = format!("a price in {stable}, which is not a dollar");
+            let hint = format!("convert it: \"… * {stable}-USD\", with [rate.\"{stable}-USD\"]");
+            self.found.error(place, reason, hint);
+        }
+        if let Some(asset) = other_asset(name, symbol) {
+            let reason = format!("the symbol does not mention {asset}");
+            self.found.warn(place, reason, "check that it is the market that was meant");
+        }
+    }
+
+    /// Which value names which rates.
+    fn edges(&self) -> Edges<'a> {
+        let root = self.root;
+        let rates = root.rate.iter().map(|(name, rate)| (name, &rate.sources));
+        let feeds = root.feed.iter().map(|(name, feed)| (name, &feed.sources));
+        let mut edges = Edges::new();
+        for (name, list) in rates.chain(feeds) {
+            let entry = edges.entry(name.as_str()).or_default();
+            for list in list.iter() {
+                for (at, source) in list.value.iter().enumerate() {
+                    let place = self.place_of(list, at, source);
+                    let via = source.text.split('*').skip(1).map(|rate| (rate.trim(), place.clone()));
+                    entry.extend(via);
+                }
+            }
+        }
+        edges
+    }
+
+    /// Rates that do not exist, and rates that nothing names.
+    fn used(&mut self, edges: &Edges<'_>) {
+        let mut used = BTreeSet::new();
+        for (rate, place) in edges.values().flatten() {
+            used.insert(*rate);
+            if !edges.contains_key(rate) {
+                let names = edges.keys().copied();
+                let hint = format!("{}; or add [rate.{rate:?}] with its sources", suggestion(rate, names));
+                self.found.error(place, format!("unknown rate {rate:?}"), hint);
+            }
+        }
+        for (name, rate) in &self.root.rate {
+            if !used.contains(name.as_str()) {
+                self.found.warn(&rate.place, "nothing is converted with it", "name it after a *, or drop it");
+            }
+        }
+    }
+
+    /// Whether every value rests on markets in the end, within the limit of rates that follow on one another.
+    fn depth(&mut self, edges: &Edges<'_>) -> bool {
+        let mut depths: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut sound = true;
+        for name in edges.keys() {
+            let mut trail = Vec::new();
+            if let Err((rounds, place)) = depth(name, edges, &mut trail, &mut depths) {
+                sound = false;
+                let reason = format!("it needs itself: {}", rounds.join(" needs "));
+                self.found.error(&place, reason, "let one of them rest on markets alone");
+            }
+        }
+        for (name, depth) in depths {
+            if depth > MAX_HOPS {
+                sound = false;
+                let place = self.root.rate.get(name).map(|rate| rate.place.clone());
+                let place = place.or_else(|| self.root.feed.get(name).map(|feed| feed.place.clone()));
+                if let Some(place) = place {
+                    let reason = format!("{depth} rates follow on one another");
+                    self.found.error(&place, reason, format!("at most {MAX_HOPS} may"));
+                }
+            }
+        }
+        sound
+    }
+}
+
+/// How many rates follow on one another below a value; or the names of a circle, and where it closes.
+fn depth<'e>(
+    name: &'e str,
+    edges: &'e Edges<'e>,
+    trail: &mut Vec<&'e str>,
+    depths: &mut BTreeMap<&'e str, usize>,
+) -> Result<usize, (Vec<String>, Place)> {
+    if let Some(known) = depths.get(name) {
+        return Ok(*known);
+    }
+    trail.push(name);
+    let mut deepest = 0;
+    for (rate, place) in edges.get(name).into_iter().flatten() {
+        if let Some(start) = trail.iter().position(|seen| seen == rate) {
+            let circle = trail.iter().skip(start).chain([rate]).map(|n| (*n).to_owned()).collect();
+            // Everything that leads into the circle has been seen, so that it is reported once.
+            for seen in trail.iter() {
+                depths.insert(seen, 0);
+            }
+            return Err((circle, place.clone()));
+        }
+        deepest = deepest.max(1 + depth(rate, edges, trail, depths)?);
+    }
+    trail.pop();
+    depths.insert(name, deepest);
+    Ok(deepest)
+}
+
+/// The answer that says exactly this price.
+pub(super) fn exact(price: Price, decimals: u8) -> Option<Answer> {
+    price.to_answer(decimals).filter(|answer| answer.display(decimals).to_string() == price.to_string())
+}
+
+/// How many venues the paths have; the markets of one share one vote.
+pub(super) fn distinct(paths: &[Path]) -> usize {
+    paths.iter().map(|path| &path.market.venue).collect::<BTreeSet<_>>().len()
+}

@@ -1,0 +1,214 @@
+//! Venues and sources of one's own: which there are, and whether they can be asked for what is read.
+
+use super::{Check, Named};
+use crate::config::VenueAsk;
+use crate::config::keys::{Source, Venue as RawVenue};
+use crate::config::leaf::value;
+use crate::config::problem::{Place, join, suggestion};
+use crate::config::secret::Secret;
+use crate::sources::{Client, CustomSource, Preset, SourceSetupError, Venue, VenueSpec, preset, presets};
+use publisher_core::quote::{MarketId, VenueId};
+use publisher_core::time::Span;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The interval of a source of one's own.
+const EVERY: Span = Span::from_s(5);
+
+/// What can be read, and what is.
+pub(super) struct Venues {
+    presets: Named<(VenueSpec, &'static Preset, Option<Place>)>,
+    own: Named<(CustomSource, Place)>,
+    /// Where each market is first named.
+    read: RefCell<BTreeMap<MarketId, Place>>,
+}
+
+/// What is read, checked.
+pub(super) struct Asks {
+    pub(super) asks: BTreeMap<VenueId, VenueAsk>,
+    pub(super) own: BTreeMap<VenueId, CustomSource>,
+}
+
+impl Venues {
+    /// The market of `venue:SYMBOL`, or of a source of one's own.
+    pub(super) fn market(&self, text: &str) -> Result<MarketId, (String, String)> {
+        let (name, symbol) = match text.split_once(':') {
+            Some((name, symbol)) => (name.trim(), Some(symbol.trim())),
+            None => (text, None),
+        };
+        match (self.presets.get(name), self.own.contains_key(name), symbol) {
+            (_, true, None) => Ok(MarketId::new(name, crate::sources::CUSTOM_SYMBOL)),
+            (_, true, Some(_)) => {
+                Err((format!("{name} is a source of your own, with one price"), format!("write \"{name}\"")))
+            }
+            (Some((_, preset, _)), _, None | Some("")) => {
+                let form = preset.symbol_format();
+                Err(("no symbol".to_owned(), format!("write \"{name}:SYMBOL\", with a symbol like {form}")))
+            }
+            (Some(_), _, Some(symbol)) => Ok(MarketId::new(name, symbol)),
+            (None, false, _) => Err((format!("unknown venue {name:?}"), suggestion(name, self.names()))),
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.presets.keys().chain(self.own.keys()).map(String::as_str)
+    }
+
+    /// Notes that a market is read.
+    pub(super) fn note(&self, market: &MarketId, place: &Place) {
+        self.read.borrow_mut().entry(market.clone()).or_insert_with(|| place.clone());
+    }
+
+    /// The interval between polls of a venue.
+    pub(super) fn every(&self, venue: &VenueId) -> Option<Span> {
+        let name = venue.as_str();
+        let of_preset = self.presets.get(name).map(|(spec, preset, _)| spec.every.unwrap_or(preset.every()));
+        of_preset.or_else(|| self.own.get(name).map(|(source, _)| source.every.unwrap_or(EVERY)))
+    }
+}
+
+impl Check<'_> {
+    pub(super) fn venues(&mut self) -> Venues {
+        let spec =
+            |name: &str| VenueSpec { id: VenueId::new(name), base_url: None, every: None, timeout: None };
+        let with_preset = presets().iter().map(|p| (p.id().to_owned(), (spec(p.id()), p, None)));
+        let mut venues: Named<_> = with_preset.collect();
+        for (name, raw) in &self.root.venue {
+            if let Some(preset) = self.preset(name, raw) {
+                if let Some(url) = &raw.base_url {
+                    self.exposed(url, "what the venue says");
+                }
+                let spec = VenueSpec {
+                    base_url: raw.base_url.as_ref().map(|url| url.value.url().clone()),
+                    every: value(raw.every.as_ref()),
+                    timeout: value(raw.timeout.as_ref()),
+                    ..spec(name)
+                };
+                venues.insert(name.clone(), (spec, preset, Some(raw.place.clone())));
+            } else {
+                venues.remove(name);
+            }
+        }
+        let mut own = Named::new();
+        for (name, raw) in &self.root.source {
+            if venues.contains_key(name) {
+                let hint = "choose another name; sources of one venue share one vote";
+                self.found.error(&raw.place, format!("there is a venue {name} already"), hint);
+            }
+            own.extend(self.own_source(name, raw).map(|source| (name.clone(), (source, raw.place.clone()))));
+        }
+        Venues { presets: venues, own, read: RefCell::default() }
+    }
+
+    fn preset(&mut self, name: &str, raw: &RawVenue) -> Option<&'static Preset> {
+        let names = presets().iter().map(Preset::id);
+        match &raw.preset {
+            Some(item) => preset(&item.value).or_else(|| {
+                self.found.error(&item.place, "unknown preset", suggestion(&item.value, names));
+                None
+            }),
+            None => preset(name).or_else(|| {
+                let hint =
+                    format!("{}; or add preset = \"…\", the format it speaks", suggestion(name, names));
+                self.found.error(&raw.place, "no preset of this name", hint);
+                None
+            }),
+        }
+    }
+
+    fn own_source(&mut self, name: &str, raw: &Source) -> Option<CustomSource> {
+        let url = raw.url.as_ref()?;
+        self.exposed(url, "the price");
+        let time = match (&raw.time_pointer, &raw.time_unit) {
+            (Some(pointer), Some(unit)) => Some((pointer.value.clone(), unit.value)),
+            (None, None) => None,
+            (pointer, unit) => {
+                let place = pointer.as_ref().map(|i| &i.place).or(unit.as_ref().map(|i| &i.place));
+                let hint = "give both time_pointer and time_unit, or neither";
+                self.found.error(place.unwrap_or(&raw.place), "half a time", hint);
+                None
+            }
+        };
+        let headers = raw.headers.as_ref().map(|headers| {
+            let text = |(name, value): (&String, &Secret)| (name.clone(), value.expose().to_owned());
+            headers.value.iter().map(text).collect()
+        });
+        Some(CustomSource {
+            id: VenueId::new(name),
+            url: url.value.url().clone(),
+            pointer: value(raw.pointer.as_ref())?,
+            bid_pointer: value(raw.bid_pointer.as_ref()),
+            ask_pointer: value(raw.ask_pointer.as_ref()),
+            time,
+            every: value(raw.every.as_ref()),
+            timeout: value(raw.timeout.as_ref()),
+            headers: headers.unwrap_or_default(),
+            allow_private: value(raw.allow_private.as_ref()).unwrap_or(false),
+        })
+    }
+
+    /// Checks that each venue can be asked for all that is read of it.
+    pub(super) fn asks(&mut self, venues: Venues) -> Asks {
+        let mut asks = Asks { asks: BTreeMap::new(), own: BTreeMap::new() };
+        let Venues { presets, own, read } = venues;
+        let read = read.into_inner();
+        let client = match Client::new() {
+            Ok(client) => client,
+            Err(error) => {
+                let place = Place { path: "source".into(), line: None, shown: String::new() };
+                self.report(&error, &place, &read);
+                return asks;
+            }
+        };
+        for (name, (spec, preset, place)) in presets {
+            let symbols: BTreeSet<Arc<str>> =
+                read.keys().filter(|m| m.venue == spec.id).map(|m| Arc::clone(&m.symbol)).collect();
+            let section = place.clone().unwrap_or_else(|| section("venue", &name));
+            if symbols.is_empty() {
+                self.unread(place.as_ref());
+                continue;
+            }
+            match Venue::new(preset, spec.clone(), symbols.clone(), &client) {
+                Ok(venue) => {
+                    asks.asks.insert(venue.id().clone(), VenueAsk { preset, spec, symbols });
+                }
+                Err(error) => self.report(&error, &section, &read),
+            }
+        }
+        for (_, (source, place)) in own {
+            if let Err(error) = Venue::custom(source.clone(), &client) {
+                self.report(&error, &place, &read);
+            }
+            if read.keys().any(|market| market.venue == source.id) {
+                asks.own.insert(source.id.clone(), source);
+            } else {
+                self.unread(Some(&place));
+            }
+        }
+        asks
+    }
+
+    fn unread(&mut self, place: Option<&Place>) {
+        if let Some(place) = place {
+            self.found.warn(place, "nothing reads it, so it is not asked", "name it in a feed, or drop it");
+        }
+    }
+
+    /// What the sources themselves say about a setting or symbol.
+    fn report(&mut self, error: &SourceSetupError, section: &Place, read: &BTreeMap<MarketId, Place>) {
+        for problem in &error.problems {
+            let market = MarketId::new(&error.source_id, &problem.value);
+            let named = read.get(&market).filter(|_| problem.path == "symbols");
+            let place = match named {
+                Some(place) => place.clone(),
+                None => Place { shown: problem.value.clone(), ..section.missing(&problem.path) },
+            };
+            self.found.error(&place, problem.reason.clone(), problem.hint.clone());
+        }
+    }
+}
+
+fn section(kind: &str, name: &str) -> Place {
+    Place { path: join(kind, name), line: None, shown: String::new() }
+}

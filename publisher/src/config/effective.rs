@@ -1,0 +1,200 @@
+//! What holds after defaults and inheritance: every key with its value, secrets left out.
+
+use super::problem::join;
+use super::secret::Endpoint;
+use super::{Chain, Config, Feed, SignerKind, SignerSpec, VenueAsk};
+use crate::sources::{CustomSource, TimeUnit};
+use crate::telemetry::LogFormat;
+use publisher_core::book::Pricing;
+use publisher_core::fees::FeeProfile;
+use publisher_core::head::Finality;
+use publisher_core::policy::Combine;
+use publisher_core::time::Span;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// Collects values below a path.
+struct Out<'o> {
+    path: String,
+    all: &'o mut BTreeMap<String, String>,
+}
+
+impl Out<'_> {
+    fn put(&mut self, key: &str, value: impl Display) {
+        self.all.insert(join(&self.path, key), value.to_string());
+    }
+
+    fn opt(&mut self, key: &str, value: Option<impl Display>) {
+        self.put(key, value.map_or_else(|| "none".to_owned(), |value| value.to_string()));
+    }
+
+    /// Zero means off.
+    fn rule<T: Display + Default + PartialEq>(&mut self, key: &str, value: T) {
+        if value == T::default() { self.put(key, "off") } else { self.put(key, value) }
+    }
+
+    fn below(&mut self, key: &str) -> Out<'_> {
+        Out { path: join(&self.path, key), all: self.all }
+    }
+}
+
+impl Config {
+    /// Every key that matters with the value that holds, by path. Secrets are left out; URLs show scheme and host.
+    pub fn effective(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        let mut out = Out { path: String::new(), all: &mut all };
+        chain(&self.chain, &mut out.below("chain"));
+        out.below("journal").put("path", self.journal.display());
+        let listen = self.listen.map_or_else(|| "off".to_owned(), |at| at.to_string());
+        out.below("telemetry").put("listen", listen);
+        let format = match self.log.format {
+            LogFormat::Human => "human",
+            LogFormat::Json => "json",
+        };
+        out.below("log").put("format", format);
+        out.below("log").put("filter", &self.log.filter);
+        for (name, spec) in &self.signers {
+            signer(spec, &mut out.below("signer").below(name));
+        }
+        for (id, ask) in &self.venues {
+            venue(ask, &mut out.below("venue").below(id.as_str()));
+        }
+        for (id, own) in &self.sources {
+            source(own, &mut out.below("source").below(id.as_str()));
+        }
+        for (id, pricing) in &self.rates {
+            gates(pricing, &mut out.below("rate").below(id.as_str()));
+        }
+        for (id, spec) in &self.feeds {
+            feed(spec, &mut out.below("feed").below(id.as_str()));
+        }
+        all
+    }
+}
+
+fn chain(chain: &Chain, out: &mut Out<'_>) {
+    out.put("id", chain.id);
+    out.put("block_time", chain.block_time);
+    let finality = match (chain.finality, chain.tag) {
+        (Finality::Instant, _) => "instant".to_owned(),
+        (Finality::Depth(depth), _) => format!("depth:{depth}"),
+        (Finality::Tag, tag) => tag.map_or("tag", |tag| tag.name()).to_owned(),
+    };
+    out.put("finality", finality);
+    out.opt("genesis", chain.genesis);
+    for (at, node) in chain.rpc.iter().enumerate() {
+        let mut out = Out { path: format!("{}.rpc[{at}]", out.path), all: out.all };
+        out.put("url", Endpoint::new(node.url.clone()));
+        out.opt("authorization", node.authorization.as_ref().map(|_| "hidden"));
+        out.put("timeout", node.timeout);
+        out.put("batch_limit", node.batch_limit);
+    }
+    let mut fees = out.below("fees");
+    let profile = match chain.fees.profile {
+        FeeProfile::Eip1559 => "eip1559",
+        FeeProfile::Legacy => "legacy",
+        FeeProfile::ZeroGas => "zero-gas",
+    };
+    fees.put("profile", profile);
+    fees.put("max_fee", format!("{} wei", chain.fees.max_fee_wei));
+    fees.put("min_tip", format!("{} wei", chain.fees.min_tip_wei));
+    fees.put("bump", format!("{}%", chain.fees.bump_percent));
+    let mut timing = out.below("timing");
+    timing.put("answer_timeout", chain.timing.answer_timeout);
+    timing.put("retry", chain.timing.retry);
+    timing.put("retry_max", chain.timing.retry_max);
+    timing.put("resend", chain.timing.resend);
+    timing.put("bump_heads", chain.timing.bump_heads);
+}
+
+fn signer(spec: &SignerSpec, out: &mut Out<'_>) {
+    out.put("address", spec.address);
+    out.put("timeout", spec.timeout);
+    match &spec.kind {
+        SignerKind::Web3Signer(url) => remote("web3signer", url, out),
+        SignerKind::Web3SignerRpc(url) => remote("web3signer-rpc", url, out),
+        SignerKind::EthSigner(url) => remote("ethsigner", url, out),
+        SignerKind::Keystore { path, password_file } => {
+            out.put("kind", "keystore");
+            out.put("path", path.display());
+            out.put("password_file", password_file.display());
+            out.put("allow_development_keystore", true);
+        }
+    }
+}
+
+fn remote(kind: &str, url: &Endpoint, out: &mut Out<'_>) {
+    out.put("kind", kind);
+    out.put("url", url);
+}
+
+fn venue(ask: &VenueAsk, out: &mut Out<'_>) {
+    out.put("preset", ask.preset.id());
+    let url = ask.spec.base_url.as_ref().or(ask.preset.hosts().first());
+    out.opt("base_url", url.map(|url| Endpoint::new(url.clone())));
+    out.put("every", ask.spec.every.unwrap_or(ask.preset.every()));
+    out.put("timeout", ask.spec.timeout.unwrap_or(ask.preset.timeout()));
+}
+
+fn source(source: &CustomSource, out: &mut Out<'_>) {
+    out.put("url", Endpoint::new(source.url.clone()));
+    out.put("pointer", &source.pointer);
+    out.opt("bid_pointer", source.bid_pointer.as_ref());
+    out.opt("ask_pointer", source.ask_pointer.as_ref());
+    out.opt("time_pointer", source.time.as_ref().map(|(pointer, _)| pointer));
+    let unit = source.time.as_ref().map(|(_, unit)| match unit {
+        TimeUnit::Seconds => "s",
+        TimeUnit::Milliseconds => "ms",
+        TimeUnit::Microseconds => "us",
+        TimeUnit::Nanoseconds => "ns",
+        TimeUnit::Iso8601 => "iso8601",
+    });
+    out.opt("time_unit", unit);
+    out.put("every", source.every.unwrap_or(Span::from_s(5)));
+    out.put("timeout", source.timeout.unwrap_or(Span::from_s(5)));
+    // The names may be shown, the values not.
+    let names: Vec<_> = source.headers.iter().map(|(name, _)| name.as_str()).collect();
+    out.put("headers", names.join(", "));
+    out.put("allow_private", source.allow_private);
+}
+
+fn gates(pricing: &Pricing, out: &mut Out<'_>) {
+    let source = |path: &publisher_core::book::Path| {
+        let via = path.via.iter().map(|rate| format!(" * {rate}")).collect::<String>();
+        format!("{}{via}", path.market)
+    };
+    out.put("sources", pricing.paths.iter().map(source).collect::<Vec<_>>().join(", "));
+    let mut policy = out.below("policy");
+    policy.put("max_age", pricing.max_age);
+    policy.put("quorum", pricing.rules.quorum);
+    policy.put("outlier_floor", pricing.rules.outlier_floor);
+    policy.rule("refuse_spread", pricing.rules.refuse_spread);
+}
+
+fn feed(feed: &Feed, out: &mut Out<'_>) {
+    out.opt("aggregator", feed.aggregator);
+    out.opt("proxy", feed.proxy);
+    out.put("description", &feed.description);
+    out.put("decimals", feed.decimals);
+    out.put("signer", &feed.signer);
+    out.put("min", feed.policy.min_answer.display(feed.decimals));
+    out.put("max", feed.policy.max_answer.display(feed.decimals));
+    gates(&feed.pricing, out);
+    let (policy, mut out) = (&feed.policy, out.below("policy"));
+    out.rule("heartbeat", policy.heartbeat);
+    out.put("heartbeat_lead", policy.heartbeat_lead);
+    out.rule("deviation", policy.deviation);
+    let abs = alloy::primitives::I256::try_from(policy.deviation_abs).unwrap_or_default();
+    match abs.is_zero() {
+        true => out.put("deviation_abs", "off"),
+        false => out.put("deviation_abs", publisher_core::price::Answer::new(abs).display(feed.decimals)),
+    }
+    let combine = match policy.combine {
+        Combine::Any => "any",
+        Combine::All => "all",
+    };
+    out.put("combine", combine);
+    out.rule("settle", policy.settle);
+    out.rule("jump", policy.jump);
+    out.put("jump_confirm", policy.jump_confirm);
+}

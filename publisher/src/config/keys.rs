@@ -1,0 +1,270 @@
+//! Every key of the configuration: its type, default, two examples and meaning, once.
+//!
+//! The reader, the JSON schema, the reference and the tests that set one key after the other all come from here. What
+//! the keys mean together is the matter of `check`.
+
+use super::leaf::{Both, Dialect, Entry, FinalityRule, Lead, Listen, Profile, Rule, Wei};
+use super::problem::{Place, join};
+use super::raw::{Branch, Chapter, Default, Item, Key, Leaf, Reader, Section, Table, section};
+use super::secret::{Endpoint, Secret};
+use crate::sources::TimeUnit;
+use crate::telemetry::LogFormat;
+use Default::{Required, Value, Words};
+use alloy::primitives::{Address, B256};
+use publisher_core::price::{Price, Ratio};
+use publisher_core::time::Span;
+use std::collections::BTreeMap;
+
+section! {
+    /// One TOML file configures one publisher on one chain.
+    /// Paths are relative to the file. A key that is not listed here is an error.
+    Root {
+        @ chain: Option<Chain>;
+        @ signer: BTreeMap<String, Signer>;
+        @ feed: BTreeMap<String, Feed>;
+        @ defaults: Option<Defaults>;
+        @ rate: BTreeMap<String, Rate>;
+        @ venue: BTreeMap<String, Venue>;
+        @ source: BTreeMap<String, Source>;
+        @ journal: Option<Journal>;
+        @ telemetry: Option<Telemetry>;
+        @ log: Option<Log>;
+    }
+}
+
+section! {
+    /// The chain that rounds go to.
+    Chain {
+        id: u64, Required, ["138", "1337"],
+            "EIP-155 chain id. Nothing is signed for a node that serves another.";
+        block_time: Span, Required, [r#""2s""#, r#""5s""#],
+            "Expected time between blocks, 50ms to 10m. The head is polled this often.";
+        finality: FinalityRule, Required, [r#""depth:12""#, r#""tag""#],
+            "When a block is final: `instant` for QBFT and IBFT 2; `depth:N` with N blocks on top; `tag` when the node says `finalized`; `op-stack` when it says `safe`.";
+        genesis: B256, Words("pinned at the first start"),
+            [r#""0x1111111111111111111111111111111111111111111111111111111111111111""#,
+             r#""0x2222222222222222222222222222222222222222222222222222222222222222""#],
+            "Hash of block 0. A node whose chain begins otherwise is refused.";
+        @ rpc: Vec<Rpc>;
+        @ fees: Option<Fees>;
+        @ timing: Option<Timing>;
+    }
+}
+
+section! {
+    /// The chain's JSON-RPC nodes, the preferred one first.
+    /// A plain text stands for `url`: `rpc = ["http://127.0.0.1:8545"]`.
+    Rpc from url {
+        url: Endpoint, Required, [r#""http://127.0.0.1:8545""#, r#""http://127.0.0.2:8545""#],
+            "Address of the node. Messages show scheme and host only.";
+        authorization: Secret, Words("none"), [r#""Bearer abc""#, r#""Bearer xyz""#],
+            "Value of the HTTP header `Authorization`.";
+        timeout: Span, Value(r#""5s""#), [r#""3s""#, r#""4s""#],
+            "Time for one call, 100ms to 60s.";
+        batch_limit: usize, Value("100"), ["1", "10"],
+            "Questions in one HTTP request; 1 for a node that takes no batches.";
+    }
+}
+
+section! {
+    /// What may be paid for gas.
+    /// A plain text stands for `profile`: `fees = "zero-gas"`.
+    Fees from profile {
+        profile: Profile, Required, [r#""eip1559""#, r#""legacy""#],
+            "`eip1559`: base fee and tip; `legacy`: one gas price; `zero-gas`: nothing is paid and nothing is outbid.";
+        max_fee: Wei, Value(r#""500 gwei""#), [r#""400 gwei""#, r#""300.5 gwei""#],
+            "No attempt ever offers more for a unit of gas.";
+        min_tip: Wei, Value(r#""1 wei""#), [r#""2 gwei""#, r#""3 wei""#],
+            "No attempt offers a smaller tip, or legacy price.";
+        bump: Ratio, Value(r#""10%""#), [r#""15%""#, r#""20%""#],
+            "How much a replacement adds, whole percents from 10%: nodes refuse less.";
+    }
+}
+
+section! {
+    /// Deadlines and delays on the way to the chain. The defaults suit nearly every network.
+    Timing {
+        answer_timeout: Span, Value(r#""5s""#), [r#""6s""#, r#""7s""#],
+            "A question to a node or signer that was not answered is asked again after this.";
+        retry: Span, Value(r#""500ms""#), [r#""400ms""#, r#""300ms""#],
+            "First delay after a failure; it doubles up to `retry_max`.";
+        retry_max: Span, Value(r#""15s""#), [r#""20s""#, r#""30s""#],
+            "Longest delay after failures.";
+        resend: Span, Words("two blocks, at least 5s"), [r#""8s""#, r#""9s""#],
+            "A transaction that was accepted but not included goes out again after this.";
+        bump_heads: u32, Value("3"), ["4", "5"],
+            "A transaction that was not included in so many blocks is replaced by one with a higher fee.";
+    }
+}
+
+section! {
+    /// Who signs. A remote signer holds the key; a keystore file is for development.
+    Signer {
+        kind: Dialect, Required, [r#""web3signer-rpc""#, r#""ethsigner""#],
+            "`web3signer`: its REST API; `web3signer-rpc` and `ethsigner`: JSON-RPC `eth_signTransaction`; `keystore`: a V3 keystore file.";
+        address: Address, Required,
+            [r#""0x70997970c51812dc3a010c7d01b50e0d17dc79c8""#, r#""0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc""#],
+            "The account. The signer must prove that it signs for it.";
+        url: Endpoint, Words("required for a remote signer"), [r#""http://127.0.0.1:9000""#, r#""http://127.0.0.2:9000""#],
+            "Address of the remote signer.";
+        timeout: Span, Value(r#""5s""#), [r#""3s""#, r#""4s""#],
+            "Time for one signature, 100ms to 60s.";
+        path: String, Words("required for a keystore"), [r#""a.json""#, r#""b.json""#],
+            "The keystore file.";
+        password_file: String, Words("required for a keystore"), [r#""a.pass""#, r#""b.pass""#],
+            "A file with the keystore's password.";
+        allow_development_keystore: bool, Value("false"), ["true", "false"],
+            "Says that this key protects nothing of value. A keystore is refused without it.";
+    }
+}
+
+section! {
+    /// A price that is published.
+    Feed {
+        decimals: u8, Required, ["8", "6"],
+            "Decimal places of the aggregator's answers, 0 to 36.";
+        min: Price, Required, [r#""1""#, r#""2.5""#],
+            "Smallest price that may be published. Anything below is held back, never clamped.";
+        max: Price, Required, [r#""10000000""#, "20000000"],
+            "Largest price that may be published.";
+        sources: Vec<Entry>, Required,
+            [r#"["coinbase:BTC-USD", "kraken:XBTUSD", "binance:BTCUSDT * USDT-USD", "acme"]"#,
+             r#"["coinbase:BTC-USD", "kraken:XBTUSD", "okx:BTC-USDT * USDT-USD", "acme"]"#],
+            "Where it is seen: `venue:SYMBOL` as the venue spells it, or the name of a `[source]`; `* RATE` converts it, up to four times. Markets of one venue share one vote.";
+        signer: String, Words("the only signer"), [r#""main""#, r#""second""#],
+            "Which `[signer]` signs its rounds.";
+        aggregator: Address, Words("none before `publisher deploy`"),
+            [r#""0x5fbdb2315678afecb367f032d93f642f64180aa3""#, r#""0xe7f1725e7734ce288f8367e1bb143e90bb3f0512""#],
+            "The contract that stores the rounds.";
+        proxy: Address, Words("none before `publisher deploy`"),
+            [r#""0x9fe46736679d2d9a65f0992f2272de9f3c7fa6e0""#, r#""0xcf7ed3acca5a467e9e704c703e8d87f634fb0fc9""#],
+            "The contract that consumers read.";
+        description: String, Words("the name with ` / `: `BTC / USD`"), [r#""Bitcoin""#, r#""BTC""#],
+            "What the contracts say they price.";
+        @ policy: Option<Policy>;
+    }
+}
+
+section! {
+    /// What all feeds and rates inherit, key by key.
+    Defaults {
+        @ policy: Option<Policy>;
+    }
+}
+
+section! {
+    /// When a feed is published, and which quotes count.
+    /// Every key is looked up in the feed, then in `[defaults.policy]`, then here. `"off"` or zero switches a rule off that would be inherited.
+    Policy {
+        heartbeat: Rule<Span>, Value(r#""off""#), [r#""1h""#, r#""2h""#],
+            "A round at least this often, counted from the last round on chain.";
+        heartbeat_lead: Lead, Words("`auto`: two blocks, at least 2s, at most a quarter of the heartbeat"), [r#""7s""#, r#""9s""#],
+            "A heartbeat is sent this long before it is due, so that it is on chain in time.";
+        deviation: Rule<Ratio>, Value(r#""off""#), [r#""0.5%""#, r#""0.25%""#],
+            "A round as soon as the value differs by this part from the answer on chain. It fires at the threshold.";
+        deviation_abs: Rule<Price>, Value(r#""off""#), [r#""100""#, r#""50.5""#],
+            "A round as soon as the value differs by this much, in units of the feed's price.";
+        combine: Both, Words("required with both deviations"), [r#""any""#, r#""all""#],
+            "Whether either deviation suffices or both are needed.";
+        settle: Rule<Span>, Value(r#""off""#), [r#""3s""#, r#""4s""#],
+            "A deviation must last this long without a break.";
+        jump: Rule<Ratio>, Value(r#""off""#), [r#""20%""#, r#""30%""#],
+            "A larger step away from the answer on chain is not believed at once; the heartbeat waits too.";
+        jump_confirm: Span, Value(r#""3m""#), [r#""4m""#, r#""5m""#],
+            "It is believed after the value has stayed within 1% for this long.";
+        max_age: Span, Value(r#""30s""#), [r#""20s""#, r#""25s""#],
+            "A quote older than this has no vote.";
+        quorum: usize, Words("a majority, and at least 3 of 3 or more venues"), ["3", "4"],
+            "Venues that must answer with a usable quote.";
+        allow_single_source: bool, Value("false"), ["true", "false"],
+            "Permits a quorum of one. A single venue can then say anything.";
+        outlier_floor: Ratio, Value(r#""0.5%""#), [r#""0.6%""#, r#""0.7%""#],
+            "A venue within this part of the median is never left out as an outlier.";
+        refuse_spread: Rule<Ratio>, Value(r#""5%""#), [r#""4%""#, r#""3%""#],
+            "Nothing is published while a venue that counts is further than this from the median.";
+    }
+}
+
+section! {
+    /// A value that is not published but converts others: `binance:BTCUSDT * USDT-USD`.
+    Rate {
+        sources: Vec<Entry>, Required,
+            [r#"["coinbase:USDT-USD", "kraken:USDTUSD", "bitstamp:usdtusd"]"#,
+             r#"["coinbase:USDT-USD", "kraken:USDTUSD", "bitstamp:usdtusd", "okx:USDT-USD"]"#],
+            "As for a feed.";
+        @ policy: Option<Policy>;
+    }
+}
+
+section! {
+    /// A venue that is asked in another way than its preset says. Venues with a preset need no entry.
+    Venue {
+        preset: String, Words("the venue's name"), [r#""binance""#, r#""bitstamp""#],
+            "Whose request and answer format it speaks.";
+        base_url: Endpoint, Words("the preset's hosts"), [r#""http://127.0.0.1:7000""#, r#""http://127.0.0.2:7000""#],
+            "A mirror, a proxy of one's own or a simulator. It may be a private address.";
+        every: Span, Words("the preset's"), [r#""3s""#, r#""4s""#],
+            "Time between polls, 100ms to 1h.";
+        timeout: Span, Words("the preset's"), [r#""3s""#, r#""4s""#],
+            "Time for one poll, 100ms to 60s.";
+    }
+}
+
+section! {
+    /// A source of one's own: a URL with a price in its JSON.
+    Source {
+        url: Endpoint, Required, [r#""http://127.0.0.1:7001/a""#, r#""http://127.0.0.2:7001/b""#],
+            "What to ask. Messages show scheme and host only.";
+        pointer: String, Required, [r#""/price""#, r#""/data/0/price""#],
+            "JSON pointer (RFC 6901) to the price: a number, or a text with one.";
+        bid_pointer: String, Words("none"), [r#""/bid""#, r#""/data/0/bid""#],
+            "JSON pointer to the best bid; only with `ask_pointer`.";
+        ask_pointer: String, Words("none"), [r#""/ask""#, r#""/data/0/ask""#],
+            "JSON pointer to the best ask; only with `bid_pointer`.";
+        time_pointer: String, Words("none: the time of the request counts"), [r#""/time""#, r#""/data/0/time""#],
+            "JSON pointer to the time of the price; only with `time_unit`.";
+        time_unit: TimeUnit, Words("none"), [r#""ms""#, r#""s""#],
+            "What that time is in, since 1970 for numbers.";
+        every: Span, Value(r#""5s""#), [r#""3s""#, r#""4s""#],
+            "Time between polls, 100ms to 1h.";
+        timeout: Span, Value(r#""5s""#), [r#""3s""#, r#""4s""#],
+            "Time for one poll, 100ms to 60s.";
+        headers: BTreeMap<String, Secret>, Words("none"), [r#"{ x-key = "a" }"#, r#"{ x-other = "b" }"#],
+            "Headers of the request, e.g. for a key.";
+        allow_private: bool, Value("false"), ["true", "false"],
+            "Permits private, loopback and link-local addresses.";
+    }
+}
+
+section! {
+    /// What must survive a restart: every nonce, every signed transaction, every round.
+    Journal {
+        path: String, Value(r#""publisher.db""#), [r#""a.db""#, r#""b.db""#],
+            "The SQLite file. One process at a time uses it.";
+    }
+}
+
+section! {
+    /// `/metrics`, `/healthz` and `/readyz`.
+    Telemetry {
+        listen: Listen, Value(r#""127.0.0.1:9464""#), [r#""127.0.0.1:9000""#, r#""off""#],
+            "IP address and port, or `off`.";
+    }
+}
+
+section! {
+    /// Log lines, on stderr.
+    Log {
+        format: LogFormat, Value(r#""human""#), [r#""json""#, r#""human""#],
+            "`human` or `json`.";
+        filter: String, Value(r#""info""#), [r#""warn""#, r#""publisher=debug,warn""#],
+            "A level, or a filter of the crate tracing-subscriber.";
+    }
+}
+
+/// Every table, in the order of the reference.
+pub(super) fn chapters() -> Vec<Chapter> {
+    let mut all = Vec::new();
+    Root::chapters("", &mut all);
+    all
+}

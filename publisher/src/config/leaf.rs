@@ -1,0 +1,455 @@
+//! The values that keys can have, each read straight into the type that the rest of the program uses.
+
+use super::raw::{Fault, Item, Kind, Leaf, word};
+use super::secret::{Endpoint, Lookup, Secret};
+use crate::sources::TimeUnit;
+use crate::telemetry::LogFormat;
+use alloy::primitives::{Address, B256};
+use publisher_core::price::{Price, Ratio};
+use publisher_core::time::Span;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use toml::de::DeValue;
+use url::Url;
+
+/// More entries than any list needs.
+const LIST_MAX: usize = 32;
+
+fn text<'v, T: Leaf>(value: &'v DeValue<'_>) -> Result<&'v str, Fault> {
+    value.as_str().ok_or_else(|| mismatch::<T>(value))
+}
+
+fn mismatch<T: Leaf>(value: &DeValue<'_>) -> Fault {
+    Fault::new(format!("{} where a {} is needed", word(value), T::KIND.name))
+}
+
+/// A text with a minus in front means one thing everywhere.
+fn not_negative(text: &str) -> Result<&str, Fault> {
+    if text.trim_start().starts_with('-') { Err(Fault::new("negative")) } else { Ok(text) }
+}
+
+fn parsed<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Fault> {
+    not_negative(text)?.parse().map_err(|error: T::Err| Fault::new(error.to_string()))
+}
+
+const fn kind(name: &'static str, form: &'static str, schema: &'static str) -> Kind {
+    Kind { name, form, schema, secret: false }
+}
+
+/// Whole numbers of every size.
+macro_rules! whole {
+    ($($type:ty),*) => {$(
+        impl Leaf for $type {
+            const KIND: Kind = kind("whole number", "a whole number, e.g. 8", r#"{"type":"integer","minimum":0}"#);
+            fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+                let number = value.as_integer().ok_or_else(|| mismatch::<Self>(value))?;
+                if number.as_str().starts_with('-') {
+                    return Err(Fault::new("negative"));
+                }
+                Self::from_str_radix(number.as_str(), number.radix()).map_err(|_| Fault::new("too large"))
+            }
+        }
+    )*};
+}
+whole!(u8, u32, u64, usize);
+
+impl Leaf for bool {
+    const KIND: Kind = kind("true or false", "true or false", r#"{"type":"boolean"}"#);
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        value.as_bool().ok_or_else(|| mismatch::<Self>(value))
+    }
+}
+
+impl Leaf for String {
+    const KIND: Kind = kind("text", "a text in quotes", r#"{"type":"string"}"#);
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        text::<Self>(value).map(str::to_owned)
+    }
+}
+
+impl Leaf for Span {
+    const KIND: Kind = kind(
+        "duration",
+        "a whole number and a unit of ms, s, m, h or d, e.g. \"30s\"",
+        r#"{"type":"string","pattern":"^[0-9]+(ms|s|m|h|d)$"}"#,
+    );
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        parsed(text::<Self>(value)?).map_err(|fault| short(fault, "not a duration"))
+    }
+}
+
+impl Leaf for Ratio {
+    const KIND: Kind = kind(
+        "percentage",
+        "a percentage in quotes, exact to seven decimals, e.g. \"0.5%\"",
+        r#"{"type":"string","pattern":"^[0-9]+([.][0-9]+)?%$"}"#,
+    );
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        parsed(text::<Self>(value)?).map_err(|fault| short(fault, "not a percentage"))
+    }
+}
+
+impl Leaf for Price {
+    const KIND: Kind = kind(
+        "decimal",
+        "a decimal number in quotes, e.g. \"0.5\"",
+        r#"{"type":["string","integer"],"pattern":"^[0-9]+([.][0-9]+)?$","minimum":0}"#,
+    );
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        match value {
+            DeValue::Integer(number) if number.radix() == 10 => parsed(number.as_str()),
+            other => parsed(text::<Self>(other)?),
+        }
+    }
+}
+
+/// The kind's form says how to write it; the reason only what is wrong.
+fn short(fault: Fault, reason: &'static str) -> Fault {
+    if fault.reason == "negative" { fault } else { Fault::new(reason) }
+}
+
+/// A rule that can be inherited, and switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule<T> {
+    /// Not in force, whatever is inherited. Zero says the same.
+    Off,
+    /// In force.
+    On(T),
+}
+
+macro_rules! rule {
+    ($type:ty, $zero:expr, $name:literal, $form:literal, $schema:literal) => {
+        impl Leaf for Rule<$type> {
+            const KIND: Kind = kind($name, $form, $schema);
+            fn read(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<Self, Fault> {
+                if value.as_str() == Some("off") {
+                    return Ok(Self::Off);
+                }
+                let inner = <$type as Leaf>::read(value, lookup)?;
+                Ok(if inner == $zero { Self::Off } else { Self::On(inner) })
+            }
+        }
+    };
+}
+rule!(
+    Span,
+    Span::ZERO,
+    "duration or off",
+    "a whole number and a unit of ms, s, m, h or d, e.g. \"30s\", or \"off\"",
+    r#"{"type":"string","pattern":"^(off|[0-9]+(ms|s|m|h|d))$"}"#
+);
+rule!(
+    Ratio,
+    Ratio::default(),
+    "percentage or off",
+    "a percentage in quotes, e.g. \"0.5%\", or \"off\"",
+    r#"{"type":"string","pattern":"^(off|[0-9]+([.][0-9]+)?%)$"}"#
+);
+rule!(
+    Price,
+    Price::ZERO,
+    "decimal or off",
+    "a decimal number in quotes, e.g. \"0.5\", or \"off\"",
+    r#"{"type":["string","integer"],"pattern":"^(off|[0-9]+([.][0-9]+)?)$","minimum":0}"#
+);
+
+impl Leaf for Address {
+    const KIND: Kind = kind(
+        "address",
+        "20 bytes in hex, e.g. \"0x5FbDB2315678afecb367f032d93F642f64180aa3\"",
+        r#"{"type":"string","pattern":"^0x[0-9a-fA-F]{40}$"}"#,
+    );
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        let text = text::<Self>(value)?;
+        let hex = text.strip_prefix("0x").ok_or_else(|| Fault::new("not an address"))?;
+        let address: Self = text.parse().map_err(|_| Fault::new("not an address"))?;
+        // An address that mixes cases carries a checksum; a typing error must not become another account.
+        let mixed =
+            hex.bytes().any(|b| b.is_ascii_uppercase()) && hex.bytes().any(|b| b.is_ascii_lowercase());
+        if mixed && address.to_checksum(None) != text {
+            return Err(Fault::new("the checksum of its capital letters is wrong (EIP-55)")
+                .hint("copy it again; a letter or digit is wrong"));
+        }
+        if address.is_zero() {
+            return Err(Fault::new("the zero address").hint("leave the key out until there is an address"));
+        }
+        Ok(address)
+    }
+}
+
+impl Leaf for B256 {
+    const KIND: Kind =
+        kind("hash", "32 bytes in hex, \"0x…\"", r#"{"type":"string","pattern":"^0x[0-9a-fA-F]{64}$"}"#);
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        let text = text::<Self>(value)?;
+        let hash = text.strip_prefix("0x").and_then(|_| text.parse().ok());
+        hash.ok_or_else(|| Fault::new("not a hash"))
+    }
+}
+
+/// Where metrics are served, or nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Listen(pub(super) Option<SocketAddr>);
+
+impl Leaf for Listen {
+    const KIND: Kind =
+        kind("listen address", "IP and port, e.g. \"127.0.0.1:9464\", or \"off\"", r#"{"type":"string"}"#);
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        match text::<Self>(value)? {
+            "off" => Ok(Self(None)),
+            text => {
+                text.parse().map(|at| Self(Some(at))).map_err(|_| Fault::new("not an IP address and port"))
+            }
+        }
+    }
+}
+
+impl Leaf for Endpoint {
+    const KIND: Kind = Kind {
+        name: "URL",
+        form: "an http or https URL, e.g. \"https://api.example.com/${KEY}\"",
+        schema: r#"{"type":"string"}"#,
+        secret: true,
+    };
+    fn read(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<Self, Fault> {
+        let text = lookup.expand(text::<Self>(value)?).map_err(Fault::new)?;
+        let url = Url::parse(&text).map_err(|error| Fault::new(format!("not a URL: {error}")))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(Fault::new("not an http or https URL"));
+        }
+        Ok(Self::new(url))
+    }
+}
+
+impl Leaf for Secret {
+    const KIND: Kind = Kind {
+        name: "secret text",
+        form: "a text that refers to a secret as ${NAME} (environment) or ${file:PATH}",
+        schema: r#"{"type":"string"}"#,
+        secret: true,
+    };
+    fn read(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<Self, Fault> {
+        lookup.expand(text::<Self>(value)?).map(Self::new).map_err(Fault::new)
+    }
+}
+
+impl Leaf for BTreeMap<String, Secret> {
+    const KIND: Kind = Kind {
+        name: "table of texts",
+        form: "e.g. { x-api-key = \"${KEY}\" }",
+        schema: r#"{"type":"object","additionalProperties":{"type":"string"}}"#,
+        secret: true,
+    };
+    fn read(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<Self, Fault> {
+        let table = value.as_table().ok_or_else(|| mismatch::<Self>(value))?;
+        let entry =
+            |(key, value): (&toml::Spanned<std::borrow::Cow<'_, str>>, &toml::Spanned<DeValue<'_>>)| {
+                Ok((key.get_ref().to_string(), Secret::read(value.get_ref(), lookup)?))
+            };
+        table.iter().map(entry).collect()
+    }
+}
+
+/// A text in a list, and where in the file it starts.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) text: String,
+    pub(super) offset: usize,
+}
+
+impl Leaf for Vec<Entry> {
+    const KIND: Kind = kind(
+        "list of texts",
+        "a list of texts, e.g. [\"kraken:XBTUSD\", \"binance:BTCUSDT * USDT-USD\"]",
+        r#"{"type":"array","items":{"type":"string"},"minItems":1,"maxItems":32}"#,
+    );
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        let list = value.as_array().ok_or_else(|| mismatch::<Self>(value))?;
+        if list.is_empty() {
+            return Err(Fault::new("an empty list"));
+        }
+        if list.len() > LIST_MAX {
+            return Err(Fault::new(format!("more than {LIST_MAX} entries")).hint("shorten it"));
+        }
+        let entry = |value: &toml::Spanned<DeValue<'_>>| match value.get_ref().as_str() {
+            Some(text) => Ok(Entry { text: text.to_owned(), offset: value.span().start }),
+            None => Err(Fault::new(format!("{} where a text is needed", word(value.get_ref())))),
+        };
+        list.iter().map(entry).collect()
+    }
+}
+
+/// Wei per gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wei(pub(super) u128);
+
+impl Leaf for Wei {
+    const KIND: Kind = kind(
+        "amount",
+        "an amount of wei or gwei for a unit of gas, e.g. \"1.5 gwei\"",
+        r#"{"type":"string","pattern":"^[0-9]+([.][0-9]+)? (wei|gwei)$"}"#,
+    );
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        let text = not_negative(text::<Self>(value)?)?;
+        let (number, unit) = text.rsplit_once(' ').ok_or_else(|| Fault::new("no unit"))?;
+        let decimals = match unit {
+            "wei" => 0,
+            "gwei" => 9,
+            _ => return Err(Fault::new("not a unit of gas prices")),
+        };
+        let price: Price = parsed(number)?;
+        let exact =
+            price.to_answer(decimals).filter(|a| a.display(decimals).to_string() == price.to_string());
+        let exact = exact.ok_or_else(|| Fault::new("less than one wei, or a fraction of one"))?;
+        u128::try_from(exact.value()).map(Self).map_err(|_| Fault::new("too large"))
+    }
+}
+
+/// Texts with a fixed set of values.
+macro_rules! choice {
+    ($(#[$doc:meta])* $vis:vis $name:ident, $form:literal, {$($(#[$each:meta])* $variant:ident = $text:literal),+ $(,)?}) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        $vis enum $name {
+            $($(#[$each])* $variant),+
+        }
+
+        impl Leaf for $name {
+            const KIND: Kind = kind("choice", $form, concat!("{\"enum\":[", choice!(@list $($text),+), "]}"));
+            fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+                match text::<Self>(value)? {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err(Fault::new("not one of the choices")),
+                }
+            }
+        }
+    };
+    (@list $first:literal $(, $rest:literal)*) => {
+        concat!("\"", $first, "\"" $(, ",\"", $rest, "\"")*)
+    };
+}
+
+choice! {
+    /// How a chain charges.
+    pub(super) Profile, "\"eip1559\", \"legacy\" or \"zero-gas\"", {
+        /// Base fee and tip.
+        Eip1559 = "eip1559",
+        /// One gas price.
+        Legacy = "legacy",
+        /// Nothing.
+        ZeroGas = "zero-gas",
+    }
+}
+
+choice! {
+    /// How a signer is spoken to.
+    pub(super) Dialect, "\"web3signer\", \"web3signer-rpc\", \"ethsigner\" or \"keystore\"", {
+        /// Web3Signer, REST.
+        Web3Signer = "web3signer",
+        /// Web3Signer, JSON-RPC.
+        Web3SignerRpc = "web3signer-rpc",
+        /// EthSigner and compatible, JSON-RPC.
+        EthSigner = "ethsigner",
+        /// A V3 keystore file.
+        Keystore = "keystore",
+    }
+}
+
+choice! {
+    /// How two deviation rules combine.
+    pub(super) Both, "\"any\" (either suffices) or \"all\" (both are needed)", {
+        /// Either suffices.
+        Any = "any",
+        /// Both are needed.
+        All = "all",
+    }
+}
+
+/// When a block is final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FinalityRule {
+    /// At once.
+    Instant,
+    /// With so many blocks on top.
+    Depth(u64),
+    /// When the node's `finalized` block has reached it.
+    Finalized,
+    /// When the node's `safe` block has reached it.
+    Safe,
+}
+
+/// The head window holds twice the depth of finality and at most 4096 blocks.
+const DEPTH_MAX: u64 = 2048;
+
+impl Leaf for FinalityRule {
+    const KIND: Kind = kind(
+        "finality rule",
+        "\"instant\", \"depth:12\", \"tag\" (finalized), \"op-stack\" (safe) or \"op-stack:finalized\"",
+        r#"{"type":"string","pattern":"^(instant|depth:[0-9]+|tag|op-stack(:finalized)?)$"}"#,
+    );
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        match text::<Self>(value)? {
+            "instant" => Ok(Self::Instant),
+            "tag" | "op-stack:finalized" => Ok(Self::Finalized),
+            "op-stack" => Ok(Self::Safe),
+            text => {
+                let depth = text.strip_prefix("depth:").and_then(|depth| depth.parse().ok());
+                match depth.ok_or_else(|| Fault::new("not a finality rule"))? {
+                    0 => Err(Fault::new("a depth of no blocks")
+                        .hint("write \"instant\" if blocks are final at once")),
+                    depth if depth > DEPTH_MAX => Err(Fault::new(format!("deeper than {DEPTH_MAX} blocks"))
+                        .hint("write \"tag\" for slow chains")),
+                    depth => Ok(Self::Depth(depth)),
+                }
+            }
+        }
+    }
+}
+
+impl Leaf for LogFormat {
+    const KIND: Kind = kind("choice", "\"human\" or \"json\"", r#"{"enum":["human","json"]}"#);
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        text::<Self>(value)?.parse().map_err(|_| Fault::new("not one of the choices"))
+    }
+}
+
+impl Leaf for TimeUnit {
+    const KIND: Kind = kind(
+        "time unit",
+        "\"s\", \"ms\", \"us\", \"ns\" or \"iso8601\"",
+        r#"{"enum":["s","ms","us","ns","iso8601"]}"#,
+    );
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        text::<Self>(value)?.parse().map_err(|_| Fault::new("not a unit of time stamps"))
+    }
+}
+
+/// How long before a heartbeat is due it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lead {
+    /// Two blocks, at least 2 s and at most a quarter of the heartbeat.
+    Auto,
+    /// This long.
+    Fixed(Span),
+}
+
+impl Leaf for Lead {
+    const KIND: Kind = kind(
+        "duration or auto",
+        "a whole number and a unit of ms, s, m, h or d, e.g. \"5s\", or \"auto\"",
+        r#"{"type":"string","pattern":"^(auto|[0-9]+(ms|s|m|h|d))$"}"#,
+    );
+    fn read(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<Self, Fault> {
+        if value.as_str() == Some("auto") {
+            Ok(Self::Auto)
+        } else {
+            Span::read(value, lookup).map(Self::Fixed)
+        }
+    }
+}
+
+/// The value of an optional key.
+pub(super) fn value<T: Clone>(item: Option<&Item<T>>) -> Option<T> {
+    item.map(|item| item.value.clone())
+}

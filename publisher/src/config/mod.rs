@@ -1,0 +1,206 @@
+//! The configuration: one TOML file in, a checked [`Config`] out, or every problem at once.
+//!
+//! Each problem has its key, line, value, reason and hint. What a value means is decided here and nowhere else, so
+//! the rest of the program trusts what it gets: durations, exact decimals, addresses, paths of sources, policies in
+//! units of the aggregator's integer.
+//!
+//! Invariants: an unknown key is an error; a rule that can never or must always fire is an error; no secret is in a
+//! message, in `Debug` or in the effective configuration; every key is declared once (`keys`), and reader, schema,
+//! reference and tests follow that declaration.
+//!
+//! It asks no network. It reads the file, files that the text refers to, and the environment, once.
+
+mod check;
+mod effective;
+mod keys;
+mod leaf;
+mod problem;
+mod raw;
+mod reference;
+mod secret;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+use crate::chain::{NodeSetup, Tag};
+use crate::sources::{Client, CustomSource, Preset, SourceSetupError, Venue, VenueSpec};
+use crate::telemetry::LogSetup;
+use alloy::primitives::{Address, B256};
+use publisher_core::book::Pricing;
+use publisher_core::fees::FeePolicy;
+use publisher_core::head::Finality;
+use publisher_core::outbox::Timing;
+use publisher_core::policy::Policy;
+use publisher_core::quote::{FeedId, VenueId};
+use publisher_core::time::Span;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use problem::{Problem, Problems, Severity};
+pub use reference::{example, reference, schema};
+pub use secret::{Endpoint, Secret};
+pub use spec::{GAS_CEILING, GAS_FLOOR};
+
+/// A configuration is not larger than this.
+const FILE_MAX_BYTES: u64 = 1 << 20;
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file's name, for messages.
+    pub origin: String,
+    /// The chain.
+    pub chain: Chain,
+    /// Where the journal is.
+    pub journal: PathBuf,
+    /// Where metrics and health are served; nowhere if `None`.
+    pub listen: Option<SocketAddr>,
+    /// How to log.
+    pub log: LogSetup,
+    /// Signers by name.
+    pub signers: BTreeMap<String, SignerSpec>,
+    /// Venues with a preset that something reads.
+    pub venues: BTreeMap<VenueId, VenueAsk>,
+    /// Sources of one's own that something reads.
+    pub sources: BTreeMap<VenueId, CustomSource>,
+    /// Values that convert others.
+    pub rates: BTreeMap<FeedId, Pricing>,
+    /// Values that are published.
+    pub feeds: BTreeMap<FeedId, Feed>,
+    /// What an operator should look at, although the program can run.
+    pub warnings: Problems,
+}
+
+/// The chain.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// EIP-155 chain id.
+    pub id: u64,
+    /// Its nodes, at least one, the preferred one first.
+    pub rpc: Vec<NodeSetup>,
+    /// Expected time between blocks.
+    pub block_time: Span,
+    /// When a block is final.
+    pub finality: Finality,
+    /// The tag that says so, where one does.
+    pub tag: Option<Tag>,
+    /// What may be paid.
+    pub fees: FeePolicy,
+    /// Deadlines and delays.
+    pub timing: Timing,
+    /// Hash of block 0, if it is pinned.
+    pub genesis: Option<B256>,
+}
+
+/// Who signs for an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignerSpec {
+    /// Its name.
+    pub name: String,
+    /// The account.
+    pub address: Address,
+    /// How it is spoken to.
+    pub kind: SignerKind,
+    /// The time for one signature.
+    pub timeout: Span,
+}
+
+/// How a signer is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignerKind {
+    /// Web3Signer, REST `/api/v1/eth1/sign/{publicKey}`.
+    Web3Signer(Endpoint),
+    /// Web3Signer, JSON-RPC `eth_signTransaction`.
+    Web3SignerRpc(Endpoint),
+    /// EthSigner and compatible, JSON-RPC `eth_signTransaction`.
+    EthSigner(Endpoint),
+    /// A V3 keystore, for development.
+    Keystore {
+        /// The keystore.
+        path: PathBuf,
+        /// The file with its password.
+        password_file: PathBuf,
+    },
+}
+
+/// A venue with a preset, and what it is asked for.
+#[derive(Clone, Debug)]
+pub struct VenueAsk {
+    /// Its format.
+    pub preset: &'static Preset,
+    /// What differs from the preset.
+    pub spec: VenueSpec,
+    /// Every symbol that a feed or rate reads.
+    pub symbols: BTreeSet<Arc<str>>,
+}
+
+/// A value that is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// The contract that stores its rounds, once it is deployed.
+    pub aggregator: Option<Address>,
+    /// The contract that consumers read, once it is deployed.
+    pub proxy: Option<Address>,
+    /// What the contracts say they price.
+    pub description: String,
+    /// Decimal places of its answers.
+    pub decimals: u8,
+    /// The name of its signer.
+    pub signer: String,
+    /// The account that signs.
+    pub account: Address,
+    /// How its value is made.
+    pub pricing: Pricing,
+    /// When it is published, and the smallest and largest answer.
+    pub policy: Policy,
+    /// Distinct venues among its sources.
+    pub venues: usize,
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// With every problem of the file, warnings among them; or with the one that it cannot be read.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        let mut text = String::new();
+        let read = std::fs::File::open(path)
+            .and_then(|file| file.take(FILE_MAX_BYTES + 1).read_to_string(&mut text));
+        let fault = match read {
+            Ok(bytes) if u64::try_from(bytes).is_ok_and(|n| n <= FILE_MAX_BYTES) => {
+                return Self::parse(&text, path);
+            }
+            Ok(_) => "larger than 1 MiB".to_owned(),
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        Err(Problems::of_file(
+            &path.display().to_string(),
+            &fault,
+            "name a file with --config, or begin one with `publisher config example`",
+        ))
+    }
+
+    /// Checks a text. `origin` is what messages call it; relative paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// With every problem, warnings among them.
+    pub fn parse(text: &str, origin: &Path) -> Result<Self, Problems> {
+        check::config(text, origin, &|name| std::env::var(name).ok())
+    }
+
+    /// Every venue and source of one's own that something reads, ready to be polled.
+    ///
+    /// # Errors
+    /// If the HTTP client of this machine cannot be set up; the settings themselves have been checked.
+    pub fn sources(&self, client: &Client) -> Result<Vec<Venue>, SourceSetupError> {
+        let venues = self
+            .venues
+            .values()
+            .map(|ask| Venue::new(ask.preset, ask.spec.clone(), ask.symbols.clone(), client));
+        let own = self.sources.values().map(|source| Venue::custom(source.clone(), client));
+        venues.chain(own).collect()
+    }
+}
