@@ -19,3 +19,37 @@ pub const AGGREGATOR_VERSION: &str = "Aggregator 1.0.0";
 
 /// What `typeAndVersion()` of a deployed [`AggregatorProxy`] must say.
 pub const AGGREGATOR_PROXY_VERSION: &str = "AggregatorProxy 1.0.0";
+
+/// A bound on the gas of any `submit` that succeeds, calldata and 21,000 among it: the round that opens a new group
+/// and does not fit the packed word. Consecutive rounds differ by up to 44,000, so an estimate made for one of them is
+/// no limit for the next.
+pub const SUBMIT_GAS_MAX: u64 = 80_000;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// A limit below the dearest round would let that round run out of gas, once in three or once in a storm.
+    #[test]
+    fn the_bound_on_gas_covers_the_snapshot() {
+        let snapshot: Value = serde_json::from_str(include_str!("../../contracts/gas.json")).unwrap();
+        let worst = snapshot["submit"]["worstWithEscape"].as_u64().unwrap();
+        // A round id of four bytes instead of one costs a little more calldata.
+        assert!(worst + 3 * 12 <= SUBMIT_GAS_MAX, "the dearest round costs {worst}");
+        assert!(SUBMIT_GAS_MAX < worst + worst / 10, "the bound is far above {worst}");
+    }
+
+    #[test]
+    fn versions_are_those_of_the_code() {
+        for (version, code) in [
+            (AGGREGATOR_VERSION, &Aggregator::DEPLOYED_BYTECODE),
+            (AGGREGATOR_PROXY_VERSION, &AggregatorProxy::DEPLOYED_BYTECODE),
+        ] {
+            assert!(code.windows(version.len()).any(|window| window == version.as_bytes()), "{version}");
+        }
+        let text = NO_DATA_PRESENT.as_bytes();
+        assert!(Aggregator::DEPLOYED_BYTECODE.windows(text.len()).any(|window| window == text));
+    }
+}

@@ -260,6 +260,16 @@ contract ProxyConfirmTest is ProxyFixture {
         _confirm(address(second));
     }
 
+    /// An age that reaches back before 1970 allows every round.
+    function test_confirm_takesAnyAgeWhenAsked() public {
+        Aggregator second = _second();
+        vm.prank(OWNER);
+        proxy.proposeAggregatorWithBounds(address(second), type(uint32).max, BPS);
+        vm.warp(block.timestamp + 10 * 365 days);
+        _confirm(address(second));
+        vm.assertEq(proxy.aggregator(), address(second));
+    }
+
     /// The bound is a share of the present price; the price at the bound passes, one unit further does not.
     function test_confirm_needsANearPrice() public {
         Aggregator second = _second();
