@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod config;
+pub mod signer;
 pub mod sources;
 pub mod store;
 pub mod telemetry;
