@@ -1,8 +1,13 @@
 //! The oracle publisher for operators of EVM networks.
 
+pub mod anvil;
 pub mod chain;
+pub mod cli;
 pub mod config;
+pub mod driver;
+pub mod rollout;
 pub mod signer;
 pub mod sources;
+pub mod start;
 pub mod store;
 pub mod telemetry;

@@ -1,2 +1,5 @@
-//! The publisher daemon and its tools.
-fn main() {}
+//! The program `publisher`.
+
+fn main() -> std::process::ExitCode {
+    publisher::cli::main()
+}

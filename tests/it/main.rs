@@ -1,1 +1,8 @@
-//! The integration tests.
+//! The integration tests: the real daemon as a process, real anvil, hostile doubles. One binary, so that it is linked
+//! once.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop by panicking")]
+
+mod publishing;
+
+/// The daemon's program with its fail-points.
+const BINARY: &str = env!("CARGO_BIN_EXE_publisher-under-test");

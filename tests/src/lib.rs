@@ -1,3 +1,11 @@
 //! The harness and the integration tests: real nodes, the real daemon, hostile doubles.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a harness may stop a test by panicking; its indices are of its own making"
+)]
 
+pub mod daemon;
+pub mod history;
 pub mod rpc_proxy;
+pub mod world;

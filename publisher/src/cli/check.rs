@@ -1,0 +1,93 @@
+//! `publisher check`: is this configuration right, and does what it names work?
+
+use super::output::{json, put, table};
+use super::{Common, Ended, FINDING, Failure, OK, UNAVAILABLE, load};
+use crate::driver::wall;
+use crate::sources::Client;
+use crate::start::{Check, Verdict, examine};
+use clap::Args;
+use publisher_core::quote::Observation;
+use serde_json::json;
+
+#[derive(Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Also ask the node, the signers, the contracts and every source.
+    #[arg(long)]
+    online: bool,
+}
+
+pub(super) async fn run(args: CheckArgs) -> Ended {
+    let config = load(&args.common)?;
+    let mut checks = vec![Check::new(
+        "configuration",
+        Verdict::Ok,
+        format!("{} feeds, {} rates, {} venues", config.feeds.len(), config.rates.len(), config.venues.len()),
+        "",
+    )];
+    if args.online {
+        let examined = examine(&config).await;
+        checks.extend(examined.checks);
+        if let Err(problems) = config.machine_spec(&examined.facts) {
+            checks.push(Check::new("configuration", Verdict::Wrong, problems.to_string(), ""));
+        }
+        let client = Client::new().map_err(Failure::unavailable)?;
+        for venue in config.sources(&client).map_err(Failure::usage)? {
+            let poll = venue.poll(wall).await;
+            for observation in poll.observations {
+                checks.push(match observation {
+                    Observation::Quote(quote) => match quote.price() {
+                        Ok(price) => {
+                            Check::new(format!("source {}", quote.market), Verdict::Ok, price.to_string(), "")
+                        }
+                        Err(fault) => {
+                            let hint = "its quotes have no vote while they look like this";
+                            Check::new(
+                                format!("source {}", quote.market),
+                                Verdict::Warn,
+                                format!("{fault:?}"),
+                                hint,
+                            )
+                        }
+                    },
+                    Observation::Missing { market, fault } => {
+                        let detail = poll.detail.clone().unwrap_or_default();
+                        let detail = format!("{} {detail}", fault.code());
+                        Check::new(format!("source {market}"), Verdict::Unavailable, detail.trim(), "")
+                    }
+                });
+            }
+        }
+    }
+    let worst = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
+    if args.common.json {
+        json(&json!({ "checks": checks, "worst": worst }));
+    } else {
+        let rows: Vec<Vec<String>> = checks
+            .iter()
+            .map(|check| {
+                let mark = match check.verdict {
+                    Verdict::Ok => "ok",
+                    Verdict::Warn => "warn",
+                    Verdict::Unavailable => "unavailable",
+                    Verdict::Wrong => "WRONG",
+                };
+                let hint = if check.hint.is_empty() { String::new() } else { format!(" ({})", check.hint) };
+                vec![mark.to_owned(), check.what.clone(), format!("{}{hint}", check.detail)]
+            })
+            .collect();
+        table(&rows);
+        put(match worst {
+            Verdict::Ok => "all is well",
+            Verdict::Warn => "works, with warnings",
+            Verdict::Unavailable => "something did not answer",
+            Verdict::Wrong => "something is wrong",
+        });
+    }
+    Ok(match worst {
+        Verdict::Ok | Verdict::Warn => OK,
+        Verdict::Unavailable => UNAVAILABLE,
+        Verdict::Wrong => FINDING,
+    })
+}

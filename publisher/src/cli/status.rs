@@ -1,0 +1,115 @@
+//! `publisher status`: what a running daemon says about itself, or else what its journal says.
+
+use super::output::{json, put, table};
+use super::{Common, Ended, FINDING, Failure, OK, load};
+use crate::config::Config;
+use crate::store::Journal;
+use crate::telemetry::{Phase, Status};
+use clap::Args;
+use serde_json::json;
+use std::time::Duration;
+
+/// A daemon that runs answers at once.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Rounds shown of each feed when only the journal can be asked.
+const ROUNDS: u32 = 5;
+
+#[derive(Args)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(super) async fn run(args: StatusArgs) -> Ended {
+    let config = load(&args.common)?;
+    match running(&config).await {
+        Some(status) => {
+            show(&status, args.common.json);
+            Ok(if status.readiness.phase == Phase::Ready { OK } else { FINDING })
+        }
+        None => from_journal(&config, args.common.json).await,
+    }
+}
+
+/// What the daemon says, if one runs.
+async fn running(config: &Config) -> Option<Status> {
+    let address = config.listen?;
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().ok()?;
+    client.get(format!("http://{address}/status")).send().await.ok()?.json().await.ok()
+}
+
+fn show(status: &Status, as_json: bool) {
+    if as_json {
+        return json(&json!(status));
+    }
+    let head = status.head.map_or_else(|| "no head yet".to_owned(), |h| format!("head {}", h.number));
+    put(&format!(
+        "publisher {} on chain {}, {head}, up {} s",
+        status.version,
+        status.chain_id,
+        status.uptime_ms / 1000
+    ));
+    let mut rows =
+        vec![["feed", "round", "answer", "value now", "heartbeat in", "state"].map(str::to_owned).to_vec()];
+    for feed in &status.feeds {
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+        let state = match (&feed.hold, feed.in_flight) {
+            (_, true) => "round on its way".to_owned(),
+            (Some(hold), false) => format!("held back: {hold}"),
+            (None, false) => "waiting for a trigger".to_owned(),
+        };
+        rows.push(vec![
+            feed.feed.clone(),
+            feed.round.map_or_else(|| "-".to_owned(), |round| round.to_string()),
+            text(&feed.answer),
+            text(&feed.value),
+            feed.heartbeat_margin_ms.map_or_else(|| "-".to_owned(), |ms| format!("{} s", ms / 1000)),
+            state,
+        ]);
+    }
+    table(&rows);
+    for failing in &status.readiness.failing {
+        put(&format!("not ready: {} {}: {}", failing.what, failing.code, failing.detail));
+    }
+}
+
+/// What the journal says; the daemon does not answer.
+async fn from_journal(config: &Config, as_json: bool) -> Ended {
+    let reader = Journal::open_read_only(&config.journal).await.map_err(Failure::unavailable)?;
+    let mut feeds = Vec::new();
+    let mut rows = vec![["feed", "round", "answer", "signed", "state"].map(str::to_owned).to_vec()];
+    for (id, feed) in &config.feeds {
+        for entry in reader.rounds(id, ROUNDS).await.map_err(Failure::unavailable)? {
+            let last = entry.attempts.last();
+            let answer = last.and_then(|a| a.attempt.answer).map(|a| a.display(feed.decimals).to_string());
+            let state = match (&entry.closed, &entry.inclusion, last) {
+                (Some((outcome, _)), ..) => outcome.code(),
+                (None, Some(_), _) => "included",
+                (None, None, Some(_)) => "sent",
+                (None, None, None) => "planned",
+            };
+            feeds
+                .push(json!({ "feed": id.as_str(), "round": entry.round, "answer": answer, "state": state }));
+            rows.push(vec![
+                id.to_string(),
+                entry.round.to_string(),
+                answer.unwrap_or_else(|| "-".to_owned()),
+                last.map_or_else(|| "-".to_owned(), |a| a.signed_at.ms().to_string()),
+                state.to_owned(),
+            ]);
+        }
+    }
+    let halts = reader.recovered().await.map_err(Failure::unavailable)?.halts;
+    reader.close().await;
+    if as_json {
+        let halts: Vec<String> = halts.iter().map(|(_, reason)| reason.clone()).collect();
+        json(&json!({ "running": false, "rounds": feeds, "halts": halts }));
+    } else {
+        put("no publisher answers; this is what its journal says");
+        table(&rows);
+        for (_, reason) in &halts {
+            put(&format!("halted: {reason}"));
+        }
+    }
+    Ok(FINDING)
+}

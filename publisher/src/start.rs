@@ -1,0 +1,339 @@
+//! From a configuration to a running daemon: what is checked first, and how the parts are put together.
+//!
+//! Two kinds of trouble are kept apart. What is *unavailable* (a node or signer that does not answer) may come back:
+//! `run` waits for it, `/readyz` stays red. What is *wrong* (another chain, another key, an aggregator that would
+//! refuse us) needs an operator: `run` refuses to start and nothing is ever signed.
+
+use crate::chain::{AggregatorFacts, ChainError, Identity, Node, VerifyError};
+use crate::config::{Config, Problems};
+use crate::driver::{Clock, Driver, Edges, FeedWire};
+use crate::signer::{Dialect, Policy, Signer, SignerConfig, SignerKind};
+use crate::sources::Client;
+use crate::store::{Journal, StoreError};
+use crate::telemetry::Health;
+use alloy::primitives::Address;
+use publisher_bindings::AGGREGATOR_VERSION;
+use publisher_core::machine::Machine;
+use publisher_core::quote::FeedId;
+use publisher_core::time::Span;
+use publisher_core::tx::SignFault;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// Works, but an operator should know.
+    Warn,
+    /// Could not be asked; may come back.
+    Unavailable,
+    /// Will not work until an operator acts.
+    Wrong,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// What: `node`, `signer main`, `feed BTC-USD`, `source kraken:XBTUSD`.
+    pub what: String,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What was found.
+    pub detail: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Check {
+    pub(crate) fn new(
+        what: impl Into<String>,
+        verdict: Verdict,
+        detail: impl Into<String>,
+        hint: &str,
+    ) -> Self {
+        Self { what: what.into(), verdict, detail: detail.into(), hint: hint.to_owned() }
+    }
+}
+
+/// What the checks found, and the parts that came out of them.
+pub struct Examined {
+    /// Every check.
+    pub checks: Vec<Check>,
+    /// The node, once it is the right one.
+    pub chain: Option<(Node, Identity)>,
+    /// What the aggregators say.
+    pub facts: BTreeMap<FeedId, AggregatorFacts>,
+    /// The signers, by account.
+    pub signers: BTreeMap<Address, Signer>,
+}
+
+impl Examined {
+    /// The worst verdict.
+    pub fn worst(&self) -> Verdict {
+        self.checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok)
+    }
+}
+
+/// Why a daemon could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration does not fit the contracts.
+    #[error("{0}")]
+    Config(#[from] Problems),
+    /// The journal.
+    #[error("{0}")]
+    Journal(#[from] StoreError),
+    /// Something else that an operator has to change.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+/// Looks at everything a daemon needs but its sources. Signs nothing that could be included anywhere.
+pub async fn examine(config: &Config) -> Examined {
+    let mut examined =
+        Examined { checks: Vec::new(), chain: None, facts: BTreeMap::new(), signers: BTreeMap::new() };
+    examine_node(config, &mut examined).await;
+    examine_signers(config, &mut examined).await;
+    if let Some((node, identity)) = examined.chain.take() {
+        for (id, feed) in &config.feeds {
+            let what = format!("feed {id}");
+            match examine_feed(&node, feed, &mut examined.checks, &what).await {
+                Ok(facts) => drop(examined.facts.insert(id.clone(), facts)),
+                Err(check) => examined.checks.push(check),
+            }
+        }
+        examined.chain = Some((node, identity));
+    }
+    examined
+}
+
+async fn examine_node(config: &Config, examined: &mut Examined) {
+    let Some(setup) = config.chain.rpc.first() else { return };
+    let checks = &mut examined.checks;
+    let node = match Node::new(setup) {
+        Ok(node) => node,
+        Err(error) => {
+            return checks.push(Check::new("node", Verdict::Wrong, error.to_string(), "correct chain.rpc"));
+        }
+    };
+    let what = format!("node {}", node.shown());
+    let verdict = |error: &VerifyError| match error {
+        VerifyError::Chain(_) => Verdict::Unavailable,
+        _ => Verdict::Wrong,
+    };
+    let identity = match node.verify(config.chain.id, config.chain.genesis).await {
+        Ok(identity) => identity,
+        Err(error) => return checks.push(Check::new(what, verdict(&error), error.to_string(), "")),
+    };
+    checks.push(Check::new(
+        what.clone(),
+        Verdict::Ok,
+        format!("chain {} with genesis {}", identity.chain_id, identity.genesis),
+        "",
+    ));
+    if let Err(error) = node.probe_fees(config.chain.fees.profile).await {
+        checks.push(Check::new(what.clone(), verdict(&error), error.to_string(), ""));
+    }
+    if let Some(tag) = config.chain.tag
+        && let Err(error) = node.probe_tag(tag).await
+    {
+        checks.push(Check::new(what, verdict(&error), error.to_string(), ""));
+    }
+    examined.chain = Some((node, identity));
+}
+
+/// Every signer that a feed uses shows that it holds the configured key and signs for our chain.
+async fn examine_signers(config: &Config, examined: &mut Examined) {
+    let used: BTreeSet<&String> = config.feeds.values().map(|feed| &feed.signer).collect();
+    for spec in used.into_iter().filter_map(|name| config.signers.get(name)) {
+        let what = format!("signer {}", spec.name);
+        let contracts = config.feeds.values().filter_map(|feed| feed.aggregator);
+        let policy = Policy {
+            chain_id: config.chain.id,
+            allowed: contracts.collect(),
+            allow_creation: false,
+            max_gas: crate::config::GAS_CEILING,
+            max_fee_wei: config.chain.fees.max_fee_wei,
+        };
+        match signer(spec, policy, config.chain.id).await {
+            Ok(signer) => {
+                let detail = format!("signs for {} on chain {}", spec.address, config.chain.id);
+                examined.checks.push(Check::new(what, Verdict::Ok, detail, ""));
+                examined.signers.insert(spec.address, signer);
+            }
+            Err((verdict, detail)) => examined.checks.push(Check::new(what, verdict, detail, "")),
+        }
+    }
+}
+
+/// A signer that has passed its self-test.
+pub async fn signer(
+    spec: &crate::config::SignerSpec,
+    policy: Policy,
+    chain_id: u64,
+) -> Result<Signer, (Verdict, String)> {
+    let signer = Signer::open(signer_config(spec), policy)
+        .await
+        .map_err(|error| (Verdict::Wrong, error.to_string()))?;
+    match signer.self_test(chain_id).await {
+        Ok(()) => Ok(signer),
+        Err(error) => {
+            let verdict = match error.fault {
+                SignFault::Unavailable | SignFault::Timeout => Verdict::Unavailable,
+                _ => Verdict::Wrong,
+            };
+            Err((verdict, error.to_string()))
+        }
+    }
+}
+
+fn signer_config(spec: &crate::config::SignerSpec) -> SignerConfig {
+    use crate::config::SignerKind as Configured;
+    let kind = match &spec.kind {
+        Configured::Web3Signer(at) => SignerKind::Web3SignerRest { url: at.url().clone(), public_key: None },
+        Configured::Web3SignerRpc(at) => {
+            SignerKind::JsonRpc { url: at.url().clone(), dialect: Dialect::Web3Signer }
+        }
+        Configured::EthSigner(at) => {
+            SignerKind::JsonRpc { url: at.url().clone(), dialect: Dialect::EthSigner }
+        }
+        Configured::Keystore { path, password_file } => {
+            SignerKind::Keystore { path: path.clone(), password_file: password_file.clone() }
+        }
+    };
+    SignerConfig { name: spec.name.clone(), address: spec.address, kind, timeout: spec.timeout.into() }
+}
+
+async fn examine_feed(
+    node: &Node,
+    feed: &crate::config::Feed,
+    checks: &mut Vec<Check>,
+    what: &str,
+) -> Result<AggregatorFacts, Check> {
+    let unreadable = |error: ChainError, address: Address| match error {
+        ChainError::Rpc { .. } | ChainError::BadAnswer(_) => Check::new(
+            what,
+            Verdict::Wrong,
+            format!("{address} does not answer like an aggregator: {error}"),
+            "check the address; `publisher deploy plan` shows what is there",
+        ),
+        other => Check::new(what, Verdict::Unavailable, other.to_string(), ""),
+    };
+    let Some(aggregator) = feed.aggregator else {
+        return Err(Check::new(
+            what,
+            Verdict::Wrong,
+            "has no aggregator yet",
+            "run `publisher deploy apply`",
+        ));
+    };
+    let facts = node.aggregator_facts(aggregator).await.map_err(|error| unreadable(error, aggregator))?;
+    if facts.type_and_version != AGGREGATOR_VERSION {
+        let detail =
+            format!("{aggregator} is {:?}, expected is {AGGREGATOR_VERSION:?}", facts.type_and_version);
+        checks.push(Check::new(what, Verdict::Warn, detail, "it must at least answer feedState(address)"));
+    }
+    if facts.decimals != feed.decimals {
+        let detail =
+            format!("the aggregator has {} decimals, configured are {}", facts.decimals, feed.decimals);
+        return Err(Check::new(
+            what,
+            Verdict::Wrong,
+            detail,
+            "correct feed.decimals, or deploy another aggregator",
+        ));
+    }
+    let (head, _) = node.head().await.map_err(|error| unreadable(error, aggregator))?;
+    let view = node
+        .round_view(aggregator, feed.account, &head)
+        .await
+        .map_err(|error| unreadable(error, aggregator))?;
+    if !view.authorised {
+        let detail = format!("{} may not submit to {aggregator}", feed.account);
+        let hint = "let its owner call setTransmitter(account, true), or run `publisher deploy apply`";
+        return Err(Check::new(what, Verdict::Wrong, detail, hint));
+    }
+    if view.paused {
+        checks.push(Check::new(
+            what,
+            Verdict::Warn,
+            "the aggregator is paused",
+            "nothing is published until it is unpaused",
+        ));
+    }
+    match feed.proxy {
+        None => checks.push(Check::new(
+            what,
+            Verdict::Warn,
+            "no proxy is configured",
+            "what consumers read is not checked",
+        )),
+        Some(proxy) => {
+            let read = node.proxy_facts(proxy).await.map_err(|error| unreadable(error, proxy))?;
+            if read.aggregator != aggregator {
+                let detail = format!(
+                    "consumers read {} through {proxy}, but {aggregator} would be written",
+                    read.aggregator
+                );
+                return Err(Check::new(what, Verdict::Wrong, detail, "run `publisher deploy plan`"));
+            }
+        }
+    }
+    let detail = format!("round {}, {} decimals, {}", view.round, facts.decimals, facts.description);
+    checks.push(Check::new(what, Verdict::Ok, detail, ""));
+    Ok(facts)
+}
+
+/// Puts a daemon together from what the checks found.
+pub async fn assemble(
+    config: &Config,
+    examined: Examined,
+    acknowledge_halts: bool,
+    health: Health,
+    clock: Clock,
+) -> Result<Driver, StartError> {
+    let Some((node, identity)) = examined.chain else {
+        return Err(StartError::Wrong("no node has been verified".to_owned()));
+    };
+    let mut spec = config.machine_spec(&examined.facts)?;
+    spec.acknowledge_halts = acknowledge_halts;
+    let client = Client::new().map_err(|error| StartError::Wrong(error.to_string()))?;
+    let venues = config.sources(&client).map_err(|error| StartError::Wrong(error.to_string()))?;
+    let (journal, recovered) = Journal::open(&config.journal, identity.chain_id, identity.genesis).await?;
+    let feeds = config.feeds.iter().filter_map(|(id, feed)| {
+        let wire = FeedWire { aggregator: feed.aggregator?, account: feed.account, proxy: feed.proxy };
+        Some((id.clone(), wire))
+    });
+    let edges = Edges {
+        node,
+        chain_id: identity.chain_id,
+        genesis: identity.genesis,
+        tag: config.chain.tag,
+        fee_profile: config.chain.fees.profile,
+        poll: head_poll(config.chain.block_time),
+        signers: examined.signers,
+        feeds: feeds.collect(),
+        trusted: AtomicBool::new(true),
+    };
+    let machine =
+        Machine::new(spec, &recovered, clock.now()).map_err(|error| StartError::Wrong(error.to_string()))?;
+    Ok(Driver {
+        machine,
+        journal,
+        edges: Arc::new(edges),
+        venues: venues.into_iter().map(Arc::new).collect(),
+        clock,
+        health,
+        watcher: None,
+    })
+}
+
+/// The head is polled twice in a block time, between ten times a second and every two seconds.
+pub fn head_poll(block_time: Span) -> Span {
+    Span::from_ms((block_time.ms() / 2).clamp(100, 2000))
+}

@@ -1,0 +1,5 @@
+//! The daemon's own program, built together with the tests and with their fail-points.
+
+fn main() -> std::process::ExitCode {
+    publisher::cli::main()
+}

@@ -1,0 +1,201 @@
+//! The judge of a run: it reads the chain's events, the journal and what the venues served, and computes medians with
+//! arithmetic of its own.
+
+use crate::world::{FeedHome, World};
+use alloy::primitives::I256;
+use alloy::providers::Provider;
+use alloy::rpc::types::Filter;
+use alloy::sol_types::SolEvent;
+use anyhow::{Context, Result, ensure};
+use publisher::store::Journal;
+use publisher_bindings::Aggregator;
+use publisher_core::quote::FeedId;
+use publisher_doubles::venues::{Served, Venue};
+use std::collections::BTreeMap;
+
+/// A quote counts for this long; the worlds' `max_age`.
+const MAX_AGE_MS: i64 = 10_000;
+/// Between serving a quote and signing its answer, at most this passes undisturbed.
+const SLACK_MS: i64 = 3_000;
+
+/// A round as the chain's events tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainRound {
+    /// Its id.
+    pub round: u64,
+    /// Its answer in units of 10^-8.
+    pub answer: i128,
+    /// Its block time in seconds.
+    pub updated_at: u64,
+}
+
+impl World {
+    /// Every round of a feed on the canonical chain, by its `AnswerUpdated` event, in order of emission.
+    pub async fn rounds(&self, feed: &FeedHome) -> Result<Vec<ChainRound>> {
+        let filter = Filter::new()
+            .address(feed.aggregator)
+            .event_signature(Aggregator::AnswerUpdated::SIGNATURE_HASH)
+            .from_block(0);
+        let logs = self.owner.get_logs(&filter).await?;
+        logs.iter()
+            .map(|log| {
+                let event = log.log_decode::<Aggregator::AnswerUpdated>()?.inner.data;
+                Ok(ChainRound {
+                    round: event.roundId.to(),
+                    answer: i128::try_from(event.current)?,
+                    updated_at: event.updatedAt.to(),
+                })
+            })
+            .collect()
+    }
+
+    /// Judges every feed: each round exactly once and in order, no transaction wasted, every answer the median of what
+    /// a quorum of venues had served, every read interface of one mind. Returns the rounds of each feed.
+    pub async fn judge(&self, wasted: u64) -> Result<Vec<Vec<ChainRound>>> {
+        let mut all = Vec::new();
+        let mut spent = 0;
+        for feed in &self.feeds {
+            let rounds = self.rounds(feed).await?;
+            let ids: Vec<u64> = rounds.iter().map(|r| r.round).collect();
+            let expected: Vec<u64> = (1..=rounds.len() as u64).collect();
+            ensure!(ids == expected, "{}: rounds {ids:?} are not 1, 2, 3, …", feed.id);
+            ensure!(
+                self.round(feed).await? == rounds.len() as u64,
+                "{}: latestRound differs from the events",
+                feed.id
+            );
+            self.judge_reads(feed, &rounds).await?;
+            self.judge_answers(feed, &rounds).await?;
+            spent += self.owner.get_transaction_count(feed.account).await? - rounds.len() as u64;
+            all.push(rounds);
+        }
+        ensure!(spent == wasted, "{spent} transactions brought no round, {wasted} were expected");
+        Ok(all)
+    }
+
+    /// What consumers read is what was published, also through the proxy.
+    async fn judge_reads(&self, feed: &FeedHome, rounds: &[ChainRound]) -> Result<()> {
+        let aggregator = self.aggregator(feed);
+        for round in rounds {
+            let data = aggregator.getRoundData(alloy::primitives::Uint::from(round.round)).call().await?;
+            ensure!(
+                i128::try_from(data.answer)? == round.answer,
+                "{}: round {} reads back differently",
+                feed.id,
+                round.round
+            );
+        }
+        if let Some(last) = rounds.last() {
+            let proxy = publisher_bindings::AggregatorProxy::new(feed.proxy, self.owner.clone());
+            let latest = proxy.latestRoundData().call().await?;
+            ensure!(
+                latest.answer == I256::try_from(last.answer)?,
+                "{}: the proxy reads another answer",
+                feed.id
+            );
+        }
+        Ok(())
+    }
+
+    /// Every answer is a median that a quorum of venues stood behind when it was signed.
+    async fn judge_answers(&self, feed: &FeedHome, rounds: &[ChainRound]) -> Result<()> {
+        let reader = Journal::open_read_only(&self.journal()).await?;
+        let entries = reader.rounds(&FeedId::new(feed.id), 10_000).await?;
+        reader.close().await;
+        let served: Vec<Served> = self.venues.market().served();
+        let quorum = publisher_core::aggregate::default_quorum(self.options.venues);
+        for round in rounds {
+            let signed_ms = entries
+                .iter()
+                .filter(|e| e.round == round.round)
+                .flat_map(|e| &e.attempts)
+                .filter(|a| a.attempt.answer.is_some_and(|v| i128::try_from(v.value()) == Ok(round.answer)))
+                .map(|a| a.signed_at.ms())
+                .min()
+                .with_context(|| {
+                    format!("{}: round {} is on chain and not in the journal", feed.id, round.round)
+                })?;
+            let medians = medians(&served, feed.pair, signed_ms, quorum, self.options.venues);
+            ensure!(
+                medians.contains(&round.answer),
+                "{}: round {} says {}, which is no median of what {quorum} venues had served",
+                feed.id,
+                round.round,
+                round.answer
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Every median that any quorum of the venues justified shortly before `signed_ms`.
+fn medians(served: &[Served], pair: &str, signed_ms: i64, quorum: usize, venues: usize) -> Vec<i128> {
+    let order = [Venue::Coinbase, Venue::Kraken, Venue::Bitstamp, Venue::Binance, Venue::Okx];
+    let used = order.get(..venues).unwrap_or(&order);
+    let tether = pair.replace("/USD", "/USDT");
+    let mut newest: BTreeMap<Venue, (i128, i64)> = BTreeMap::new();
+    let mut found = Vec::new();
+    let quotes =
+        served.iter().filter(|s| used.contains(&s.venue) && (s.market == pair || s.market == tether));
+    for quote in quotes.filter(|q| q.at_ms <= signed_ms) {
+        // Binance and OKX quote in tethers; in these worlds a tether is exactly a dollar.
+        let Some(price) = scaled(&quote.price) else { continue };
+        newest.insert(quote.venue, (price, quote.at_ms));
+        if signed_ms - quote.at_ms > MAX_AGE_MS + SLACK_MS {
+            continue;
+        }
+        let fresh: Vec<i128> =
+            newest.values().filter(|(_, at)| quote.at_ms - at <= MAX_AGE_MS).map(|(p, _)| *p).collect();
+        for subset in 0u32..(1 << fresh.len()) {
+            let mut chosen: Vec<i128> =
+                fresh.iter().enumerate().filter(|(i, _)| subset & (1 << i) != 0).map(|(_, p)| *p).collect();
+            if chosen.len() >= quorum {
+                let center = middle(&mut chosen);
+                chosen.retain(|p| (p - center).abs() * 200 <= center);
+                if !chosen.is_empty() {
+                    found.push(middle(&mut chosen));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// A decimal text in units of 10^-8; `None` if it is not exactly that, or not positive.
+fn scaled(text: &str) -> Option<i128> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = format!("{fraction:0<8}");
+    if digits.len() > 8 {
+        return None;
+    }
+    format!("{whole}{digits}").parse().ok().filter(|price| *price > 0)
+}
+
+/// The middle value, or the middle of the two in the middle, rounded half to even.
+fn middle(values: &mut [i128]) -> i128 {
+    values.sort_unstable();
+    let half = values.len() / 2;
+    if values.len() % 2 == 1 {
+        return values[half];
+    }
+    let sum = values[half - 1] + values[half];
+    let down = sum.div_euclid(2);
+    if sum.rem_euclid(2) == 1 && down % 2 != 0 { down + 1 } else { down }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_judge_counts_like_people_do() {
+        assert_eq!(scaled("67000.12"), Some(6_700_012_000_000));
+        assert_eq!(scaled("1"), Some(100_000_000));
+        assert_eq!(scaled("0.000000001"), None);
+        assert_eq!(scaled("-1"), None);
+        assert_eq!(middle(&mut [3, 1, 2]), 2);
+        assert_eq!(middle(&mut [1, 2]), 2);
+        assert_eq!(middle(&mut [2, 3]), 2);
+        assert_eq!(middle(&mut [3, 4]), 4);
+    }
+}

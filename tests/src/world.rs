@@ -1,0 +1,279 @@
+//! A whole small world on loopback: anvil, five venues, a remote signer, a fault proxy, deployed contracts, a
+//! configuration, and the real daemon as a process of its own.
+
+use crate::daemon::Daemon;
+use crate::rpc_proxy::RpcProxy;
+use alloy::network::EthereumWallet;
+use alloy::node_bindings::{Anvil, AnvilInstance};
+use alloy::primitives::{Address, B256, I256, U256};
+use alloy::providers::ext::AnvilApi;
+use alloy::providers::{DynProvider, Provider, ProviderBuilder};
+use alloy::signers::local::PrivateKeySigner;
+use anyhow::{Context, Result};
+use publisher_bindings::{Aggregator, AggregatorProxy};
+use publisher_doubles::signer::{SignerConfig, SignerDouble};
+use publisher_doubles::venues::{SimConfig, Venue, VenueSimulator};
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How a world differs from the usual one.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The configuration's `chain.finality`.
+    pub finality: &'static str,
+    /// The configuration's `chain.fees`.
+    pub fees: &'static str,
+    /// The configuration's signer kind.
+    pub signer: &'static str,
+    /// Feeds, of `BTC-USD` and `ETH-USD`.
+    pub feeds: usize,
+    /// The policy of every feed, as TOML lines.
+    pub policy: &'static str,
+    /// Venues that every feed reads.
+    pub venues: usize,
+    /// Further arguments for anvil.
+    pub anvil: &'static [&'static str],
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            finality: "depth:12",
+            fees: "eip1559",
+            signer: "web3signer",
+            feeds: 1,
+            policy: "heartbeat = \"1h\"\ndeviation = \"0.5%\"\nmax_age = \"10s\"\njump = \"off\"\nsettle = \"800ms\"",
+            venues: 5,
+            anvil: &["--block-time", "1"],
+        }
+    }
+}
+
+/// One feed's contracts.
+#[derive(Clone, Debug)]
+pub struct FeedHome {
+    /// Its name in the configuration.
+    pub id: &'static str,
+    /// Its market at the venues.
+    pub pair: &'static str,
+    /// Its aggregator.
+    pub aggregator: Address,
+    /// Its proxy.
+    pub proxy: Address,
+    /// The account that submits its rounds.
+    pub account: Address,
+}
+
+/// See the module's documentation.
+pub struct World {
+    /// What was asked for.
+    pub options: Options,
+    /// The node.
+    pub anvil: AnvilInstance,
+    /// A client that signs as the contracts' owner.
+    pub owner: DynProvider,
+    /// The owner.
+    pub owner_address: Address,
+    /// What stands between daemon and node.
+    pub proxy: RpcProxy,
+    /// The venues.
+    pub venues: VenueSimulator,
+    /// The remote signer.
+    pub signer: SignerDouble,
+    /// The feeds.
+    pub feeds: Vec<FeedHome>,
+    /// Where configuration, journal and logs are.
+    pub dir: TempDir,
+    telemetry_port: u16,
+}
+
+const FEEDS: [(&str, &str, &str, &str); 2] =
+    [("BTC-USD", "BTC/USD", "BTC", "btc"), ("ETH-USD", "ETH/USD", "ETH", "eth")];
+
+impl World {
+    /// Builds everything but the daemon.
+    pub async fn new(options: Options) -> Result<Self> {
+        let path = tokio::task::spawn_blocking(|| publisher::anvil::find(|_| {})).await??;
+        let anvil = Anvil::at(path).chain_id(138).args(options.anvil).timeout(20_000).try_spawn()?;
+        let owner_key: PrivateKeySigner = anvil.first_key().clone().into();
+        let owner_address = owner_key.address();
+        let owner = ProviderBuilder::new()
+            .wallet(EthereumWallet::from(owner_key))
+            .connect_http(anvil.endpoint_url())
+            .erased();
+        let proxy = RpcProxy::start(&anvil.endpoint()).await?;
+        let venues = VenueSimulator::start(SimConfig::default()).await?;
+        let keys: Vec<[u8; 32]> = (1..=options.feeds).map(|n| [u8::try_from(n).unwrap_or(1); 32]).collect();
+        let mut setup = SignerConfig::new(138, keys);
+        if options.signer == "ethsigner" {
+            setup.dialect = publisher_doubles::signer::Dialect::EthSigner;
+        }
+        let signer = SignerDouble::start(setup).await?;
+        let mut feeds = Vec::new();
+        for ((id, pair, ..), account) in FEEDS.iter().zip(signer.addresses()) {
+            owner.anvil_set_balance(account, U256::from(10).pow(U256::from(20))).await?;
+            let (min, max) = (I256::try_from(1i64)?, I256::try_from(1_000_000_000_000_000i64)?);
+            let aggregator =
+                Aggregator::deploy(&owner, 8, (*id).to_owned(), min, max, owner_address, account).await?;
+            let proxy = AggregatorProxy::deploy(&owner, *aggregator.address(), owner_address).await?;
+            let (aggregator, proxy) = (*aggregator.address(), *proxy.address());
+            feeds.push(FeedHome { id, pair, aggregator, proxy, account });
+        }
+        let dir = tempfile::tempdir()?;
+        let telemetry_port = free_port()?;
+        let world =
+            Self { options, anvil, owner, owner_address, proxy, venues, signer, feeds, dir, telemetry_port };
+        std::fs::write(world.config(), world.toml())?;
+        Ok(world)
+    }
+
+    /// The configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("publisher.toml")
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> PathBuf {
+        self.dir.path().join("publisher.db")
+    }
+
+    /// Where the daemon serves metrics and health.
+    pub fn telemetry(&self) -> String {
+        format!("http://127.0.0.1:{}", self.telemetry_port)
+    }
+
+    /// The configuration.
+    pub fn toml(&self) -> String {
+        let mut toml = String::new();
+        let (finality, fees, kind) = (self.options.finality, self.options.fees, self.options.signer);
+        let _ = write!(
+            toml,
+            "[chain]\nid = 138\nrpc = [\"{}\"]\nblock_time = \"1s\"\nfinality = \"{finality}\"\nfees = \"{fees}\"\n\
+             [journal]\npath = \"{}\"\n[telemetry]\nlisten = \"127.0.0.1:{}\"\n",
+            self.proxy.url(),
+            self.journal().display(),
+            self.telemetry_port,
+        );
+        for venue in Venue::ALL.into_iter().filter(|v| *v != Venue::Custom) {
+            let url = self.venues.base_url(venue);
+            let _ = write!(toml, "[venue.{}]\nbase_url = \"{url}\"\nevery = \"250ms\"\n", venue.name());
+        }
+        for (index, feed) in self.feeds.iter().enumerate() {
+            let _ = write!(
+                toml,
+                "[signer.key{index}]\nkind = \"{kind}\"\nurl = \"{}\"\naddress = \"{}\"\n",
+                self.signer.url(),
+                feed.account
+            );
+        }
+        toml.push_str("[rate.\"USDT-USD\"]\nsources = [\"kraken:USDTUSD\", \"coinbase:USDT-USD\", \"bitstamp:usdtusd\"]\n");
+        toml.push_str(&format!("[defaults.policy]\n{}\n", self.options.policy));
+        for ((index, feed), (_, _, upper, lower)) in self.feeds.iter().enumerate().zip(FEEDS) {
+            let kraken = if upper == "BTC" { "XBT" } else { upper };
+            let sources = [
+                format!("\"coinbase:{upper}-USD\""),
+                format!("\"kraken:{kraken}USD\""),
+                format!("\"bitstamp:{lower}usd\""),
+                format!("\"binance:{upper}USDT * USDT-USD\""),
+                format!("\"okx:{upper}-USDT * USDT-USD\""),
+            ];
+            let sources = sources.get(..self.options.venues).unwrap_or(&sources).join(", ");
+            let _ = write!(
+                toml,
+                "[feed.\"{}\"]\ndecimals = 8\naggregator = \"{}\"\nproxy = \"{}\"\nsigner = \"key{index}\"\n\
+                 min = \"0.00000001\"\nmax = \"10000000\"\nsources = [{sources}]\n",
+                feed.id, feed.aggregator, feed.proxy
+            );
+        }
+        toml
+    }
+
+    /// The first feed.
+    pub fn feed(&self) -> &FeedHome {
+        &self.feeds[0]
+    }
+
+    /// Starts the daemon, with further environment variables.
+    pub fn daemon(&self, binary: &str, env: &[(&str, &str)]) -> Result<Daemon> {
+        Daemon::start(binary, &self.config(), self.dir.path(), env)
+    }
+
+    /// The aggregator of a feed, as its owner.
+    pub fn aggregator(&self, feed: &FeedHome) -> Aggregator::AggregatorInstance<DynProvider> {
+        Aggregator::new(feed.aggregator, self.owner.clone())
+    }
+
+    /// The latest round of a feed; 0 before the first.
+    pub async fn round(&self, feed: &FeedHome) -> Result<u64> {
+        Ok(self.aggregator(feed).latestRound().call().await?.to())
+    }
+
+    /// Waits until a feed has at least this round.
+    pub async fn wait_round(&self, feed: &FeedHome, round: u64, within: Duration) -> Result<()> {
+        self.wait(
+            within,
+            &format!("{} round {round}", feed.id),
+            async || Ok(self.round(feed).await? >= round),
+        )
+        .await
+    }
+
+    /// Waits until the latest answer of a feed is this one, in units of 10^-8.
+    pub async fn wait_answer(&self, feed: &FeedHome, answer: i64, within: Duration) -> Result<()> {
+        let answer = I256::try_from(answer)?;
+        self.wait(within, &format!("{} answer {answer}", feed.id), async || {
+            Ok(self.aggregator(feed).latestAnswer().call().await? == answer)
+        })
+        .await
+    }
+
+    /// Waits for something, or says what did not come.
+    pub async fn wait(
+        &self,
+        within: Duration,
+        what: &str,
+        mut is: impl AsyncFnMut() -> Result<bool>,
+    ) -> Result<()> {
+        let deadline = tokio::time::Instant::now() + within;
+        loop {
+            if is().await? {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() > deadline {
+                let log = std::fs::read_to_string(self.dir.path().join("daemon.log")).unwrap_or_default();
+                let tail: Vec<&str> = log.lines().rev().take(40).collect();
+                let tail: Vec<&str> = tail.into_iter().rev().collect();
+                anyhow::bail!("not within {within:?}: {what}\nthe daemon's last words:\n{}", tail.join("\n"));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The status code of a telemetry page, and its body.
+    pub async fn get(&self, page: &str) -> Result<(u16, String)> {
+        let answer = reqwest::get(format!("{}{page}", self.telemetry())).await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
+    /// Replaces the newest `depth` blocks; `txs` are put into the new ones, by index.
+    pub async fn reorg(&self, depth: u64, txs: &[(alloy::primitives::Bytes, u64)]) -> Result<()> {
+        let pairs: Vec<_> = txs.iter().map(|(raw, block)| serde_json::json!([raw, block])).collect();
+        let params = serde_json::json!([depth, pairs]);
+        self.owner.raw_request::<_, serde_json::Value>("anvil_reorg".into(), params).await?;
+        Ok(())
+    }
+
+    /// The newest block's height and hash.
+    pub async fn head(&self) -> Result<(u64, B256)> {
+        let block = self.owner.get_block_by_number(Default::default()).await?.context("no latest block")?;
+        Ok((block.header.number, block.header.hash))
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
