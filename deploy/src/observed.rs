@@ -96,6 +96,8 @@ pub struct ProxyState {
     pub owner: Address,
     /// The aggregator it reads now.
     pub aggregator: Address,
+    /// How many aggregators it has read, the present one included.
+    pub phase: u16,
     /// The aggregator that awaits confirmation.
     pub proposal: Option<Proposal>,
     /// The answer that consumers read now; `None` when the read is refused.

@@ -60,7 +60,14 @@ fn aggregator() -> AggregatorState {
 
 /// A proxy that reads `aggregator`.
 fn proxy(aggregator: Address) -> ProxyState {
-    ProxyState { decimals: 8, owner: DEPLOYER, aggregator, proposal: None, answer: Some(answer(1000)) }
+    ProxyState {
+        decimals: 8,
+        owner: DEPLOYER,
+        aggregator,
+        phase: 1,
+        proposal: None,
+        answer: Some(answer(1000)),
+    }
 }
 
 fn observed(aggregator: Site<AggregatorState>, proxy: Site<ProxyState>) -> Observed {

@@ -58,6 +58,7 @@ impl Chain {
                 decimals: first.decimals,
                 owner: made.owner_,
                 aggregator: made.first,
+                phase: 1,
                 proposal: None,
                 answer: None,
             };
@@ -106,6 +107,7 @@ impl Chain {
                     "AnswerTooFar or No data present"
                 );
                 state.aggregator = call.proposed;
+                state.phase += 1;
             }
             _ => panic!("not a step of a rollout"),
         }

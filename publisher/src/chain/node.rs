@@ -107,7 +107,7 @@ impl Node {
         }
     }
 
-    /// An account's mined nonce at the height of `at`, and what the node knows about these transactions.
+    /// An account's mined nonce at the very block `at`, and what the node knows about these transactions.
     ///
     /// A receipt that could not be read for whatever reason is [`ReceiptAnswer::Unknown`]; only an explicit null is
     /// [`ReceiptAnswer::Absent`]. The caller believes any of it only while `at` is canonical.
@@ -117,7 +117,7 @@ impl Node {
         hashes: &[B256],
         at: &BlockRef,
     ) -> Result<AccountView, ChainError> {
-        let mut questions = vec![("eth_getTransactionCount", json!([account, U64::from(at.number)]))];
+        let mut questions = vec![("eth_getTransactionCount", json!([account, by_hash(at)]))];
         questions.extend(hashes.iter().map(|hash| ("eth_getTransactionReceipt", json!([hash]))));
         let mut answers = self.wire.batch(&questions).await.into_iter();
         let nonce = answers.next().ok_or(ChainError::BadAnswer("no nonce"))??;
@@ -146,11 +146,21 @@ impl Node {
     pub async fn call(&self, to: Address, data: &Data) -> Result<Data, ChainError> {
         self.wire.get("eth_call", call_params(to, data, &json!("latest"))).await
     }
+
+    /// Runs init code at the latest block, which creates nothing; what it returns would be the code.
+    pub async fn call_creation(&self, init_code: &Data) -> Result<Data, ChainError> {
+        self.wire.get("eth_call", json!([{ "data": init_code }, "latest"])).await
+    }
 }
 
 pub(super) fn call_params(to: Address, data: &Data, block: &Value) -> Value {
     // Some clients know only one of the two names of the calldata; all of them know `data`.
     json!([{ "to": to, "data": data }, block])
+}
+
+/// One very block (EIP-1898): at a height, a reorg could put another one between question and answer.
+pub(super) fn by_hash(at: &BlockRef) -> Value {
+    json!({ "blockHash": at.hash })
 }
 
 fn by_number(number: u64) -> Value {
