@@ -55,18 +55,7 @@ impl JsonRpc {
         // The calldata may come back twice, as bytes and as a field, in two characters a byte.
         let limit = BODY_LIMIT.saturating_add(fields.input().len().saturating_mul(4));
         let result = self.call("eth_signTransaction", json!([request(fields, from)]), limit).await?;
-        let raw = match &result {
-            Value::String(raw) => Some(raw.as_str()),
-            Value::Object(object) => object.get("raw").and_then(Value::as_str),
-            _ => None,
-        };
-        let signed = raw
-            .and_then(|raw| hex::decode(raw).ok())
-            .and_then(|raw| TxEnvelope::decode_2718_exact(&raw).ok())
-            .ok_or_else(|| {
-                SignError::new(SignFault::BadAnswer, "its answer is no signed transaction".into())
-            })?;
-        Ok(Offered { signature: *signed.signature(), within: Some(Box::new(signed)) })
+        offered(&result)
     }
 
     /// The addresses it signs for.
@@ -99,6 +88,20 @@ impl JsonRpc {
             )),
         }
     }
+}
+
+/// The signature of a raw transaction, bare or as `raw` of an object.
+pub(super) fn offered(result: &Value) -> Result<Offered, SignError> {
+    let raw = match result {
+        Value::String(raw) => Some(raw.as_str()),
+        Value::Object(object) => object.get("raw").and_then(Value::as_str),
+        _ => None,
+    };
+    let signed = raw
+        .and_then(|raw| hex::decode(raw).ok())
+        .and_then(|raw| TxEnvelope::decode_2718_exact(&raw).ok())
+        .ok_or_else(|| SignError::new(SignFault::BadAnswer, "its answer is no signed transaction".into()))?;
+    Ok(Offered { signature: *signed.signature(), within: Some(Box::new(signed)) })
 }
 
 /// The transaction as the dialects want it.
