@@ -115,7 +115,9 @@ impl Book {
 
     /// Takes an observation; returns the feeds and rates that read its market.
     ///
-    /// An older quote never replaces a newer one. A fault keeps the last quote, which then ages out.
+    /// An older quote never replaces a newer one, unless the newer one turns out to come from the future: a venue's
+    /// lapse, or our own clock's, would lock the market until that future arrives. A fault keeps the last quote,
+    /// which then ages out.
     pub fn observe(&mut self, observation: Observation) -> impl Iterator<Item = &FeedId> {
         let id = match &observation {
             Observation::Quote(quote) => quote.market.clone(),
@@ -125,7 +127,9 @@ impl Book {
             match observation {
                 Observation::Quote(quote) => {
                     market.fault = None;
-                    if market.quote.as_ref().is_none_or(|old| quote.as_of >= old.as_of) {
+                    let newest = quote.received + FUTURE_TOLERANCE;
+                    if market.quote.as_ref().is_none_or(|old| quote.as_of >= old.as_of || old.as_of > newest)
+                    {
                         market.quote = Some(quote);
                     }
                 }
@@ -180,6 +184,9 @@ impl Book {
                 self.evaluate(rate, now).value.map_err(|_| LeftOut::NoRate)?;
             price = price.times(factor).filter(|p| *p > Price::ZERO).ok_or(LeftOut::BadValue)?;
             as_of = as_of.min(rate_as_of);
+        }
+        if now.since(as_of) > max_age {
+            return Err(LeftOut::Stale); // A rate may be older than this value may be.
         }
         Ok(Sample { price, as_of })
     }
@@ -255,6 +262,31 @@ mod tests {
         book.observe(Observation::Missing { market, fault: SourceFault::Timeout }).for_each(drop);
         assert_eq!(why(&book, 101), None, "one failed poll does not take the vote away");
         assert_eq!(why(&book, 131), Some(LeftOut::Failing(SourceFault::Timeout)));
+    }
+
+    #[test]
+    fn a_quote_from_the_future_does_not_lock_its_market() {
+        let mut book = book(&[("F", pricing(&[("v", &[])], 1))]).unwrap();
+        let f = FeedId::new("F");
+        let price = |book: &Book, s| book.evaluate(&f, Wall::from_s(s)).value.map(|e| e.price.to_string());
+        // A venue's timestamp in milliseconds read as seconds, or a clock that was set back by an hour.
+        book.observe(quote("v", "5", 4_000)).for_each(drop);
+        assert!(price(&book, 401).is_err());
+        book.observe(quote("v", "6", 400)).for_each(drop);
+        assert_eq!(price(&book, 401), Ok("6".to_owned()));
+        book.observe(quote("v", "7", 398)).for_each(drop);
+        assert_eq!(price(&book, 401), Ok("6".to_owned()), "a little disorder is no lapse");
+    }
+
+    #[test]
+    fn a_slow_rate_cannot_make_a_value_older_than_the_value_may_be() {
+        let mut slow = pricing(&[("kraken", &[])], 1);
+        slow.max_age = Span::from_s(300);
+        let mut book = book(&[("BTC", pricing(&[("binance", &["USDT"])], 1)), ("USDT", slow)]).unwrap();
+        book.observe(quote("kraken", "0.985", 10)).for_each(drop);
+        book.observe(quote("binance", "67000", 50)).for_each(drop);
+        let verdicts = book.evaluate(&FeedId::new("BTC"), Wall::from_s(50)).verdicts;
+        assert_eq!(verdicts, [(None, Some(LeftOut::Stale))]);
     }
 
     #[test]

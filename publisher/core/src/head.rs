@@ -4,11 +4,13 @@
 //! are all found at the next poll. Inclusion is judged by [`HeadWindow::standing`], never by height. The window
 //! fetches nothing; when a branch does not link it says which block is missing.
 
-use crate::tx::BlockRef;
+use crate::time::{Mono, Span};
+use crate::tx::{BlockRef, Receipt};
 use alloy_primitives::B256;
 use std::collections::VecDeque;
 
-/// A node may repeat an older head this many times before it counts as a rollback and not as a lagging node.
+/// An older head of our own chain counts as a rollback, and not as a lagging node, once it was polled this many times
+/// in a row and for as long as that many blocks take: a node that lags and lives moves on meanwhile.
 pub const ROLLBACK_POLLS: u32 = 3;
 
 /// When a block counts as final.
@@ -67,17 +69,35 @@ pub enum Standing {
 pub struct HeadWindow {
     blocks: VecDeque<BlockRef>,
     capacity: usize,
-    older: Option<(B256, u32)>,
+    /// Blocks that have to be known before a node's word on an older one is taken.
+    reach: usize,
+    patience: Span,
+    older: Option<Older>,
+}
+
+/// An older head of our own chain, repeated.
+#[derive(Clone, Copy, Debug)]
+struct Older {
+    hash: B256,
+    polls: u32,
+    since: Mono,
 }
 
 impl HeadWindow {
     /// A window of `capacity` blocks; at least twice the depth of finality, and never under 128.
-    pub fn new(finality: Finality) -> Self {
+    pub fn new(finality: Finality, block_time: Span) -> Self {
         let depth = match finality {
             Finality::Depth(depth) => usize::try_from(depth).unwrap_or(usize::MAX / 2),
             Finality::Instant | Finality::Tag => 0,
         };
-        Self { blocks: VecDeque::new(), capacity: depth.saturating_mul(2).clamp(128, 4096), older: None }
+        let capacity = depth.saturating_mul(2).clamp(128, 4096);
+        let reach = match finality {
+            Finality::Instant => 1,
+            Finality::Depth(_) => depth.saturating_add(1).min(capacity),
+            Finality::Tag => capacity,
+        };
+        let patience = block_time.times(u64::from(ROLLBACK_POLLS));
+        Self { blocks: VecDeque::new(), capacity, reach, patience, older: None }
     }
 
     /// The newest block.
@@ -107,14 +127,37 @@ impl HeadWindow {
         }
     }
 
-    /// Takes a branch: ascending, hash-linked, its last block the polled head. An unlinked branch is ignored.
-    pub fn apply(&mut self, branch: &[BlockRef]) -> Change {
-        let linked = branch.windows(2).all(|pair| match pair {
-            [parent, child] => {
-                child.parent == parent.hash && parent.number.checked_add(1) == Some(child.number)
-            }
-            _ => true,
-        });
+    /// Whether a receipt's block is canonical. Of a block older than the window only the node's word remains, and
+    /// that is taken once the window holds every block that may still be replaced.
+    pub fn believes(&self, receipt: &Receipt) -> bool {
+        match self.standing(receipt.block_number, receipt.block_hash) {
+            Standing::Canonical => true,
+            Standing::Below => self.missing().is_none(),
+            Standing::Orphaned | Standing::Ahead => false,
+        }
+    }
+
+    /// The block below the window and how many are wanted up to it, if the window is not deep enough yet.
+    pub fn missing(&self) -> Option<(u64, B256, u64)> {
+        let first = self.blocks.front()?;
+        let wanted = self.reach.checked_sub(self.blocks.len()).filter(|wanted| *wanted > 0)?;
+        let below = first.number.checked_sub(1)?;
+        Some((below, first.parent, u64::try_from(wanted).ok()?.min(first.number)))
+    }
+
+    /// Takes older blocks: ascending, hash-linked, their last one the parent of the window's first.
+    pub fn deepen(&mut self, older: &[BlockRef]) {
+        let joined =
+            older.last().zip(self.blocks.front()).is_some_and(|(parent, child)| links(parent, child));
+        if joined && is_linked(older) {
+            older.iter().rev().for_each(|block| self.blocks.push_front(*block));
+            self.trim();
+        }
+    }
+
+    /// Takes a branch: ascending, hash-linked, its last block the head polled at `at`. An unlinked branch is ignored.
+    pub fn apply(&mut self, branch: &[BlockRef], at: Mono) -> Change {
+        let linked = is_linked(branch);
         let (Some(&lowest), Some(&head)) = (branch.first(), branch.last()) else { return Change::Same };
         if !linked {
             return Change::Same;
@@ -124,7 +167,7 @@ impl HeadWindow {
             return Change::Extended;
         };
         if self.standing(head.number, head.hash) == Standing::Canonical {
-            return self.older_head(head, tip);
+            return self.older_head(head, tip, at);
         }
         self.older = None;
         let joint = branch.iter().rposition(|b| {
@@ -149,17 +192,19 @@ impl HeadWindow {
     }
 
     /// A head we already know: ours, or an older one of our chain.
-    fn older_head(&mut self, head: BlockRef, tip: BlockRef) -> Change {
+    fn older_head(&mut self, head: BlockRef, tip: BlockRef, at: Mono) -> Change {
         if head.number == tip.number {
             self.older = None;
             return Change::Same;
         }
-        let seen = match self.older {
-            Some((hash, seen)) if hash == head.hash => seen + 1,
-            _ => 1,
-        };
-        self.older = Some((head.hash, seen));
-        if seen < ROLLBACK_POLLS {
+        let mut older = self.older.filter(|older| older.hash == head.hash).unwrap_or(Older {
+            hash: head.hash,
+            polls: 0,
+            since: at,
+        });
+        older.polls += 1;
+        if older.polls < ROLLBACK_POLLS || at.since(older.since) < self.patience {
+            self.older = Some(older);
             return Change::Lagging;
         }
         self.older = None;
@@ -205,6 +250,18 @@ impl HeadWindow {
     }
 }
 
+/// Whether `child` follows `parent`.
+fn links(parent: &BlockRef, child: &BlockRef) -> bool {
+    child.parent == parent.hash && parent.number.checked_add(1) == Some(child.number)
+}
+
+fn is_linked(branch: &[BlockRef]) -> bool {
+    branch.windows(2).all(|pair| match pair {
+        [parent, child] => links(parent, child),
+        _ => true,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,52 +288,103 @@ mod tests {
     }
 
     fn window(to: u64) -> HeadWindow {
-        let mut window = HeadWindow::new(Finality::Depth(12));
-        assert_eq!(window.apply(&branch(0, 99, 1, to)), Change::Extended);
+        let mut window = HeadWindow::new(Finality::Depth(12), Span::from_s(2));
+        assert_eq!(window.apply(&branch(0, 99, 1, to), Mono::default()), Change::Extended);
         window
     }
 
     #[test]
     fn growth_siblings_and_deeper_forks() {
         let mut w = window(10);
-        assert_eq!(w.apply(&branch(0, 99, 10, 10)), Change::Same);
-        assert_eq!(w.apply(&branch(0, 99, 11, 11)), Change::Extended);
-        assert_eq!(w.apply(&branch(1, 10, 11, 11)), Change::Reorged { ancestor: 10, depth: 1 });
+        assert_eq!(w.apply(&branch(0, 99, 10, 10), Mono::default()), Change::Same);
+        assert_eq!(w.apply(&branch(0, 99, 11, 11), Mono::default()), Change::Extended);
+        assert_eq!(
+            w.apply(&branch(1, 10, 11, 11), Mono::default()),
+            Change::Reorged { ancestor: 10, depth: 1 }
+        );
         assert_eq!(w.standing(11, hash(0, 11)), Standing::Orphaned);
         assert_eq!(w.standing(11, hash(1, 11)), Standing::Canonical);
         assert_eq!(w.standing(12, hash(1, 12)), Standing::Ahead);
         // A lower head of another fork is a reorg, not a lag.
-        assert_eq!(w.apply(&branch(2, 5, 6, 7)), Change::Reorged { ancestor: 5, depth: 6 });
+        assert_eq!(w.apply(&branch(2, 5, 6, 7), Mono::default()), Change::Reorged { ancestor: 5, depth: 6 });
         assert_eq!(w.tip().unwrap().number, 7);
     }
 
     #[test]
     fn a_gap_names_the_missing_block_and_the_whole_branch_links_later() {
         let mut w = window(10);
-        assert_eq!(w.apply(&branch(0, 99, 13, 13)), Change::Unlinked { number: 12, hash: hash(0, 12) });
-        assert_eq!(w.apply(&branch(0, 99, 11, 13)), Change::Extended);
-        assert_eq!(w.apply(&branch(1, 8, 12, 14)), Change::Unlinked { number: 11, hash: hash(1, 11) });
-        assert_eq!(w.apply(&branch(1, 8, 5, 14)), Change::Reorged { ancestor: 8, depth: 5 });
+        assert_eq!(
+            w.apply(&branch(0, 99, 13, 13), Mono::default()),
+            Change::Unlinked { number: 12, hash: hash(0, 12) }
+        );
+        assert_eq!(w.apply(&branch(0, 99, 11, 13), Mono::default()), Change::Extended);
+        assert_eq!(
+            w.apply(&branch(1, 8, 12, 14), Mono::default()),
+            Change::Unlinked { number: 11, hash: hash(1, 11) }
+        );
+        assert_eq!(w.apply(&branch(1, 8, 5, 14), Mono::default()), Change::Reorged { ancestor: 8, depth: 5 });
     }
 
     #[test]
-    fn a_repeated_older_head_is_a_rollback_a_single_one_is_a_lagging_node() {
+    fn a_repeated_older_head_is_a_rollback_a_lagging_node_moves_on() {
         let mut w = window(10);
         let old = branch(0, 99, 7, 7);
-        assert_eq!(w.apply(&old), Change::Lagging);
-        assert_eq!(w.apply(&branch(0, 99, 10, 10)), Change::Same);
-        assert_eq!(w.apply(&old), Change::Lagging);
-        assert_eq!(w.apply(&old), Change::Lagging);
-        assert_eq!(w.apply(&old), Change::Reorged { ancestor: 7, depth: 3 });
+        let mut poll = |blocks: &[BlockRef], s: u64| w.apply(blocks, Mono::from_ms(s * 1000));
+        assert_eq!(poll(&old, 0), Change::Lagging);
+        assert_eq!(poll(&branch(0, 99, 10, 10), 1), Change::Same);
+        for s in 2..8 {
+            assert_eq!(poll(&old, s), Change::Lagging, "polled often, but within three block times");
+        }
+        assert_eq!(poll(&branch(0, 99, 8, 8), 8), Change::Lagging, "it lives");
+        assert_eq!(poll(&old, 20), Change::Lagging);
+        assert_eq!(poll(&old, 30), Change::Lagging, "long, but polled twice only");
+        assert_eq!(poll(&old, 31), Change::Reorged { ancestor: 7, depth: 3 });
+    }
+
+    #[test]
+    fn a_young_window_asks_for_what_may_still_be_replaced_and_believes_nothing_below_until_then() {
+        let receipt = |number| Receipt {
+            hash: B256::ZERO,
+            block_number: number,
+            block_hash: hash(0, number),
+            success: true,
+            gas_used: 0,
+            gas_price_wei: 0,
+        };
+        let mut w = HeadWindow::new(Finality::Depth(12), Span::from_s(2));
+        assert_eq!(w.missing(), None, "nothing is known to ask from");
+        w.apply(&branch(0, 99, 50, 50), Mono::default());
+        assert_eq!(w.missing(), Some((49, hash(0, 49), 12)));
+        assert!(!w.believes(&receipt(49)));
+        w.deepen(&branch(1, 0, 38, 49));
+        assert_eq!(w.missing(), Some((49, hash(0, 49), 12)), "another fork's blocks do not join");
+        w.deepen(&branch(0, 99, 45, 49));
+        assert_eq!(w.missing(), Some((44, hash(0, 44), 7)));
+        assert!(w.believes(&receipt(45)) && !w.believes(&receipt(44)));
+        w.deepen(&branch(0, 99, 38, 44));
+        assert_eq!(w.missing(), None);
+        assert!(w.believes(&receipt(3)), "older than anything that may be replaced");
+        assert_eq!(
+            w.apply(&branch(1, 49, 50, 51), Mono::default()),
+            Change::Reorged { ancestor: 49, depth: 1 }
+        );
+        let mut short = HeadWindow::new(Finality::Depth(12), Span::from_s(2));
+        short.apply(&branch(0, 99, 2, 2), Mono::default());
+        assert_eq!(short.missing(), Some((1, hash(0, 1), 2)));
+        short.deepen(&branch(0, 99, 0, 1));
+        assert_eq!(short.missing(), None, "a chain has no blocks below its genesis");
+        let mut instant = HeadWindow::new(Finality::Instant, Span::from_s(2));
+        instant.apply(&branch(0, 99, 9, 9), Mono::default());
+        assert_eq!(instant.missing(), None);
     }
 
     #[test]
     fn deeper_than_the_window_is_its_own_outcome() {
-        let mut w = HeadWindow::new(Finality::Depth(12));
-        w.apply(&branch(0, 999, 500, 600));
-        assert_eq!(w.apply(&branch(1, 400, 490, 601)), Change::Lost);
+        let mut w = HeadWindow::new(Finality::Depth(12), Span::from_s(2));
+        w.apply(&branch(0, 999, 500, 600), Mono::default());
+        assert_eq!(w.apply(&branch(1, 400, 490, 601), Mono::default()), Change::Lost);
         assert_eq!(w.tip().unwrap().hash, hash(1, 601));
-        assert_eq!(w.apply(&branch(1, 400, 5000, 5000)), Change::Lost);
+        assert_eq!(w.apply(&branch(1, 400, 5000, 5000), Mono::default()), Change::Lost);
     }
 
     #[test]
@@ -284,7 +392,7 @@ mod tests {
         let mut w = window(10);
         let mut holed = branch(0, 99, 11, 13);
         holed.remove(1);
-        assert_eq!(w.apply(&holed), Change::Same);
+        assert_eq!(w.apply(&holed, Mono::default()), Change::Same);
         assert_eq!(w.tip().unwrap().number, 10);
     }
 
@@ -320,7 +428,7 @@ mod tests {
                     run.push(BlockRef { number, hash: own, parent: below, time: Wall::default() });
                     below = own;
                 }
-                w.apply(&run);
+                w.apply(&run, Mono::default());
                 let blocks: Vec<_> = w.blocks.iter().collect();
                 for pair in blocks.windows(2) {
                     prop_assert_eq!(pair[1].parent, pair[0].hash);

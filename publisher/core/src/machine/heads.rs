@@ -11,31 +11,49 @@ use alloy_primitives::B256;
 
 /// Ancestors are asked for in runs of this many.
 const ANCESTORS: u64 = 32;
+/// And never for more than this many at once.
+const ANCESTORS_MAX: u64 = 128;
 /// A head that does not move for this many block times has stalled.
 const STALL_BLOCKS: u64 = 5;
 
 impl Machine {
     /// A branch whose last block is the polled head.
     pub(super) fn polled(&mut self, branch: &[BlockRef], now: Now, out: &mut Vec<Effect>) {
-        match self.window.apply(branch) {
+        // If the window is lost, nothing else remembers that a final block was another one.
+        let replaced = branch.iter().find_map(|block| {
+            let ours = self.window.at(block.number).filter(|ours| ours.hash != block.hash)?;
+            let is_final = self.highest_final.is_some_and(|height| block.number <= height);
+            is_final.then_some((block.number, ours.hash, block.hash))
+        });
+        let change = self.window.apply(branch, now.mono);
+        let tip = self.window.tip().copied();
+        if matches!(change, Change::Extended | Change::Reorged { .. } | Change::Lost) {
+            // What is being asked for is no longer needed, unless it deepens the window.
+            self.fetching.take_if(|f| !f.what.is_empty());
+        }
+        match (change, tip) {
+            (Change::Extended, Some(tip)) => self.clock.extended(tip.time, now.mono),
+            (Change::Reorged { .. } | Change::Lost, Some(tip)) => self.clock.replaced(tip.time, now.mono),
+            _ => {}
+        }
+        match change {
             Change::Same | Change::Lagging => {}
-            Change::Extended => {
-                self.branch.clear();
-                self.head_moved(now, out);
-            }
+            Change::Extended => self.head_moved(now, out),
             Change::Reorged { ancestor, depth } => {
-                self.branch.clear();
                 self.reorged(ancestor, depth, now, out);
                 self.head_moved(now, out);
             }
             Change::Unlinked { number, hash } => self.fetch_ancestors(branch, number, hash, now, out),
             Change::Lost => {
-                self.branch.clear();
-                let tip = self.window.tip().map_or(0, |b| b.number);
+                let tip = tip.map_or(0, |b| b.number);
                 out.push(Effect::Report(Event::WindowLost { tip }));
+                if let Some((number, expected, found)) = replaced {
+                    self.finality_violated(number, expected, found, now, out);
+                }
                 // Nothing we believed about blocks holds any more; the journal's last final block tells whether
                 // finality held.
                 self.anchored = self.anchor.is_none();
+                self.highest_final = None;
                 self.forget_above(0, now, out);
                 self.head_moved(now, out);
             }
@@ -50,15 +68,24 @@ impl Machine {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        if self.fetching.as_ref().is_some_and(|f| now.mono < f.deadline) {
+        if self.fetching.as_ref().is_some_and(|f| now.mono < f.deadline && !f.what.is_empty()) {
             return;
         }
         let gap = number.saturating_sub(self.window.tip().map_or(0, |t| t.number));
-        let count = gap.clamp(ANCESTORS, ANCESTORS * 4).min(number.saturating_add(1));
-        let asked = self.ask(now, ());
+        let count = gap.clamp(ANCESTORS, ANCESTORS_MAX).min(number.saturating_add(1));
+        let asked = self.ask(now, branch.to_vec());
         out.push(Effect::FetchAncestors { ticket: asked.ticket, number, hash, count });
         self.fetching = Some(asked);
-        self.branch = branch.to_vec();
+    }
+
+    /// Asks for older blocks until the window holds all that may still be replaced.
+    fn deepen(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let asking = self.fetching.as_ref().is_some_and(|f| now.mono < f.deadline);
+        let (Some((number, hash, count)), false) = (self.window.missing(), asking) else { return };
+        let asked = self.ask(now, Vec::new());
+        let count = count.min(ANCESTORS_MAX);
+        out.push(Effect::FetchAncestors { ticket: asked.ticket, number, hash, count });
+        self.fetching = Some(asked);
     }
 
     /// Missing ancestors arrived: link the whole branch, or ask for more.
@@ -69,14 +96,14 @@ impl Machine {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        if self.fetching.as_ref().is_none_or(|f| f.ticket != ticket) {
-            return;
-        }
-        self.fetching = None;
-        let branch = std::mem::take(&mut self.branch);
-        if let Some(mut whole) = blocks.filter(|b| !b.is_empty()) {
-            whole.extend(branch);
-            self.polled(&whole, now, out);
+        let Some(asked) = self.fetching.take_if(|f| f.ticket == ticket) else { return };
+        let Some(mut blocks) = blocks.filter(|b| !b.is_empty()) else { return };
+        if asked.what.is_empty() {
+            self.window.deepen(&blocks);
+            self.deepen(now, out);
+        } else {
+            blocks.extend(asked.what);
+            self.polled(&blocks, now, out);
         }
     }
 
@@ -109,10 +136,10 @@ impl Machine {
                 number > ancestor || window.standing(number, hash) == Standing::Orphaned
             });
             if gone {
-                feed.known = None;
-                feed.reading = None;
+                feed.forget_round();
             }
         }
+        self.follow();
     }
 
     fn finality_violated(
@@ -144,10 +171,9 @@ impl Machine {
         for outbox in self.outboxes.values_mut() {
             outbox.new_head();
         }
+        self.deepen(now, out);
         self.finalise(now, out);
-        for id in self.feeds.keys().cloned().collect::<Vec<_>>() {
-            self.consider(&id, now, out);
-        }
+        self.consider_all(now, out);
     }
 
     /// Closes what has become final, unless finality itself is in doubt.
@@ -165,7 +191,7 @@ impl Machine {
                 if self.anchor.is_none_or(|(number, _)| receipt.block_number > number) {
                     self.anchor = Some((receipt.block_number, receipt.block_hash));
                 }
-                self.closed(account, &intent, receipt, outcome, now, out);
+                self.closed(account, &intent, Some(receipt), outcome, now, out);
             }
         }
     }

@@ -1,28 +1,35 @@
 //! The machine: every input goes through [`Machine::step`], which answers with the effects to perform.
 //!
 //! It owns the feeds, the accounts' outboxes and the head window of one chain, and nothing else exists that decides.
-//! `heads` says what a new head means, `rounds` decides what to publish, `accounts` moves transactions along. The
-//! machine trusts no answer to arrive: every question has a deadline and is asked again.
+//! `heads` says what a new head means, `rounds` decides what to publish, `accounts` asks for signatures, `landing`
+//! tells what the chain shows of transactions, `steps` carries out a rollout. The machine trusts no answer to arrive:
+//! every question has a deadline and is asked again.
 
 mod accounts;
+mod clock;
+mod feed;
 mod heads;
+mod landing;
 mod rounds;
+mod steps;
 
-use crate::aggregate::LeftOut;
 use crate::book::{Book, BookError, Pricing};
-use crate::event::{Event, Latency};
+use crate::event::Event;
 use crate::fees::FeePolicy;
 use crate::head::{Finality, HeadWindow};
 use crate::io::{Effect, Input, Operator, Ticket};
 use crate::outbox::{Outbox, Timing};
-use crate::policy::{Hold, Known, Memory, Policy, Trigger};
+use crate::policy::{Hold, Known, Policy};
 use crate::price::Answer;
 use crate::quote::FeedId;
 use crate::record::{Record, Recovered, Scope};
 use crate::time::{Mono, Now, Span, Wall};
 use crate::tx::{BlockRef, FeeHint, Work};
 use alloy_primitives::{Address, B256};
-use std::collections::BTreeMap;
+use clock::ChainClock;
+use feed::{Asked, Feed, Flight};
+use std::collections::{BTreeMap, VecDeque};
+use steps::Queued;
 
 /// What the machine is told about one feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,62 +85,6 @@ pub struct Spec {
     pub acknowledge_halts: bool,
 }
 
-/// A question about a feed that is being asked.
-#[derive(Clone, Debug)]
-struct Asked<T> {
-    ticket: Ticket,
-    deadline: Mono,
-    what: T,
-}
-
-/// An answer that has been decided and is being checked against the contract.
-#[derive(Clone, Debug)]
-struct Decided {
-    round: u64,
-    answer: Answer,
-    observed_at: Wall,
-    trigger: Trigger,
-    at: Mono,
-}
-
-/// What is remembered about a feed's round on its way, for reports.
-#[derive(Clone, Debug)]
-struct Flight {
-    nonce: u64,
-    trigger: Option<Trigger>,
-    answer: Option<(Answer, Wall)>,
-    gas_limit: u64,
-    decided: Mono,
-    planned: Mono,
-    signed: Mono,
-    sent: Mono,
-    taken_check: Option<u64>,
-    latency: Latency,
-}
-
-/// One feed's state.
-#[derive(Clone, Debug)]
-struct Feed {
-    spec: FeedSpec,
-    memory: Memory,
-    /// The latest round on the canonical chain, and the block that showed it.
-    known: Option<(Known, u64, B256)>,
-    paused: bool,
-    authorised: bool,
-    reading: Option<Asked<()>>,
-    read_at: Mono,
-    preflight: Option<Asked<Decided>>,
-    refused_until: Option<Mono>,
-    refusals: u32,
-    flight: Option<Flight>,
-    reverts: u32,
-    hold: Option<Hold>,
-    hold_reported: Option<Hold>,
-    blocked_reported: bool,
-    verdicts: Vec<Option<LeftOut>>,
-    last_value: Option<(Answer, usize)>,
-}
-
 /// A read-only look at one feed, for status pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedView {
@@ -163,17 +114,16 @@ pub struct Machine {
     hint: FeeHint,
     tagged: Option<(u64, B256)>,
     highest_final: Option<u64>,
-    branch: Vec<BlockRef>,
-    fetching: Option<Asked<()>>,
+    /// Ancestors that are being asked for, and the branch they are to be linked to; none: the window is deepened.
+    fetching: Option<Asked<Vec<BlockRef>>>,
     anchor: Option<(u64, B256)>,
     anchoring: Option<Asked<(u64, B256)>>,
     anchored: bool,
+    clock: ChainClock,
     outboxes: BTreeMap<Address, Outbox>,
-    /// Gas limits of steps on their way.
-    steps: BTreeMap<(Address, u64), u64>,
-    /// What is remembered about rounds that landed and are not final, for reports.
-    landed: BTreeMap<(Address, u64), (Option<Trigger>, Latency)>,
-    queue: Vec<(Address, Work)>,
+    /// What is remembered about every open transaction.
+    flights: BTreeMap<(Address, u64), Flight>,
+    queue: VecDeque<Queued>,
     step_checks: BTreeMap<Ticket, (Address, Work, Mono)>,
     halted: Option<String>,
     halted_feeds: BTreeMap<FeedId, String>,
@@ -193,31 +143,34 @@ impl Machine {
         values.extend(spec.feeds.iter().map(|(id, feed)| (id.clone(), feed.pricing.clone())));
         let book = Book::new(values)?;
         let mut outboxes = BTreeMap::new();
-        let accounts = spec.feeds.values().map(|f| f.account).chain(spec.accounts);
-        for account in accounts.chain(recovered.accounts.iter().map(|a| a.account)) {
-            outboxes.entry(account).or_insert_with(|| {
-                let old = recovered.accounts.iter().find(|a| a.account == account);
-                Outbox::new(account, old, spec.chain.timing, spec.chain.in_flight_max)
-            });
+        let outbox = |account: Address| {
+            let old = recovered.accounts.iter().find(|a| a.account == account);
+            Outbox::new(account, old, spec.chain.timing, spec.chain.in_flight_max)
+        };
+        for account in spec.feeds.values().map(|f| f.account).chain(spec.accounts.iter().copied()) {
+            outboxes.entry(account).or_insert_with(|| outbox(account));
+        }
+        // An account that left the configuration has no signer any more, but what it signed may still land.
+        for account in recovered.accounts.iter().filter(|a| !a.open.is_empty()).map(|a| a.account) {
+            outboxes.entry(account).or_insert_with(|| outbox(account).retired());
         }
         let feeds = spec.feeds.into_iter().map(|(id, spec)| (id, Feed::new(spec, now))).collect();
         let mut machine = Self {
-            window: HeadWindow::new(spec.chain.finality),
+            window: HeadWindow::new(spec.chain.finality, spec.chain.block_time),
             chain: spec.chain,
             book,
             feeds,
             hint: FeeHint::default(),
             tagged: None,
             highest_final: None,
-            branch: Vec::new(),
             fetching: None,
             anchor: recovered.anchor,
             anchoring: None,
             anchored: recovered.anchor.is_none(),
+            clock: ChainClock::default(),
             outboxes,
-            steps: BTreeMap::new(),
-            landed: BTreeMap::new(),
-            queue: Vec::new(),
+            flights: BTreeMap::new(),
+            queue: VecDeque::new(),
             step_checks: BTreeMap::new(),
             halted: None,
             halted_feeds: BTreeMap::new(),
@@ -238,9 +191,7 @@ impl Machine {
     fn adopt_halts(&mut self, halts: &[(Scope, String)], acknowledge: bool, now: Now) {
         for (scope, reason) in halts {
             if acknowledge {
-                self.greeting
-                    .push(Effect::Persist(vec![Record::Resumed { scope: scope.clone(), at: now.wall }]));
-                self.greeting.push(Effect::Report(Event::Resumed { scope: scope.clone() }));
+                self.resume(scope, now);
                 continue;
             }
             match scope {
@@ -257,23 +208,39 @@ impl Machine {
             let event = Event::Halted { scope: scope.clone(), reason: reason.clone() };
             self.greeting.push(Effect::Report(event));
         }
-        if acknowledge {
-            self.outboxes.values_mut().for_each(Outbox::acknowledge);
-            // The old anchor may be what the halt was about.
-            self.anchored = true;
-        }
     }
 
-    /// Rounds that the journal left open are on their way.
-    fn adopt_flights(&mut self) {
-        for outbox in self.outboxes.values() {
-            for intent in outbox.open() {
-                let Work::Round { feed, .. } = &intent.work else { continue };
-                if let Some(feed) = self.feeds.get_mut(feed) {
-                    feed.flight = Some(Flight::adopted(intent.nonce, feed.spec.gas_floor));
+    /// An operator has looked at a halt: what it was about is forgiven, once.
+    fn resume(&mut self, scope: &Scope, now: Now) {
+        match scope {
+            Scope::Chain => {
+                // The old anchor may be what the halt was about.
+                self.anchor = None;
+                self.anchored = true;
+            }
+            Scope::Account(account) => {
+                if let Some(outbox) = self.outboxes.get_mut(account) {
+                    outbox.acknowledge();
                 }
             }
+            Scope::Feed(_) => {}
         }
+        self.greeting.push(Effect::Persist(vec![Record::Resumed { scope: scope.clone(), at: now.wall }]));
+        self.greeting.push(Effect::Report(Event::Resumed { scope: scope.clone() }));
+    }
+
+    /// What the journal left open is on its way.
+    fn adopt_flights(&mut self) {
+        for (account, outbox) in &self.outboxes {
+            for intent in outbox.open() {
+                let gas_limit = match &intent.work {
+                    Work::Round { feed, .. } => self.feeds.get(feed).map_or(0, |f| f.spec.gas_floor),
+                    Work::Step { .. } => steps::GAS_UNKNOWN,
+                };
+                self.flights.insert((*account, intent.nonce), Flight::adopted(gas_limit));
+            }
+        }
+        self.follow();
     }
 
     /// Takes one input; returns what to do, in order.
@@ -288,7 +255,7 @@ impl Machine {
                 }
                 touched.sort_unstable();
                 touched.dedup();
-                for feed in touched {
+                for feed in self.in_turn(touched) {
                     self.consider(&feed, now, &mut out);
                 }
             }
@@ -317,7 +284,7 @@ impl Machine {
             }
             Input::Operator(Operator::Drain) => self.draining = true,
             Input::Operator(Operator::Execute { account, name, to, data }) => {
-                self.queue.push((account, Work::Step { name, to, data }));
+                self.enqueue(account, Work::Step { name, to, data }, now, &mut out);
             }
         }
         if now.mono >= self.scan_at {
@@ -342,9 +309,7 @@ impl Machine {
     /// What time alone can change.
     fn scan(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.watch_heads(now, out);
-        for id in self.feeds.keys().cloned().collect::<Vec<_>>() {
-            self.consider(&id, now, out);
-        }
+        self.consider_all(now, out);
         if !self.recovered && self.anchored && self.outboxes.values().all(Outbox::is_synced) {
             self.recovered = true;
             let open = self.outboxes.values().map(|o| o.open().count()).sum();
@@ -361,9 +326,11 @@ impl Machine {
         Asked { ticket: self.ticket(), deadline: now.mono + self.chain.timing.answer_timeout, what }
     }
 
-    /// Whether nothing is being signed, sent or awaited: the moment to stop after [`Operator::Drain`].
+    /// Whether nothing is being signed, sent or awaited: the moment to stop after [`Operator::Drain`]. Steps that
+    /// wait are not begun any more once it has been said.
     pub fn is_idle(&self) -> bool {
-        self.step_checks.is_empty() && self.queue.is_empty() && !self.outboxes.values().any(Outbox::is_busy)
+        let waiting = !self.draining && !self.queue.is_empty();
+        !waiting && self.step_checks.is_empty() && !self.outboxes.values().any(Outbox::is_busy)
     }
 
     /// The values that can be derived from the latest quotes.
@@ -406,47 +373,5 @@ impl Machine {
             };
             (id, view)
         })
-    }
-}
-
-impl Feed {
-    fn new(spec: FeedSpec, now: Now) -> Self {
-        Self {
-            spec,
-            memory: Memory::default(),
-            known: None,
-            paused: false,
-            authorised: true,
-            reading: None,
-            read_at: now.mono,
-            preflight: None,
-            refused_until: None,
-            refusals: 0,
-            flight: None,
-            reverts: 0,
-            hold: None,
-            hold_reported: None,
-            blocked_reported: false,
-            verdicts: Vec::new(),
-            last_value: None,
-        }
-    }
-}
-
-impl Flight {
-    /// A round on its way that an earlier process planned.
-    fn adopted(nonce: u64, gas_limit: u64) -> Self {
-        Self {
-            nonce,
-            trigger: None,
-            answer: None,
-            gas_limit,
-            decided: Mono::default(),
-            planned: Mono::default(),
-            signed: Mono::default(),
-            sent: Mono::default(),
-            taken_check: None,
-            latency: Latency::default(),
-        }
     }
 }

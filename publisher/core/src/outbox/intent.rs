@@ -91,6 +91,10 @@ pub struct Intent {
     pub(super) sign_failures: u32,
     pub(super) replace: bool,
     pub(super) heads_waited: u32,
+    /// Answers in a row that asked for a higher fee.
+    pub(super) underpriced: u32,
+    /// Attempts that can never be included.
+    pub(super) rejections: u32,
     pub(super) cap_reported: bool,
     /// Since when there has been nothing valid to say for it.
     pub(super) silent_since: Option<Mono>,
@@ -109,13 +113,15 @@ impl Intent {
             sign_failures: 0,
             replace: false,
             heads_waited: 0,
+            underpriced: 0,
+            rejections: 0,
             cap_reported: false,
             silent_since: None,
         }
     }
 
     /// The attempts, oldest first.
-    pub fn attempts(&self) -> impl ExactSizeIterator<Item = &Attempt> {
+    pub fn attempts(&self) -> impl ExactSizeIterator<Item = &Attempt> + DoubleEndedIterator {
         self.attempts.iter().map(|t| &t.attempt)
     }
 
@@ -129,11 +135,24 @@ impl Intent {
         self.silent_since.map_or(Span::ZERO, |since| now.since(since))
     }
 
-    /// Whether it can only ever fill its nonce: everything signed for it is empty.
-    pub fn is_empty(&self) -> bool {
-        matches!(self.work, Work::Round { .. })
-            && !self.attempts.is_empty()
-            && self.attempts().all(|a| a.answer.is_none())
+    /// Whether nodes refused everything that was signed for it.
+    pub fn was_rejected(&self) -> bool {
+        self.rejections > 0
+    }
+
+    /// The highest answer that was signed for it.
+    pub fn last_answer(&self) -> Option<Answer> {
+        self.attempts().rev().find_map(|a| a.answer)
+    }
+
+    /// Whether its feed has to wait for it: it has neither landed, nor can it, since the feed's canonical round
+    /// `known` has passed it. Reverted or filled with nothing, it may still land in a reorg until that is final.
+    pub fn occupies_feed(&self, known: Option<u64>) -> bool {
+        let Work::Round { round, .. } = &self.work else { return false };
+        let landed = self.included.is_some_and(|r| r.success)
+            && self.landed().is_some_and(|attempt| attempt.answer.is_some());
+        let passed = self.included.is_some() && known.is_some_and(|known| known >= *round);
+        !landed && !passed
     }
 
     pub(super) fn tracked(&mut self, hash: B256) -> Option<&mut Tracked> {

@@ -1,0 +1,206 @@
+//! Which signatures are due, and what becomes of them.
+
+use super::intent::{Signing, Tracked, delay};
+use super::{Draft, Intent, Outbox};
+use crate::event::Event;
+use crate::fees::FeePolicy;
+use crate::io::{Effect, Ticket};
+use crate::record::Record;
+use crate::time::{Mono, Now};
+use crate::tx::{Attempt, Fee, FeeHint, SendOutcome, SignFault};
+use alloy_primitives::{Address, B256, Bytes};
+
+/// A signature the outbox wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// For this nonce.
+    pub nonce: u64,
+    /// With this fee.
+    pub fee: Fee,
+}
+
+impl Outbox {
+    /// Signatures that are due. A replacement is wanted for the lowest waiting nonce only, because nothing behind it
+    /// can land earlier, and none while the account cannot even pay for what there is.
+    pub fn wanted(
+        &mut self,
+        now: Now,
+        fees: &FeePolicy,
+        hint: &FeeHint,
+        out: &mut Vec<Effect>,
+    ) -> Vec<Wanted> {
+        if self.halted || self.retired || !self.is_synced() {
+            return Vec::new();
+        }
+        let (account, short) = (self.account, self.shortage.is_some());
+        let lowest = self.waiting().next().map(|i| i.nonce);
+        let mut wanted = Vec::new();
+        for intent in self.open.values_mut().filter(|i| i.included.is_none()) {
+            if intent.is_being_signed(account, now, out) || now.mono < intent.sign_after {
+                continue;
+            }
+            let offer = match intent.attempts.last().map(|t| t.attempt.fee) {
+                None => {
+                    let offer = fees.first(hint);
+                    report_cap(intent, account, offer.wanted_wei, fees.max_fee_wei, out);
+                    Some(offer.fee)
+                }
+                Some(highest) if intent.replace && Some(intent.nonce) == lowest && !short => {
+                    replacement(intent, account, highest, fees, hint, out)
+                }
+                Some(_) => None,
+            };
+            if let Some(fee) = offer {
+                wanted.push(Wanted { nonce: intent.nonce, fee });
+            }
+        }
+        wanted
+    }
+
+    /// A wanted signature has been asked for.
+    pub fn signing(&mut self, nonce: u64, ticket: Ticket, draft: Draft, now: Now, out: &mut Vec<Effect>) {
+        let deadline = now.mono + self.timing.answer_timeout;
+        let account = self.account;
+        if let Some(intent) = self.open.get_mut(&nonce) {
+            if let Some(last) = intent.attempts.last()
+                && draft.fee.cap_wei() > last.attempt.fee.cap_wei()
+            {
+                let (from_wei, to_wei) = (last.attempt.fee.cap_wei(), draft.fee.cap_wei());
+                out.push(Effect::Report(Event::Bumped { account, nonce, from_wei, to_wei }));
+            }
+            intent.silent_since = None;
+            intent.signing = Some(Signing { ticket, deadline, draft });
+        }
+    }
+
+    /// A wanted signature cannot be asked for before `until`, because there is nothing valid to say.
+    pub fn postpone(&mut self, nonce: u64, until: Mono, now: Now) {
+        if let Some(intent) = self.open.get_mut(&nonce) {
+            intent.sign_after = until;
+            intent.silent_since.get_or_insert(now.mono);
+        }
+    }
+
+    /// What a wanted signature was waiting for has come.
+    pub fn hasten(&mut self, nonce: u64, now: Now) {
+        if let Some(intent) = self.open.get_mut(&nonce) {
+            intent.sign_after = now.mono;
+        }
+    }
+
+    /// A signature arrived: journal the attempt, then send it. Returns its nonce and content if it was waited for.
+    pub fn signed(
+        &mut self,
+        ticket: Ticket,
+        hash: B256,
+        raw: Bytes,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) -> Option<(u64, Draft)> {
+        let account = self.account;
+        if raw.is_empty() {
+            self.sign_failed(ticket, SignFault::BadAnswer, "no bytes".to_owned(), now, out);
+            return None;
+        }
+        let intent = self.open.values_mut().find(|i| i.is_waiting_for(ticket))?;
+        let Signing { draft, .. } = intent.signing.take()?;
+        intent.sign_failures = 0;
+        intent.replace = false;
+        intent.heads_waited = 0;
+        if let Some(same) = intent.tracked(hash) {
+            // A deterministic signer and an unchanged transaction: the bytes are journalled already.
+            same.next_send = Some(now.mono);
+            return None;
+        }
+        let seq = u32::try_from(intent.attempts.len()).unwrap_or(u32::MAX);
+        let Draft { fee, gas_limit, answer, observed_at } = draft;
+        let attempt = Attempt { seq, hash, raw, fee, gas_limit, answer, observed_at };
+        let nonce = intent.nonce;
+        out.push(Effect::Persist(vec![Record::Attempt {
+            account,
+            nonce,
+            attempt: attempt.clone(),
+            at: now.wall,
+        }]));
+        out.push(Effect::Report(Event::Signed { account, nonce, seq, hash }));
+        for earlier in &mut intent.attempts {
+            earlier.next_send = None;
+        }
+        intent.attempts.push(Tracked::new(attempt, Some(now.mono)));
+        Some((nonce, draft))
+    }
+
+    /// The signer gave nothing usable. The nonce is kept and asked for again later.
+    pub fn sign_failed(
+        &mut self,
+        ticket: Ticket,
+        fault: SignFault,
+        detail: String,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let (account, timing) = (self.account, self.timing);
+        if let Some(intent) = self.open.values_mut().find(|i| i.is_waiting_for(ticket)) {
+            intent.signing = None;
+            intent.sign_after = now.mono + delay(intent.sign_failures, &timing);
+            intent.sign_failures = intent.sign_failures.saturating_add(1);
+            out.push(Effect::Report(Event::SignFailed { account, nonce: intent.nonce, fault, detail }));
+        }
+    }
+}
+
+impl Intent {
+    fn is_waiting_for(&self, ticket: Ticket) -> bool {
+        self.included.is_none() && self.signing.as_ref().is_some_and(|s| s.ticket == ticket)
+    }
+
+    /// Whether a signature is on its way. One that does not come in time is given up: a late one finds no ticket and
+    /// is dropped.
+    fn is_being_signed(&mut self, account: Address, now: Now, out: &mut Vec<Effect>) -> bool {
+        match &self.signing {
+            Some(signing) if now.mono < signing.deadline => true,
+            Some(_) => {
+                self.signing = None;
+                self.sign_failures = self.sign_failures.saturating_add(1);
+                let (fault, detail) = (SignFault::Timeout, "no answer in time".to_owned());
+                out.push(Effect::Report(Event::SignFailed { account, nonce: self.nonce, fault, detail }));
+                false
+            }
+            None => false,
+        }
+    }
+}
+
+/// The fee that replaces an intent's highest attempt, if one may be offered.
+fn replacement(
+    intent: &mut Intent,
+    account: Address,
+    highest: Fee,
+    fees: &FeePolicy,
+    hint: &FeeHint,
+    out: &mut Vec<Effect>,
+) -> Option<Fee> {
+    let dead = intent.attempts.last().is_some_and(|t| t.outcome == Some(SendOutcome::Rejected));
+    // Dead bytes need no higher fee to be replaced, because no pool holds them.
+    let fee = fees.replacement(highest, hint).or(dead.then_some(highest));
+    if fee.is_none() {
+        intent.replace = false;
+        intent.heads_waited = 0;
+        let wanted = fees.first(hint).wanted_wei;
+        report_cap(intent, account, wanted, fees.max_fee_wei, out);
+    }
+    fee
+}
+
+fn report_cap(
+    intent: &mut Intent,
+    account: Address,
+    wanted: Option<u128>,
+    cap_wei: u128,
+    out: &mut Vec<Effect>,
+) {
+    if let (Some(wanted_wei), false) = (wanted, intent.cap_reported) {
+        intent.cap_reported = true;
+        out.push(Effect::Report(Event::FeeCapReached { account, nonce: intent.nonce, wanted_wei, cap_wei }));
+    }
+}
