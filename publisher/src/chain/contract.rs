@@ -1,7 +1,7 @@
 //! What the feed contracts say, through the typed bindings.
 
 use super::ChainError;
-use super::node::{Node, call_params};
+use super::node::{Node, by_hash, call_params};
 use super::revert::explain;
 use super::wire::{Raw, decode};
 use alloy::primitives::{Address, Bytes, U64, U256};
@@ -60,7 +60,7 @@ pub struct LatestRound {
 }
 
 impl Node {
-    /// A feed's aggregator at the height of `at`, as `account` sees it. The caller believes it only while `at` is
+    /// A feed's aggregator at the very block `at`, as `account` sees it. The caller believes it only while `at` is
     /// canonical.
     pub async fn round_view(
         &self,
@@ -70,7 +70,7 @@ impl Node {
     ) -> Result<RoundView, ChainError> {
         let call = Aggregator::feedStateCall { transmitter: account };
         let data = Bytes::from(call.abi_encode());
-        let params = call_params(aggregator, &data, &json!(U64::from(at.number)));
+        let params = call_params(aggregator, &data, &by_hash(at));
         let state = returned::<Aggregator::feedStateCall>(self.wire.call("eth_call", params).await)?;
         Ok(RoundView {
             block_number: at.number,

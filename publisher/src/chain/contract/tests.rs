@@ -18,7 +18,7 @@ fn answer(value: i64) -> Answer {
 #[tokio::test]
 async fn a_feeds_state_is_read_at_the_asked_block_in_one_call() {
     let double = Double::rpc(|method, params| {
-        assert_eq!((method, &params[1]), ("eth_call", &json!("0x9")));
+        assert_eq!((method, &params[1]), ("eth_call", &json!({ "blockHash": B256::repeat_byte(9) })));
         assert_eq!(params[0]["to"], json!(FEED));
         let asked = params[0]["data"].as_str().unwrap();
         assert!(asked.ends_with(&hex::encode(OURS)), "{asked}");

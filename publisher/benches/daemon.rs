@@ -1,0 +1,352 @@
+//! `cargo bench -p publisher`: what the daemon itself costs, stage by stage, in one run on one machine.
+//!
+//! Absolute times depend on the machine; the ratios are what to compare. The path from a quote to accepted bytes runs
+//! through the real parts (core, SQLite journal with full durability, development keystore, anvil), one after another,
+//! so that each stage can be timed; the daemon runs them concurrently for different feeds.
+#![expect(clippy::print_stdout, clippy::expect_used, reason = "a benchmark prints, and may stop by panicking")]
+
+use alloy::primitives::{Address, I256, U256};
+use publisher::chain::{Node, NodeSetup};
+use publisher::signer::{Policy as SignPolicy, Signer, SignerConfig, SignerKind};
+use publisher::store::Journal;
+use publisher_bindings::Aggregator;
+use publisher_core::aggregate::Rules;
+use publisher_core::book::{Path, Pricing};
+use publisher_core::fees::{FeePolicy, FeeProfile};
+use publisher_core::head::Finality;
+use publisher_core::io::{Effect, Input};
+use publisher_core::machine::{ChainSpec, FeedSpec, Machine, Spec};
+use publisher_core::outbox::Timing;
+use publisher_core::policy::{Combine, Policy};
+use publisher_core::price::{Answer, Ratio};
+use publisher_core::quote::{FeedId, MarketId, Observation, Quote};
+use publisher_core::record::Recovered;
+use publisher_core::time::{Mono, Now, Span, Wall};
+use publisher_core::tx::{AccountView, BlockRef, FeeHint, PreflightAnswer, RoundView, SendOutcome};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+const SOURCES: usize = 10;
+const ROUNDS: usize = 60;
+
+fn main() {
+    println!("core: one step for a quote of every feed of a venue");
+    let mut base = None;
+    for feeds in [1usize, 100, 1000, 10_000] {
+        core_steps(feeds, &mut base);
+    }
+    println!("\none round, stage by stage (p50 and p99 of {ROUNDS})");
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(one_round());
+}
+
+fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -> Spec {
+    let rules = Rules { quorum: 6, outlier_floor: Ratio::from_bps(50), refuse_spread: Ratio::from_bps(500) };
+    let policy = Policy {
+        heartbeat: Span::from_s(3600),
+        heartbeat_lead: Span::from_s(2),
+        deviation: Ratio::from_bps(50),
+        deviation_abs: U256::ZERO,
+        combine: Combine::Any,
+        settle: Span::ZERO,
+        jump: Ratio::default(),
+        jump_confirm: Span::ZERO,
+        min_answer: Answer::new(I256::ONE),
+        max_answer: Answer::new(I256::MAX),
+    };
+    let feed = |index: usize| {
+        let id = FeedId::new(&format!("FEED-{index}"));
+        let paths = (0..SOURCES)
+            .map(|venue| Path { market: MarketId::new(&format!("venue{venue}"), id.as_str()), via: Vec::new() })
+            .collect();
+        let feed = FeedSpec {
+            aggregator: aggregator(index),
+            decimals: 8,
+            account,
+            pricing: Pricing { paths, rules, max_age: Span::from_s(60) },
+            policy,
+            gas_floor: 100_000,
+            gas_ceiling: 500_000,
+        };
+        (id, feed)
+    };
+    Spec {
+        chain: ChainSpec {
+            chain_id: 138,
+            block_time: Span::from_s(2),
+            finality: Finality::Instant,
+            fees: FeePolicy {
+                profile: FeeProfile::Eip1559,
+                max_fee_wei: 1_000_000_000_000,
+                min_tip_wei: 1,
+                bump_percent: 10,
+            },
+            timing: Timing {
+                answer_timeout: Span::from_s(5),
+                retry: Span::from_ms(500),
+                retry_max: Span::from_s(15),
+                resend: Span::from_s(5),
+                bump_heads: 3,
+            },
+            in_flight_max: 16,
+            round_refresh: Span::from_s(86_400),
+        },
+        feeds: (0..feeds).map(feed).collect(),
+        rates: BTreeMap::new(),
+        accounts: Vec::new(),
+        acknowledge_halts: false,
+    }
+}
+
+fn quotes(venue: usize, feeds: usize, price: usize, now: Wall) -> Input {
+    let observation = |index: usize| {
+        Observation::Quote(Quote {
+            market: MarketId::new(&format!("venue{venue}"), &format!("FEED-{index}")),
+            bid: None,
+            ask: None,
+            last: Some(format!("{price}.{venue:02}").parse().expect("a price")),
+            as_of: now,
+            received: now,
+        })
+    };
+    Input::Observed((0..feeds).map(observation).collect())
+}
+
+/// Memory in use, in MiB.
+fn rss_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = status.lines().find_map(|l| l.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
+    kib.unwrap_or(f64::NAN) / 1024.0
+}
+
+/// Every venue's quotes for every feed, with nothing to publish: the steady state of a quiet market.
+fn core_steps(feeds: usize, base: &mut Option<f64>) {
+    let before = rss_mib();
+    let mut wall = Wall::from_s(1_800_000_000);
+    let mut mono = Mono::from_ms(86_400_000);
+    let account = Address::repeat_byte(1);
+    let spec = spec(feeds, account, |_| Address::repeat_byte(2));
+    let mut machine = Machine::new(spec, &Recovered::default(), Now { wall, mono }).expect("a machine");
+    let head = BlockRef { number: 1, hash: [1; 32].into(), parent: [0; 32].into(), time: wall };
+    let fees = FeeHint { base_fee_wei: Some(1), tip_wei: 1, gas_price_wei: 1 };
+    settle(&mut machine, Now { wall, mono }, Input::Head { head, fees, tagged: None }, wall);
+    let rounds = (200_000 / (feeds * SOURCES)).clamp(2, 2000);
+    for venue in 0..SOURCES {
+        settle(&mut machine, Now { wall, mono }, quotes(venue, feeds, 67_000, wall), wall);
+    }
+    let prepared: Vec<Vec<Input>> = (0..rounds)
+        .map(|round| {
+            let at = wall + Span::from_ms(1 + u64::try_from(round).unwrap_or(0));
+            (0..SOURCES).map(|venue| quotes(venue, feeds, 67_000, at)).collect()
+        })
+        .collect();
+    let start = Instant::now();
+    let mut steps = 0u32;
+    for inputs in prepared {
+        wall = wall + Span::from_ms(1);
+        mono = mono + Span::from_ms(1);
+        for input in inputs {
+            machine.step(Now { wall, mono }, input);
+            steps += 1;
+        }
+    }
+    let took = start.elapsed();
+    let quotes = f64::from(steps) * f64::from(u32::try_from(feeds).unwrap_or(u32::MAX));
+    let per_quote = took.as_secs_f64() * 1e6 / quotes;
+    let base = base.get_or_insert(per_quote);
+    println!(
+        "  {feeds:>6} feeds x {SOURCES} sources: {:>9.0} steps/s  {:>9.0} quotes/s  {per_quote:>6.2} us a quote ({:.2} x one feed)  +{:.0} MiB",
+        f64::from(steps) / took.as_secs_f64(),
+        quotes / took.as_secs_f64(),
+        per_quote / *base,
+        rss_mib() - before,
+    );
+}
+
+/// Answers everything the machine asks as an idle chain would, until it asks nothing.
+fn settle(machine: &mut Machine, now: Now, input: Input, updated_at: Wall) {
+    let mut inputs = vec![input];
+    while let Some(input) = inputs.pop() {
+        for effect in machine.step(now, input) {
+            match effect {
+                Effect::FetchAccount { ticket, account, at, hashes } => {
+                    let receipts = hashes.into_iter().map(|h| (h, publisher_core::tx::ReceiptAnswer::Absent)).collect();
+                    let view = AccountView { at_number: at.number, mined_nonce: 0, receipts };
+                    inputs.push(Input::Account { ticket, account, view: Some(view) });
+                }
+                Effect::FetchRound { ticket, feed, at } => {
+                    let view = RoundView {
+                        block_number: at.number,
+                        block_hash: at.hash,
+                        round: 1,
+                        answer: "6700004000000".parse().expect("an answer"),
+                        updated_at,
+                        paused: false,
+                        authorised: true,
+                    };
+                    inputs.push(Input::Round { ticket, feed, view: Some(view) });
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The stages of a round and how long each took.
+#[derive(Default)]
+struct Stages(BTreeMap<&'static str, Vec<Duration>>);
+
+impl Stages {
+    async fn time<T>(&mut self, stage: &'static str, work: impl Future<Output = T>) -> T {
+        let start = Instant::now();
+        let done = work.await;
+        self.0.entry(stage).or_default().push(start.elapsed());
+        done
+    }
+
+    fn percentile(&self, stage: &str, percent: usize) -> Duration {
+        let mut times = self.0.get(stage).cloned().unwrap_or_default();
+        times.sort_unstable();
+        times.get((times.len() * percent / 100).min(times.len().saturating_sub(1))).copied().unwrap_or_default()
+    }
+}
+
+/// Real parts around the core: journal, keystore, anvil.
+async fn one_round() {
+    use alloy::node_bindings::Anvil;
+    use alloy::providers::ProviderBuilder;
+    use alloy::providers::ext::AnvilApi;
+    use alloy::signers::local::PrivateKeySigner;
+
+    let path = publisher::anvil::find(|_| ()).expect("anvil");
+    let anvil = Anvil::at(path).chain_id(138).try_spawn().expect("anvil starts");
+    let owner: PrivateKeySigner = anvil.first_key().clone().into();
+    let owner_address = owner.address();
+    let account = HOLDER;
+    let provider = ProviderBuilder::new().wallet(owner).connect_http(anvil.endpoint_url());
+    provider.anvil_set_balance(account, U256::from(10).pow(U256::from(20))).await.expect("funded");
+    let (low, high) = (I256::ONE, I256::from_raw(U256::from(10).pow(U256::from(20))));
+    let aggregator = Aggregator::deploy(&provider, 8, "BENCH".to_owned(), low, high, owner_address, account).await;
+    let aggregator = *aggregator.expect("deployed").address();
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("key"), KEYSTORE).expect("a keystore");
+    std::fs::write(folder.path().join("password"), "testpassword").expect("a password");
+    let node = Node::new(&NodeSetup::new(anvil.endpoint_url())).expect("a node");
+    let config = SignerConfig {
+        name: "bench".to_owned(),
+        address: account,
+        kind: SignerKind::Keystore { path: folder.path().join("key"), password_file: folder.path().join("password") },
+        timeout: Duration::from_secs(5),
+    };
+    let policy = SignPolicy {
+        chain_id: 138,
+        allowed: [aggregator].into(),
+        allow_creation: false,
+        max_gas: 500_000,
+        max_fee_wei: 1_000_000_000_000,
+    };
+    let signer = Signer::open(config, policy).await.expect("a signer");
+    let genesis = node.genesis().await.expect("a genesis");
+    let (journal, recovered) = Journal::open(&folder.path().join("journal.db"), 138, genesis).await.expect("a journal");
+    let start = Instant::now();
+    let now = || Now { wall: publisher::driver::wall(), mono: Mono::from_ms(86_400_000 + u64::try_from(start.elapsed().as_millis()).unwrap_or(0)) };
+    let mut machine = Machine::new(spec(1, account, |_| aggregator), &recovered, now()).expect("a machine");
+    let mut stages = Stages::default();
+    for round in 0..ROUNDS {
+        let price = 67_000 + round * 1_000;
+        for venue in 0..SOURCES {
+            let wall = now().wall;
+            pump(&mut machine, quotes(venue, 1, price, wall), &node, &signer, &journal, &mut stages, &now, aggregator, account).await;
+        }
+        let (head, base) = node.head().await.expect("a head");
+        let fees = node.fee_hint(FeeProfile::Eip1559, base).await.expect("fees");
+        let input = Input::Head { head, fees, tagged: None };
+        pump(&mut machine, input, &node, &signer, &journal, &mut stages, &now, aggregator, account).await;
+    }
+    let own = ["decide", "journal", "sign"];
+    for stage in ["decide", "journal", "sign", "pre-flight (node)", "broadcast (node)"] {
+        let (p50, p99) = (stages.percentile(stage, 50), stages.percentile(stage, 99));
+        println!("  {stage:<18} {:>8.3} ms  {:>8.3} ms", p50.as_secs_f64() * 1e3, p99.as_secs_f64() * 1e3);
+    }
+    // Two commits a round: the intent, and the attempt before its bytes leave.
+    let mine: Duration = own.iter().map(|s| stages.percentile(s, 50) * if *s == "journal" { 2 } else { 1 }).sum();
+    let nodes = stages.percentile("pre-flight (node)", 50) + stages.percentile("broadcast (node)", 50);
+    println!(
+        "  quote to signed-and-sent: {:.3} ms of our own and {:.3} ms waiting for the node: ours is {:.2} of the whole; rss {:.0} MiB",
+        mine.as_secs_f64() * 1e3,
+        nodes.as_secs_f64() * 1e3,
+        mine.as_secs_f64() / (mine + nodes).as_secs_f64(),
+        rss_mib(),
+    );
+    let state = node.round_view(aggregator, account, &node.head().await.expect("a head").0).await.expect("a round");
+    assert!(state.round >= u64::try_from(ROUNDS).unwrap_or(u64::MAX) - 2, "the rounds were really published: {}", state.round);
+}
+
+/// Performs effects one after another, timing each stage.
+#[expect(clippy::too_many_arguments, reason = "a benchmark's plumbing")]
+async fn pump(
+    machine: &mut Machine,
+    input: Input,
+    node: &Node,
+    signer: &Signer,
+    journal: &Journal,
+    stages: &mut Stages,
+    now: &impl Fn() -> Now,
+    aggregator: Address,
+    account: Address,
+) {
+    let mut inputs = std::collections::VecDeque::from([input]);
+    while let Some(input) = inputs.pop_front() {
+        let effects = stages.time("decide", async { machine.step(now(), input) }).await;
+        for effect in effects {
+            inputs.extend(match effect {
+                Effect::Persist(records) => {
+                    stages.time("journal", journal.append(&records)).await.expect("written");
+                    None
+                }
+                Effect::Preflight { ticket, from, call } => {
+                    let answer = stages.time("pre-flight (node)", node.preflight(&call, from)).await;
+                    assert!(matches!(answer, PreflightAnswer::Gas(_)), "{answer:?}");
+                    Some(Input::Preflight { ticket, answer })
+                }
+                Effect::Sign { ticket, tx } => {
+                    let signed = stages.time("sign", signer.sign(&tx)).await.expect("a signature");
+                    Some(Input::Signed { ticket, account, hash: signed.hash, raw: signed.raw })
+                }
+                Effect::Broadcast { account, hash, raw } => {
+                    let sent = stages.time("broadcast (node)", node.send_raw(&raw, hash)).await;
+                    assert_eq!(sent.outcome, SendOutcome::Accepted, "{}", sent.detail);
+                    Some(Input::Sent { account, hash, outcome: sent.outcome, detail: String::new() })
+                }
+                Effect::FetchAccount { ticket, account, at, hashes } => {
+                    let view = node.account_view(account, &hashes, &at).await.ok();
+                    Some(Input::Account { ticket, account, view })
+                }
+                Effect::FetchRound { ticket, feed, at } => {
+                    let view = node.round_view(aggregator, account, &at).await.ok();
+                    Some(Input::Round { ticket, feed, view })
+                }
+                Effect::FetchAncestors { ticket, number, hash, count } => {
+                    let blocks = node.ancestors(number, hash, count).await.ok();
+                    Some(Input::Ancestors { ticket, blocks })
+                }
+                Effect::FetchBlockHash { ticket, .. } => Some(Input::BlockHash { ticket, hash: None }),
+                Effect::Report(_) => None,
+            });
+        }
+    }
+}
+
+/// The PBKDF2 example of the Web3 Secret Storage definition; its password and key are public.
+const KEYSTORE: &str = r#"{"crypto": {"cipher": "aes-128-ctr",
+    "cipherparams": {"iv": "6087dab2f9fdbbfaddc31a909735c1e6"},
+    "ciphertext": "5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46",
+    "kdf": "pbkdf2", "kdfparams": {"c": 262144, "dklen": 32, "prf": "hmac-sha256",
+        "salt": "ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd"},
+    "mac": "517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2"},
+    "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6", "version": 3}"#;
+/// Its account.
+const HOLDER: Address = alloy::primitives::address!("0x008aeeda4d805471df9b2a5b0f38a0c3bcba786b");
