@@ -2,10 +2,11 @@
 
 use super::{ChainError, revert};
 use crate::telemetry::rpc_answered;
-use alloy::rpc::json_rpc::{ErrorPayload, Id, Response, ResponsePayload};
+use alloy::rpc::json_rpc::ErrorPayload;
 use publisher_core::time::Span;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::fmt;
@@ -72,6 +73,34 @@ pub(super) type Question = (&'static str, Value);
 /// The result of one question, not decoded yet.
 pub(super) type Raw = Result<Box<RawValue>, ChainError>;
 
+/// A JSON-RPC response object. Some servers send `"error": null` with a result, or `"result": null` with an error;
+/// both together say nothing.
+#[derive(Deserialize)]
+struct Reply {
+    #[serde(default)]
+    id: Value,
+    /// A null is a result too: it must not be mistaken for a missing one.
+    #[serde(default, deserialize_with = "present")]
+    result: Option<Box<RawValue>>,
+    error: Option<ErrorPayload>,
+}
+
+impl Reply {
+    /// The result or the refusal; `None` if it is neither or both.
+    fn word(self) -> Option<Result<Box<RawValue>, ErrorPayload>> {
+        match (self.result, self.error) {
+            (Some(result), None) => Some(Ok(result)),
+            (Some(result), Some(error)) if result.get() == "null" => Some(Err(error)),
+            (None, Some(error)) => Some(Err(error)),
+            _ => None,
+        }
+    }
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
+}
+
 /// A connection pool to one node.
 pub(super) struct Wire {
     http: reqwest::Client,
@@ -136,12 +165,11 @@ impl Wire {
     async fn call_once(&self, method: &'static str, params: Value) -> Raw {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (ok, body) = self.exchange(&request(id, method, &params)).await?;
-        let answer = serde_json::from_slice::<Response>(&body);
-        let answer = answer.ok().filter(|answer| answer.id == Id::Number(id)).map(|answer| answer.payload);
-        match (answer, ok) {
-            (Some(ResponsePayload::Failure(error)), _) => Err(self.refusal(&error)),
+        let reply = serde_json::from_slice::<Reply>(&body).ok().filter(|reply| reply.id == id);
+        match (reply.and_then(Reply::word), ok) {
+            (Some(Err(error)), _) => Err(self.refusal(&error)),
             (_, Err(status)) => Err(status),
-            (Some(ResponsePayload::Success(result)), Ok(())) => Ok(result),
+            (Some(Ok(result)), Ok(())) => Ok(result),
             (None, Ok(())) => Err(ChainError::BadAnswer("not a JSON-RPC answer to our question")),
         }
     }
@@ -174,28 +202,27 @@ impl Wire {
             (first..).zip(chunk).map(|(id, (method, params))| request(id, method, params)).collect();
         let (ok, body) = self.exchange(&Value::Array(requests)).await?;
         ok?;
-        let Ok(answers) = serde_json::from_slice::<Vec<Response>>(&body) else {
+        let Ok(replies) = serde_json::from_slice::<Vec<Reply>>(&body) else {
             // A node that takes no batches answers with one error object, whose id is nobody's.
-            return match serde_json::from_slice::<Response>(&body) {
-                Ok(Response { payload: ResponsePayload::Failure(error), .. }) => Err(self.refusal(&error)),
+            return match serde_json::from_slice::<Reply>(&body).ok().and_then(Reply::word) {
+                Some(Err(error)) => Err(self.refusal(&error)),
                 _ => Err(ChainError::BadAnswer("not a JSON-RPC batch")),
             };
         };
         let mut results: Vec<Raw> =
             chunk.iter().map(|_| Err(ChainError::BadAnswer("missing in the batch"))).collect();
         let mut answered = vec![false; chunk.len()];
-        for answer in answers {
-            let Id::Number(id) = answer.id else { continue };
-            let Some(place) = id.checked_sub(first).and_then(|place| usize::try_from(place).ok()) else {
-                continue;
-            };
+        for reply in replies {
+            let place = reply.id.as_u64().and_then(|id| usize::try_from(id.checked_sub(first)?).ok());
+            let Some(place) = place else { continue };
             let (Some(slot), Some(seen)) = (results.get_mut(place), answered.get_mut(place)) else {
                 continue;
             };
-            *slot = match answer.payload {
+            *slot = match reply.word() {
                 _ if *seen => Err(ChainError::BadAnswer("answered twice in the batch")),
-                ResponsePayload::Success(result) => Ok(result),
-                ResponsePayload::Failure(error) => Err(self.refusal(&error)),
+                Some(Ok(result)) => Ok(result),
+                Some(Err(error)) => Err(self.refusal(&error)),
+                None => Err(ChainError::BadAnswer("neither a result nor an error")),
             };
             *seen = true;
         }

@@ -52,9 +52,10 @@ fn log(event: &Event) {
             line!(event, %account, nonce, wanted_wei, cap_wei)
         }
         Event::OutOfFunds { account } => line!(event, %account),
-        Event::Included { feed, what, answer, receipt, latency, .. } => line!(
+        Event::Included { feed, round, what, answer, receipt, latency } => line!(
             event,
             feed = feed.as_ref().map(|f| f.as_str()),
+            round,
             what,
             answer = answer.map(|a| a.value().to_string()),
             hash = %receipt.hash,
@@ -72,9 +73,10 @@ fn log(event: &Event) {
         Event::Orphaned { feed, what, hash } => {
             line!(event, feed = feed.as_ref().map(|f| f.as_str()), what, %hash)
         }
-        Event::Closed { feed, what, outcome, answer, trigger, receipt, nonce, latency, .. } => line!(
+        Event::Closed { feed, round, what, outcome, answer, trigger, receipt, nonce, latency } => line!(
             event,
             feed = feed.as_ref().map(|f| f.as_str()),
+            round,
             what,
             outcome = outcome.code(),
             nonce,

@@ -99,7 +99,11 @@ async fn only_an_explicit_null_is_absence() {
     let found = hash(1);
     let double = Double::rpc(move |method, params| {
         if method == "eth_getTransactionCount" {
-            assert_eq!(params[1], json!({ "blockHash": block_ref(9).hash }), "read at that block, not at pending");
+            assert_eq!(
+                params[1],
+                json!({ "blockHash": block_ref(9).hash }),
+                "read at that block, not at pending"
+            );
             return Ok(json!("0x2a"));
         }
         match params[0].as_str().unwrap().parse::<B256>().unwrap() {

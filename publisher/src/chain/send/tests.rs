@@ -52,6 +52,20 @@ async fn errors_are_read_by_their_text_also_with_another_status() {
     assert_eq!((sent.outcome, sent.minimum_wei), (SendOutcome::FeeTooLow, Some(10)));
 }
 
+/// JSON-RPC 1 servers and some gateways send both members, one of them null.
+#[tokio::test]
+async fn a_null_beside_the_answer_does_no_harm() {
+    let (_, hash) = raw();
+    let both = |q: &Value, result: Value, error: Value| {
+        json_body(&json!({ "id": q["id"], "result": result, "error": error }))
+    };
+    let accepted = sent(move |q| both(q, json!(hash), Value::Null)).await;
+    assert_eq!(accepted.outcome, SendOutcome::Accepted, "{}", accepted.detail);
+    let error = json!({ "code": -32000, "message": "already known" });
+    let known = sent(move |q| both(q, Value::Null, error.clone())).await;
+    assert_eq!(known.outcome, SendOutcome::Known, "{}", known.detail);
+}
+
 /// An answer that is not a clear word of the node leaves open whether the bytes arrived.
 #[tokio::test]
 async fn everything_unclear_is_ambiguous() {
