@@ -32,9 +32,10 @@ CREATE TABLE intent (
     CHECK ((closed IS NULL) = (closed_at_ms IS NULL))
 ) STRICT;
 
--- A round may be planned again only after the earlier attempt at it ended without reaching the chain.
-CREATE UNIQUE INDEX intent_round ON intent (feed, round, account)
-    WHERE feed IS NOT NULL AND (closed IS NULL OR closed = 'final');
+-- A round may be planned again only after the earlier attempt at it ended without reaching the chain. Rounds are
+-- counted by the aggregator: a feed that moves to a new one begins again at 1.
+CREATE UNIQUE INDEX intent_round ON intent (aggregator, round, account)
+    WHERE aggregator IS NOT NULL AND (closed IS NULL OR closed = 'final');
 CREATE INDEX intent_feed ON intent (feed, planned_at_ms) WHERE feed IS NOT NULL;
 CREATE INDEX intent_open ON intent (account, nonce) WHERE closed IS NULL;
 

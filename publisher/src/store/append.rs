@@ -70,16 +70,16 @@ async fn put_intent(
         Work::Round { feed, aggregator, round } => {
             let round = column(*round, "round")?;
             if let Some(other) = sqlx::query_scalar::<_, i64>(
-                "SELECT nonce FROM intent WHERE feed = $1 AND round = $2 AND account = $3 \
-                 AND feed IS NOT NULL AND (closed IS NULL OR closed = 'final')",
+                "SELECT nonce FROM intent WHERE aggregator = $1 AND round = $2 AND account = $3 \
+                 AND aggregator IS NOT NULL AND (closed IS NULL OR closed = 'final')",
             )
-            .bind(feed.as_str())
+            .bind(aggregator.as_slice())
             .bind(round)
             .bind(account.as_slice())
             .fetch_optional(&mut *db)
             .await?
             {
-                let key = format!("round {round} of feed {feed} by {account}");
+                let key = format!("round {round} of feed {feed} on {aggregator} by {account}");
                 return Err(conflict(key, format!("nonce {other}"), format!("nonce {nonce}")));
             }
             sqlx::query(

@@ -2,7 +2,8 @@
 //!
 //! Invariants, all kept by the database itself and not by the memory of a process:
 //! - An [`append`](Journal::append) is one transaction, durable when it returns: write-ahead log, `synchronous=FULL`.
-//! - An intent owns its (account, nonce) for ever; a round has at most one intent that is open or final.
+//! - An intent owns its (account, nonce) for ever; a round of an aggregator has at most one intent of an
+//!   account that is open or final.
 //! - Nothing is deleted or changed; a nonce is closed once.
 //! - The same record again changes nothing, so an append whose answer was lost is simply repeated; a different one
 //!   under the same key is refused as a [`Conflict`](StoreError::Conflict), because it would mean two histories.

@@ -204,6 +204,17 @@ async fn a_round_may_be_planned_again_unless_it_is_open_or_final() {
     }
 }
 
+/// Without this a feed could never move to a new aggregator, whose rounds begin again at 1.
+#[tokio::test]
+async fn rounds_are_counted_by_the_aggregator() {
+    let place = Place::new();
+    let (journal, _) = place.open().await;
+    let on = |aggregator| Work::Round { feed: FeedId::new("A"), aggregator: account(aggregator), round: 1 };
+    journal.append(&[intent(1, on(7)), closed(1, Outcome::Final), intent(2, on(8))]).await.unwrap();
+    refuses(&journal, intent(3, on(7)), &["round 1 of feed A"]).await;
+    refuses(&journal, intent(3, on(8)), &["round 1 of feed A"]).await;
+}
+
 /// Without this an operator would be shown another history than the one that is written.
 #[tokio::test]
 async fn status_shows_rounds_newest_first() {
@@ -238,7 +249,7 @@ async fn status_shows_rounds_newest_first() {
     let entry = |nonce, n| RoundEntry {
         account: account(1),
         nonce,
-        aggregator: account(0xa9),
+        aggregator: account(b'A'),
         round: n,
         planned_at: Wall::from_ms(i64::try_from(n).unwrap()),
         attempts: vec![],

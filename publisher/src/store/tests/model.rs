@@ -97,10 +97,11 @@ impl Model {
     }
 
     fn round_is_taken(&self, account: Address, work: &Work) -> bool {
-        let Work::Round { feed, round, .. } = work else { return false };
+        let Work::Round { aggregator, round, .. } = work else { return false };
         self.intents.iter().any(|(key, (other, _))| {
             let holds = self.closed.get(key).is_none_or(|(outcome, _)| *outcome == Outcome::Final);
-            let same = matches!(other, Work::Round { feed: f, round: r, .. } if f == feed && r == round);
+            let same =
+                matches!(other, Work::Round { aggregator: a, round: r, .. } if a == aggregator && r == round);
             key.0 == account && holds && same
         })
     }
