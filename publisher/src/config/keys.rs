@@ -57,7 +57,7 @@ section! {
     Rpc from url {
         url: Endpoint, Required, [r#""http://127.0.0.1:8545""#, r#""http://127.0.0.2:8545""#],
             "Address of the node. Messages show scheme and host only.";
-        authorization: Secret, Words("none"), [r#""Bearer abc""#, r#""Bearer xyz""#],
+        authorization: Secret, Words("none"), [r#""Bearer ${KEY}""#, r#""Bearer x""#],
             "Value of the HTTP header `Authorization`.";
         timeout: Span, Value(r#""5s""#), [r#""3s""#, r#""4s""#],
             "Time for one call, 100ms to 60s.";
@@ -109,9 +109,9 @@ section! {
             "Address of the remote signer.";
         timeout: Span, Value(r#""5s""#), [r#""3s""#, r#""4s""#],
             "Time for one signature, 100ms to 60s.";
-        path: String, Words("required for a keystore"), [r#""a.json""#, r#""b.json""#],
+        path: String, Words("required for a keystore"), [r#""dev.json""#, r#""other.json""#],
             "The keystore file.";
-        password_file: String, Words("required for a keystore"), [r#""a.pass""#, r#""b.pass""#],
+        password_file: String, Words("required for a keystore"), [r#""dev.password""#, r#""other.password""#],
             "A file with the keystore's password.";
         allow_development_keystore: bool, Value("false"), ["true", "false"],
             "Says that this key protects nothing of value. A keystore is refused without it.";
@@ -129,7 +129,7 @@ section! {
             "Largest price that may be published.";
         sources: Vec<Entry>, Required,
             [r#"["coinbase:BTC-USD", "kraken:XBTUSD", "binance:BTCUSDT * USDT-USD", "acme"]"#,
-             r#"["coinbase:BTC-USD", "kraken:XBTUSD", "okx:BTC-USDT * USDT-USD", "acme"]"#],
+             r#"["coinbase:BTC-USD", "kraken:XBTUSD", "binance:BTCUSD", "acme"]"#],
             "Where it is seen: `venue:SYMBOL` as the venue spells it, or the name of a `[source]`; `* RATE` converts it, up to four times. Markets of one venue share one vote.";
         signer: String, Words("the only signer"), [r#""main""#, r#""second""#],
             "Which `[signer]` signs its rounds.";
@@ -172,6 +172,14 @@ section! {
             "A larger step away from the answer on chain is not believed at once; the heartbeat waits too.";
         jump_confirm: Span, Value(r#""3m""#), [r#""4m""#, r#""5m""#],
             "It is believed after the value has stayed within 1% for this long.";
+        + gates: Gates;
+    }
+}
+
+section! {
+    /// Which quotes of a rate count.
+    /// Every key is looked up in the rate, then in `[defaults.policy]`, then here.
+    Gates {
         max_age: Span, Value(r#""30s""#), [r#""20s""#, r#""25s""#],
             "A quote older than this has no vote.";
         quorum: usize, Words("a majority, and at least 3 of 3 or more venues"), ["3", "4"],
@@ -189,17 +197,17 @@ section! {
     /// A value that is not published but converts others: `binance:BTCUSDT * USDT-USD`.
     Rate {
         sources: Vec<Entry>, Required,
-            [r#"["coinbase:USDT-USD", "kraken:USDTUSD", "bitstamp:usdtusd"]"#,
-             r#"["coinbase:USDT-USD", "kraken:USDTUSD", "bitstamp:usdtusd", "okx:USDT-USD"]"#],
+            [r#"["coinbase:USDT-USD", "kraken:USDTUSD", "bitstamp:usdtusd", "okx:USDT-USD"]"#,
+             r#"["coinbase:USDT-USD", "kraken:USDTZUSD", "bitstamp:usdtusd", "okx:USDT-USD"]"#],
             "As for a feed.";
-        @ policy: Option<Policy>;
+        @ policy: Option<Gates>;
     }
 }
 
 section! {
     /// A venue that is asked in another way than its preset says. Venues with a preset need no entry.
     Venue {
-        preset: String, Words("the venue's name"), [r#""binance""#, r#""bitstamp""#],
+        preset: String, Words("the venue's name"), [r#""binance""#, r#""kraken""#],
             "Whose request and answer format it speaks.";
         base_url: Endpoint, Words("the preset's hosts"), [r#""http://127.0.0.1:7000""#, r#""http://127.0.0.2:7000""#],
             "A mirror, a proxy of one's own or a simulator. It may be a private address.";
@@ -213,7 +221,7 @@ section! {
 section! {
     /// A source of one's own: a URL with a price in its JSON.
     Source {
-        url: Endpoint, Required, [r#""http://127.0.0.1:7001/a""#, r#""http://127.0.0.2:7001/b""#],
+        url: Endpoint, Required, [r#""https://api.acme.example/btc""#, r#""https://mirror.acme.example/btc""#],
             "What to ask. Messages show scheme and host only.";
         pointer: String, Required, [r#""/price""#, r#""/data/0/price""#],
             "JSON pointer (RFC 6901) to the price: a number, or a text with one.";
@@ -224,12 +232,12 @@ section! {
         time_pointer: String, Words("none: the time of the request counts"), [r#""/time""#, r#""/data/0/time""#],
             "JSON pointer to the time of the price; only with `time_unit`.";
         time_unit: TimeUnit, Words("none"), [r#""ms""#, r#""s""#],
-            "What that time is in, since 1970 for numbers.";
+            "What that time is in, since 1970 for numbers; only with `time_pointer`.";
         every: Span, Value(r#""5s""#), [r#""3s""#, r#""4s""#],
             "Time between polls, 100ms to 1h.";
         timeout: Span, Value(r#""5s""#), [r#""3s""#, r#""4s""#],
             "Time for one poll, 100ms to 60s.";
-        headers: BTreeMap<String, Secret>, Words("none"), [r#"{ x-key = "a" }"#, r#"{ x-other = "b" }"#],
+        headers: BTreeMap<String, Secret>, Words("none"), [r#"{ x-api-key = "${KEY}" }"#, r#"{ x-key = "${KEY}" }"#],
             "Headers of the request, e.g. for a key.";
         allow_private: bool, Value("false"), ["true", "false"],
             "Permits private, loopback and link-local addresses.";
@@ -239,7 +247,7 @@ section! {
 section! {
     /// What must survive a restart: every nonce, every signed transaction, every round.
     Journal {
-        path: String, Value(r#""publisher.db""#), [r#""a.db""#, r#""b.db""#],
+        path: String, Value(r#""publisher.db""#), [r#""/var/lib/publisher/rounds.db""#, r#""other.db""#],
             "The SQLite file. One process at a time uses it.";
     }
 }
@@ -247,7 +255,7 @@ section! {
 section! {
     /// `/metrics`, `/healthz` and `/readyz`.
     Telemetry {
-        listen: Listen, Value(r#""127.0.0.1:9464""#), [r#""127.0.0.1:9000""#, r#""off""#],
+        listen: Listen, Value(r#""127.0.0.1:9464""#), [r#""0.0.0.0:9464""#, r#""off""#],
             "IP address and port, or `off`.";
     }
 }

@@ -20,6 +20,12 @@ fn text<'v, T: Leaf>(value: &'v DeValue<'_>) -> Result<&'v str, Fault> {
     value.as_str().ok_or_else(|| mismatch::<T>(value))
 }
 
+/// A text with its references replaced.
+fn expanded<T: Leaf>(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<String, Fault> {
+    let hint = "set the variable or file for the user that runs the publisher";
+    lookup.expand(text::<T>(value)?).map_err(|reason| Fault::new(reason).hint(hint))
+}
+
 fn mismatch<T: Leaf>(value: &DeValue<'_>) -> Fault {
     Fault::new(format!("{} where a {} is needed", word(value), T::KIND.name))
 }
@@ -213,7 +219,7 @@ impl Leaf for Endpoint {
         secret: true,
     };
     fn read(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<Self, Fault> {
-        let text = lookup.expand(text::<Self>(value)?).map_err(Fault::new)?;
+        let text = expanded::<Self>(value, lookup)?;
         let url = Url::parse(&text).map_err(|error| Fault::new(format!("not a URL: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(Fault::new("not an http or https URL"));
@@ -230,7 +236,7 @@ impl Leaf for Secret {
         secret: true,
     };
     fn read(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<Self, Fault> {
-        lookup.expand(text::<Self>(value)?).map(Self::new).map_err(Fault::new)
+        expanded::<Self>(value, lookup).map(Self::new)
     }
 }
 

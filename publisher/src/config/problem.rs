@@ -132,6 +132,17 @@ impl Found {
         }
     }
 
+    /// Whether a key below this one is wrong, so that what it should say is not known.
+    pub(super) fn has_error_below(&self, path: &str) -> bool {
+        let below = |p: &Problem| {
+            p.severity == Severity::Error
+                && p.path
+                    .strip_prefix(path)
+                    .is_some_and(|rest| rest.starts_with(['.', '[']) || rest.is_empty())
+        };
+        self.0.iter().any(below)
+    }
+
     pub(super) fn has_errors(&self) -> bool {
         self.0.iter().any(|p| p.severity == Severity::Error)
     }

@@ -50,7 +50,7 @@ pub(super) struct Key {
 pub(super) struct Chapter {
     pub(super) path: String,
     pub(super) about: &'static [&'static str],
-    pub(super) keys: &'static [Key],
+    pub(super) keys: Vec<&'static Key>,
     /// A plain value may stand for this one key of the table.
     pub(super) shorthand: Option<&'static str>,
 }
@@ -86,11 +86,28 @@ pub(super) struct Item<T> {
 
 /// A table whose keys are known.
 pub(super) trait Section: Sized {
-    const KEYS: &'static [Key];
     const ABOUT: &'static [&'static str];
     const SHORTHAND: Option<&'static str>;
-    fn read(table: &mut Table<'_, '_>, reader: &mut Reader<'_>) -> Self;
+    /// Takes its keys out of a table.
+    fn take(table: &mut Table<'_, '_>, reader: &mut Reader<'_>) -> Self;
+    /// Its keys.
+    fn keys() -> Vec<&'static Key>;
+    /// The names of the tables in it.
+    fn branches() -> &'static [&'static str];
+    /// It and all tables below.
     fn chapters(path: &str, out: &mut Vec<Chapter>);
+
+    /// Takes its keys; whatever else there is, is unknown.
+    fn read(table: &mut Table<'_, '_>, reader: &mut Reader<'_>) -> Self {
+        let this = Self::take(table, reader);
+        table.finish(&Self::names(), reader);
+        this
+    }
+
+    /// All that may stand in it.
+    fn names() -> Vec<&'static str> {
+        Self::keys().iter().map(|key| key.name).chain(Self::branches().iter().copied()).collect()
+    }
 }
 
 /// What a table may hold below its own keys: one table, tables by name, or a list of tables.
@@ -99,12 +116,14 @@ pub(super) trait Branch: Sized {
     fn chapters(path: &str, out: &mut Vec<Chapter>);
 }
 
-/// Declares a table: its keys, each `name: Type, default, [example, example], "meaning";`, and the tables in it.
+/// Declares a table: its keys, each `name: Type, default, [example, example], "meaning";`, then the keys it has in
+/// common with other tables (`+ field: Section;`), then the tables in it (`@ name: Branch;`).
 macro_rules! section {
     (
         $(#[doc = $about:literal])+
         $name:ident $(from $shorthand:ident)? {
             $($key:ident: $type:ty, $default:expr, [$one:literal, $two:literal], $meaning:literal;)*
+            $(+ $common:ident: $common_type:ty;)*
             $(@ $branch:ident: $branch_type:ty;)*
         }
     ) => {
@@ -114,35 +133,43 @@ macro_rules! section {
             #[allow(dead_code, reason = "not every table is complained about as a whole")]
             pub(super) place: Place,
             $(pub(super) $key: Option<Item<$type>>,)*
+            $(pub(super) $common: $common_type,)*
             $(pub(super) $branch: $branch_type,)*
         }
 
         impl Section for $name {
-            const KEYS: &'static [Key] = &[$(Key {
-                name: stringify!($key),
-                kind: &<$type as Leaf>::KIND,
-                default: $default,
-                examples: [$one, $two],
-                meaning: $meaning,
-            }),*];
             const ABOUT: &'static [&'static str] = &[$($about),+];
             const SHORTHAND: Option<&'static str> = [$(Some(stringify!($shorthand)),)? None][0];
 
-            fn read(table: &mut Table<'_, '_>, reader: &mut Reader<'_>) -> Self {
-                let this = Self {
+            fn take(table: &mut Table<'_, '_>, reader: &mut Reader<'_>) -> Self {
+                Self {
                     place: table.place.clone(),
                     $($key: table.leaf(stringify!($key), $default, reader),)*
+                    $($common: <$common_type as Section>::take(table, reader),)*
                     $($branch: <$branch_type as Branch>::take(stringify!($branch), table, reader),)*
-                };
-                table.finish(&[$(stringify!($key),)* $(stringify!($branch),)*], reader);
-                this
+                }
+            }
+
+            fn keys() -> Vec<&'static Key> {
+                const KEYS: &[Key] = &[$(Key {
+                    name: stringify!($key),
+                    kind: &<$type as Leaf>::KIND,
+                    default: $default,
+                    examples: [$one, $two],
+                    meaning: $meaning,
+                }),*];
+                KEYS.iter()$(.chain(<$common_type as Section>::keys()))*.collect()
+            }
+
+            fn branches() -> &'static [&'static str] {
+                &[$(stringify!($branch)),*]
             }
 
             fn chapters(path: &str, out: &mut Vec<Chapter>) {
                 out.push(Chapter {
                     path: path.to_owned(),
                     about: Self::ABOUT,
-                    keys: Self::KEYS,
+                    keys: Self::keys(),
                     shorthand: Self::SHORTHAND,
                 });
                 $(<$branch_type as Branch>::chapters(&join(path, stringify!($branch)), out);)*
@@ -171,7 +198,11 @@ impl<'a> Reader<'a> {
             let line = error.span().map(|span| self.line(span.start));
             let place = Place { path: "(syntax)".into(), line, shown: String::new() };
             let message = error.message().lines().collect::<Vec<_>>().join(", ");
-            self.found.error(&place, message, "write TOML 1.0; texts stand in \"quotes\"");
+            let hint = match message.contains("duplicate") {
+                true => "keep one of them",
+                false => "write it as TOML: key = value, texts in \"quotes\", lists in [brackets]",
+            };
+            self.found.error(&place, message, hint);
         }
         errors.is_empty().then(|| {
             let place = Place { path: String::new(), line: None, shown: String::new() };
@@ -203,6 +234,8 @@ impl<'a> Reader<'a> {
 pub(super) struct Table<'t, 'i> {
     pub(super) place: Place,
     entries: BTreeMap<String, (usize, &'t Spanned<DeValue<'i>>)>,
+    /// A plain value stands for the table, so its one key is not written down.
+    plain: bool,
 }
 
 impl<'t, 'i> Table<'t, 'i> {
@@ -211,7 +244,7 @@ impl<'t, 'i> Table<'t, 'i> {
             let name: &std::borrow::Cow<'_, str> = key.get_ref();
             (name.to_string(), (reader.line(key.span().start), value))
         };
-        Self { place, entries: table.iter().map(entry).collect() }
+        Self { place, entries: table.iter().map(entry).collect(), plain: false }
     }
 
     /// A value that should be a table; a plain value may stand for the `shorthand` key of it.
@@ -224,11 +257,10 @@ impl<'t, 'i> Table<'t, 'i> {
             (DeValue::Table(table), _) => Some(Self::new(place, table, reader)),
             (_, Some(key)) => {
                 let line = place.line.unwrap_or(1);
-                Some(Self { place, entries: [(key.to_owned(), (line, value))].into() })
+                Some(Self { place, entries: [(key.to_owned(), (line, value))].into(), plain: true })
             }
             (other, None) => {
-                let keys: Vec<_> = T::KEYS.iter().map(|key| key.name).collect();
-                let hint = format!("write it as a table, [{}], with {}", place.path, keys.join(", "));
+                let hint = format!("write it as a table, [{}], with {}", place.path, T::names().join(", "));
                 reader.found.error(&place, format!("{} where a table is needed", word(other)), hint);
                 None
             }
@@ -249,7 +281,8 @@ impl<'t, 'i> Table<'t, 'i> {
             return None;
         };
         let shown = if T::KIND.secret { String::new() } else { reader.shown(value) };
-        let place = Place { path: join(&self.place.path, name), line: Some(line), shown };
+        let path = if self.plain { self.place.path.clone() } else { join(&self.place.path, name) };
+        let place = Place { path, line: Some(line), shown };
         match T::read(value.get_ref(), &reader.lookup) {
             Ok(value) => Some(Item { value, place }),
             Err(Fault { reason, hint }) => {
@@ -268,7 +301,7 @@ impl<'t, 'i> Table<'t, 'i> {
             if is_secret(&name) {
                 let hint = "let a remote signer hold keys; elsewhere refer to a secret as ${NAME} (environment) \
                             or ${file:PATH}. If a real secret stands here, replace it: it has been written down";
-                reader.found.error(&place, "a secret does not belong into a configuration", hint);
+                reader.found.error(&place, "a secret does not belong in a configuration", hint);
             } else {
                 reader.found.error(&place, "unknown key", suggestion(&name, known.iter().copied()));
             }

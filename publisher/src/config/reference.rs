@@ -26,8 +26,8 @@ pub fn schema() -> Value {
 }
 
 /// A table that takes these keys and no other.
-fn table(about: &[&str], keys: &[Key]) -> Value {
-    let property = |key: &Key| {
+fn table(about: &[&str], keys: &[&Key]) -> Value {
+    let property = |key: &&Key| {
         let mut schema: Value = serde_json::from_str(key.kind.schema).unwrap_or_default();
         if let Some(schema) = schema.as_object_mut() {
             schema.insert("description".into(), json!(key.meaning));
@@ -90,7 +90,7 @@ fn entry<'v>(value: &'v mut Value, key: &str) -> &'v mut Value {
 }
 
 fn chapter_schema(chapter: &Chapter) -> Value {
-    let full = table(chapter.about, chapter.keys);
+    let full = table(chapter.about, &chapter.keys);
     let plain = chapter.shorthand.and_then(|name| chapter.keys.iter().find(|key| key.name == name));
     match plain.and_then(|key| serde_json::from_str::<Value>(key.kind.schema).ok()) {
         Some(plain) => json!({ "oneOf": [plain, full] }),
@@ -108,29 +108,39 @@ pub fn reference() -> String {
          decimals in quotes: `\"0.5%\"`, `\"67000.5\"`. URLs and headers may refer to secrets as `${NAME}` (environment) or\n\
          `${file:PATH}`; what these stand for is never printed.\n",
     );
-    for chapter in chapters() {
+    let chapters = chapters();
+    for (at, chapter) in chapters.iter().enumerate() {
         let heading = match (chapter.path.as_str(), chapter.path.strip_suffix("[]")) {
             ("", _) => "The file".to_owned(),
             (_, Some(path)) => format!("`[[{path}]]`"),
             (path, None) => format!("`[{path}]`"),
         };
         let _never_fails = write!(out, "\n## {heading}\n\n");
+        let same = |other: &&Chapter| std::ptr::eq(other.about, chapter.about);
+        if let Some(first) = chapters.iter().take(at).find(same) {
+            let _never_fails = writeln!(out, "The keys of `[{}]`.", first.path);
+            continue;
+        }
         for line in chapter.about {
             let _never_fails = writeln!(out, "{}", line.trim());
         }
         if !chapter.keys.is_empty() {
             out.push_str("\n| Key | Type | Example | Default | Meaning |\n|---|---|---|---|---|\n");
         }
-        for key in chapter.keys {
+        for key in &chapter.keys {
             let default = match key.default {
                 Default::Required => "**required**".to_owned(),
                 Default::Value(toml) => format!("`{toml}`"),
                 Default::Words(words) => words.to_owned(),
             };
-            let Key { name, kind, meaning, examples: [example, _], .. } = key;
+            let Key { name, kind, meaning, examples: [example, _], .. } = *key;
             let _never_fails =
                 writeln!(out, "| `{name}` | {} | `{example}` | {default} | {meaning} |", kind.name);
         }
+    }
+    out.push_str("\n## Venues with a preset\n\n| Venue | Polled every | What it is |\n|---|---|---|\n");
+    for preset in crate::sources::presets() {
+        let _never_fails = writeln!(out, "| `{}` | {} | {} |", preset.id(), preset.every(), preset.about());
     }
     out
 }

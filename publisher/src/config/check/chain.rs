@@ -58,7 +58,7 @@ impl Check<'_> {
     }
 
     fn rpc(&mut self, raw: &RawChain) -> Vec<NodeSetup> {
-        if raw.rpc.is_empty() {
+        if raw.rpc.is_empty() && !self.found.has_error_below("chain.rpc") {
             let hint = "add rpc, e.g. rpc = [\"http://127.0.0.1:8545\"]";
             self.found.error(&raw.place.missing("rpc"), "no node", hint);
         }

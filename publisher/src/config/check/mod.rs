@@ -8,7 +8,7 @@ mod signers;
 mod values;
 mod venues;
 
-use super::keys::{Policy, Root};
+use super::keys::{Gates, Policy, Root};
 use super::leaf::value;
 use super::problem::{Found, Place, Problems};
 use super::raw::{Item, Reader};
@@ -120,13 +120,13 @@ impl Check<'_> {
     }
 }
 
-/// A value's own policy over the one it inherits.
+/// A value's own settings over those it inherits.
 struct Layers<'a> {
     /// The feed's or rate's name, for problems of what it inherits.
     name: &'a str,
     place: Place,
-    own: Option<&'a Policy>,
-    base: Option<&'a Policy>,
+    rules: [Option<&'a Policy>; 2],
+    gates: [Option<&'a Gates>; 2],
 }
 
 /// A setting, where it comes from, and whether the value says it itself.
@@ -137,9 +137,18 @@ struct Set<T> {
 }
 
 impl<'a> Layers<'a> {
-    fn get<T: Copy + 'a>(&self, key: &str, of: impl Fn(&'a Policy) -> Option<&'a Item<T>>) -> Set<T> {
-        let own = self.own.and_then(&of);
-        match own.or_else(|| self.base.and_then(&of)) {
+    /// A rule of publishing.
+    fn rule<T: Copy + 'a>(&self, key: &str, of: impl Fn(&'a Policy) -> Option<&'a Item<T>>) -> Set<T> {
+        self.first(key, self.rules.map(|rules| rules.and_then(&of)))
+    }
+
+    /// A gate for quotes.
+    fn gate<T: Copy + 'a>(&self, key: &str, of: impl Fn(&'a Gates) -> Option<&'a Item<T>>) -> Set<T> {
+        self.first(key, self.gates.map(|gates| gates.and_then(&of)))
+    }
+
+    fn first<T: Copy>(&self, key: &str, [own, base]: [Option<&Item<T>>; 2]) -> Set<T> {
+        match own.or(base) {
             Some(item) => Set { value: Some(item.value), place: item.place.clone(), own: own.is_some() },
             None => Set { value: None, place: self.place.missing("policy").missing(key), own: false },
         }

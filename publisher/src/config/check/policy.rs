@@ -3,7 +3,6 @@
 use super::values::{distinct, exact};
 use super::venues::Venues;
 use super::{Check, Layers, Set};
-use crate::config::keys::Policy as Raw;
 use crate::config::leaf::{Both, Lead, Rule};
 use alloy::primitives::U256;
 use publisher_core::aggregate::{Rules, default_quorum};
@@ -28,27 +27,6 @@ fn on<T: std::default::Default + Copy>(set: &Set<Rule<T>>, default: T) -> T {
 }
 
 impl Check<'_> {
-    /// Notes keys of a rate that only a published value can have.
-    pub(super) fn only_gates(&mut self, layers: &Layers<'_>) {
-        let Some(own) = layers.own else { return };
-        for place in [
-            own.heartbeat.as_ref().map(|i| &i.place),
-            own.heartbeat_lead.as_ref().map(|i| &i.place),
-            own.deviation.as_ref().map(|i| &i.place),
-            own.deviation_abs.as_ref().map(|i| &i.place),
-            own.combine.as_ref().map(|i| &i.place),
-            own.settle.as_ref().map(|i| &i.place),
-            own.jump.as_ref().map(|i| &i.place),
-            own.jump_confirm.as_ref().map(|i| &i.place),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            let hint = "a rate has max_age, quorum, allow_single_source, outlier_floor and refuse_spread";
-            self.found.error(place, "a rate is not published", hint);
-        }
-    }
-
     /// Which quotes of a value count.
     pub(super) fn pricing(
         &mut self,
@@ -64,13 +42,13 @@ impl Check<'_> {
     }
 
     fn quorum(&mut self, layers: &Layers<'_>, venues: usize) -> usize {
-        let set = layers.get("quorum", |p| p.quorum.as_ref());
-        let single = layers.get("allow_single_source", |p| p.allow_single_source.as_ref());
+        let set = layers.gate("quorum", |g| g.quorum.as_ref());
+        let single = layers.gate("allow_single_source", |g| g.allow_single_source.as_ref());
         let default = default_quorum(venues);
         let quorum = set.value.unwrap_or(default);
         let whose = layers.whose(&set.place);
         if quorum > venues {
-            let reason = format!("more than its {venues} venues, so it could never be published{whose}");
+            let reason = format!("more than its {venues} venues, so there would never be a value{whose}");
             let hint = format!("use at most {venues}, or leave it out for {default}");
             self.found.error(&set.place, reason, hint);
         } else if quorum == 0 {
@@ -80,7 +58,7 @@ impl Check<'_> {
             let hint = "name venues that do not depend on each other, or add allow_single_source = true";
             self.found.error(&set.place, reason, hint);
         } else if quorum < default && venues > 1 {
-            let reason = format!("{quorum} of {venues} venues are less than the usual {default}{whose}");
+            let reason = format!("{quorum} of {venues} venues is below the usual {default}{whose}");
             self.found.warn(&set.place, reason, "raise it, or leave it out");
         }
         if venues == 2 && quorum == 2 {
@@ -92,8 +70,8 @@ impl Check<'_> {
     }
 
     fn gates(&mut self, layers: &Layers<'_>) -> Rules {
-        let floor = layers.get("outlier_floor", |p| p.outlier_floor.as_ref());
-        let spread = layers.get("refuse_spread", |p| p.refuse_spread.as_ref());
+        let floor = layers.gate("outlier_floor", |g| g.outlier_floor.as_ref());
+        let spread = layers.gate("refuse_spread", |g| g.refuse_spread.as_ref());
         let outlier_floor = floor.value.unwrap_or(OUTLIER_FLOOR);
         let refuse_spread = on(&spread, REFUSE_SPREAD);
         if outlier_floor == Ratio::default() {
@@ -115,7 +93,7 @@ impl Check<'_> {
     }
 
     fn max_age(&mut self, layers: &Layers<'_>, paths: &[Path], venues: &Venues) -> Span {
-        let set = layers.get("max_age", |p| p.max_age.as_ref());
+        let set = layers.gate("max_age", |g| g.max_age.as_ref());
         let max_age = set.value.unwrap_or(MAX_AGE);
         let slowest = paths.iter().filter_map(|path| {
             let venue = &path.market.venue;
@@ -145,14 +123,18 @@ impl Check<'_> {
         block_time: Option<Span>,
         max_age: Option<Span>,
     ) -> Option<Policy> {
-        let heartbeat = on(&layers.get("heartbeat", |p| p.heartbeat.as_ref()), Span::ZERO);
-        let deviation = on(&layers.get("deviation", |p| p.deviation.as_ref()), Ratio::default());
-        let abs = layers.get("deviation_abs", |p| p.deviation_abs.as_ref());
+        let heartbeat = on(&layers.rule("heartbeat", |p| p.heartbeat.as_ref()), Span::ZERO);
+        let deviation = on(&layers.rule("deviation", |p| p.deviation.as_ref()), Ratio::default());
+        let abs = layers.rule("deviation_abs", |p| p.deviation_abs.as_ref());
         let has_abs = matches!(abs.value, Some(Rule::On(_)));
         if heartbeat == Span::ZERO && deviation == Ratio::default() && !has_abs {
             let place = layers.place.missing("policy");
             let hint = "set heartbeat, deviation or deviation_abs, here or in [defaults.policy]";
-            self.found.error(&place, "no rule could ever publish a second round", hint);
+            let unknown =
+                [place.path.as_str(), "defaults"].iter().any(|path| self.found.has_error_below(path));
+            if !unknown {
+                self.found.error(&place, "no rule could ever publish a second round", hint);
+            }
         }
         let combine = self.combine(layers, deviation != Ratio::default(), has_abs);
         self.heartbeat(layers, heartbeat, block_time, max_age);
@@ -189,7 +171,7 @@ impl Check<'_> {
     }
 
     fn combine(&mut self, layers: &Layers<'_>, relative: bool, absolute: bool) -> Combine {
-        let set = layers.get("combine", |p| p.combine.as_ref());
+        let set = layers.rule("combine", |p| p.combine.as_ref());
         if relative && absolute && set.value.is_none() {
             let reason =
                 "with deviation and deviation_abs, does either suffice or are both needed? Systems differ";
@@ -213,7 +195,7 @@ impl Check<'_> {
         block: Option<Span>,
         max_age: Option<Span>,
     ) {
-        let place = layers.get("heartbeat", |p| p.heartbeat.as_ref()).place;
+        let place = layers.rule("heartbeat", |p| p.heartbeat.as_ref()).place;
         let whose = layers.whose(&place);
         if heartbeat == Span::ZERO {
             return;
@@ -231,7 +213,7 @@ impl Check<'_> {
     }
 
     fn lead(&mut self, layers: &Layers<'_>, heartbeat: Span, block: Option<Span>) -> Option<Span> {
-        let set = layers.get("heartbeat_lead", |p| p.heartbeat_lead.as_ref());
+        let set = layers.rule("heartbeat_lead", |p| p.heartbeat_lead.as_ref());
         let block = block?;
         let Some(Lead::Fixed(lead)) = set.value else {
             return Some(block.times(2).max(LEAD_LEAST).min(Span::from_ms(heartbeat.ms() / 4)));
@@ -253,7 +235,7 @@ impl Check<'_> {
     }
 
     fn settle(&mut self, layers: &Layers<'_>, heartbeat: Span, deviates: bool) -> Span {
-        let set = layers.get("settle", |p| p.settle.as_ref());
+        let set = layers.rule("settle", |p| p.settle.as_ref());
         let settle = on(&set, Span::ZERO);
         let whose = layers.whose(&set.place);
         if settle > Span::ZERO && deviates && heartbeat > Span::ZERO && settle >= heartbeat {
@@ -268,8 +250,8 @@ impl Check<'_> {
     }
 
     fn jump(&mut self, layers: &Layers<'_>, heartbeat: Span, deviation: Ratio) -> (Ratio, Span) {
-        let set = layers.get("jump", |p| p.jump.as_ref());
-        let confirm = layers.get("jump_confirm", |p| p.jump_confirm.as_ref());
+        let set = layers.rule("jump", |p| p.jump.as_ref());
+        let confirm = layers.rule("jump_confirm", |p| p.jump_confirm.as_ref());
         let jump = on(&set, Ratio::default());
         let wait = confirm.value.unwrap_or(JUMP_CONFIRM);
         if jump == Ratio::default() {
@@ -297,7 +279,7 @@ impl Check<'_> {
 
     fn deviation(&mut self, layers: &Layers<'_>, deviation: Ratio) {
         if deviation >= Ratio::ONE {
-            let place = layers.get("deviation", |p: &Raw| p.deviation.as_ref()).place;
+            let place = layers.rule("deviation", |p| p.deviation.as_ref()).place;
             let reason =
                 format!("no fall is larger than 100%, so only a rise could fire it{}", layers.whose(&place));
             self.found.warn(&place, reason, "use a few percent or less");

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 impl Check<'_> {
     pub(super) fn signers(&mut self) -> Named<SignerSpec> {
-        if self.root.signer.is_empty() {
+        if self.root.signer.is_empty() && !self.found.has_error_below("signer") {
             let place = Place { path: "signer".into(), line: None, shown: String::new() };
             self.found.error(&place, "no signer", "add [signer.main] with kind, url and address");
         }

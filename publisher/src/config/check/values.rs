@@ -3,7 +3,7 @@
 use super::assets::{not_dollars, other_asset};
 use super::venues::Venues;
 use super::{Check, Layers, Named};
-use crate::config::keys::{Feed as RawFeed, Rate};
+use crate::config::keys::{Feed as RawFeed, Gates, Policy, Rate};
 use crate::config::leaf::{Entry, value};
 use crate::config::problem::{Place, suggestion};
 use crate::config::raw::Item;
@@ -44,8 +44,8 @@ impl<'a> Check<'a> {
             }
         }
         let edges = self.edges();
-        self.used(&edges);
-        let sound = self.depth(&edges);
+        let known = self.used(&edges);
+        let sound = self.depth(&edges) && known;
         self.shared();
         let (mut rates, mut feeds) = (BTreeMap::new(), BTreeMap::new());
         for (name, raw) in &root.rate {
@@ -72,9 +72,8 @@ impl<'a> Check<'a> {
     }
 
     fn rate(&mut self, name: &str, raw: &'a Rate, venues: &Venues) -> Option<Pricing> {
-        let layers = self.layers(name, &raw.place, raw.policy.as_ref());
+        let layers = self.layers(name, &raw.place, None, raw.policy.as_ref());
         let paths = self.paths(name, raw.sources.as_ref(), venues);
-        self.only_gates(&layers);
         self.pricing(&layers, paths, venues)
     }
 
@@ -86,7 +85,8 @@ impl<'a> Check<'a> {
         signers: &Named<SignerSpec>,
         block_time: Option<Span>,
     ) -> Option<Feed> {
-        let layers = self.layers(name, &raw.place, raw.policy.as_ref());
+        let own = raw.policy.as_ref();
+        let layers = self.layers(name, &raw.place, own, own.map(|policy| &policy.gates));
         let paths = self.paths(name, raw.sources.as_ref(), venues);
         let pricing = self.pricing(&layers, paths, venues);
         let decimals = self.decimals(raw);
@@ -114,13 +114,15 @@ impl<'a> Check<'a> {
         &self,
         name: &'n str,
         place: &Place,
-        own: Option<&'n crate::config::keys::Policy>,
+        rules: Option<&'n Policy>,
+        gates: Option<&'n Gates>,
     ) -> Layers<'n>
     where
         'a: 'n,
     {
         let base = self.root.defaults.as_ref().and_then(|defaults| defaults.policy.as_ref());
-        Layers { name, place: place.clone(), own, base }
+        let gates = [gates, base.map(|policy| &policy.gates)];
+        Layers { name, place: place.clone(), rules: [rules, base], gates }
     }
 
     fn decimals(&mut self, raw: &RawFeed) -> Option<u8> {
@@ -229,6 +231,14 @@ impl<'a> Check<'a> {
                 }
             };
             venues.note(&market, &place);
+            if via.iter().any(|rate| rate.as_str().is_empty()) {
+                self.found.error(
+                    &place,
+                    "no rate after *",
+                    "write \"venue:SYMBOL * RATE\", or leave the * out",
+                );
+                good = false;
+            }
             if via.len() > MAX_HOPS {
                 self.found.error(&place, format!("more than {MAX_HOPS} rates"), "shorten the path");
             }
@@ -268,8 +278,8 @@ impl<'a> Check<'a> {
             for list in list.iter() {
                 for (at, source) in list.value.iter().enumerate() {
                     let place = self.place_of(list, at, source);
-                    let via = source.text.split('*').skip(1).map(|rate| (rate.trim(), place.clone()));
-                    entry.extend(via);
+                    let via = source.text.split('*').skip(1).map(str::trim).filter(|rate| !rate.is_empty());
+                    entry.extend(via.map(|rate| (rate, place.clone())));
                 }
             }
         }
@@ -277,11 +287,13 @@ impl<'a> Check<'a> {
     }
 
     /// Rates that do not exist, and rates that nothing names.
-    fn used(&mut self, edges: &Edges<'_>) {
+    fn used(&mut self, edges: &Edges<'_>) -> bool {
         let mut used = BTreeSet::new();
+        let mut known = true;
         for (rate, place) in edges.values().flatten() {
             used.insert(*rate);
             if !edges.contains_key(rate) {
+                known = false;
                 let names = edges.keys().copied();
                 let hint = format!("{}; or add [rate.{rate:?}] with its sources", suggestion(rate, names));
                 self.found.error(place, format!("unknown rate {rate:?}"), hint);
@@ -292,19 +304,20 @@ impl<'a> Check<'a> {
                 self.found.warn(&rate.place, "nothing is converted with it", "name it after a *, or drop it");
             }
         }
+        known
     }
 
     /// Whether every value rests on markets in the end, within the limit of rates that follow on one another.
     fn depth(&mut self, edges: &Edges<'_>) -> bool {
-        let mut depths: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut sound = true;
+        let mut walk = Walk { edges, trail: Vec::new(), depths: BTreeMap::new(), circles: Vec::new() };
         for name in edges.keys() {
-            let mut trail = Vec::new();
-            if let Err((rounds, place)) = depth(name, edges, &mut trail, &mut depths) {
-                sound = false;
-                let reason = format!("it needs itself: {}", rounds.join(" needs "));
-                self.found.error(&place, reason, "let one of them rest on markets alone");
-            }
+            walk.depth(name);
+        }
+        let Walk { depths, circles, .. } = walk;
+        let mut sound = circles.is_empty();
+        for (circle, place) in circles {
+            let reason = format!("it needs itself: {}", circle.join(" needs "));
+            self.found.error(place, reason, "let one of them rest on markets alone");
         }
         for (name, depth) in depths {
             if depth > MAX_HOPS {
@@ -321,32 +334,36 @@ impl<'a> Check<'a> {
     }
 }
 
-/// How many rates follow on one another below a value; or the names of a circle, and where it closes.
-fn depth<'e>(
-    name: &'e str,
+/// A walk along the rates that values name.
+struct Walk<'e> {
     edges: &'e Edges<'e>,
-    trail: &mut Vec<&'e str>,
-    depths: &mut BTreeMap<&'e str, usize>,
-) -> Result<usize, (Vec<String>, Place)> {
-    if let Some(known) = depths.get(name) {
-        return Ok(*known);
-    }
-    trail.push(name);
-    let mut deepest = 0;
-    for (rate, place) in edges.get(name).into_iter().flatten() {
-        if let Some(start) = trail.iter().position(|seen| seen == rate) {
-            let circle = trail.iter().skip(start).chain([rate]).map(|n| (*n).to_owned()).collect();
-            // Everything that leads into the circle has been seen, so that it is reported once.
-            for seen in trail.iter() {
-                depths.insert(seen, 0);
-            }
-            return Err((circle, place.clone()));
+    /// How the present value was reached.
+    trail: Vec<&'e str>,
+    depths: BTreeMap<&'e str, usize>,
+    /// Names that lead back to the first of them, and the source that closes the circle.
+    circles: Vec<(Vec<&'e str>, &'e Place)>,
+}
+
+impl<'e> Walk<'e> {
+    /// How many rates follow on one another below a value, circles left out.
+    fn depth(&mut self, name: &'e str) -> usize {
+        if let Some(known) = self.depths.get(name) {
+            return *known;
         }
-        deepest = deepest.max(1 + depth(rate, edges, trail, depths)?);
+        self.trail.push(name);
+        let mut deepest = 0;
+        for (rate, place) in self.edges.get(name).into_iter().flatten() {
+            if let Some(start) = self.trail.iter().position(|seen| seen == rate) {
+                let circle = self.trail.iter().skip(start).chain([rate]).copied().collect();
+                self.circles.push((circle, place));
+            } else {
+                deepest = deepest.max(1 + self.depth(rate));
+            }
+        }
+        self.trail.pop();
+        self.depths.insert(name, deepest);
+        deepest
     }
-    trail.pop();
-    depths.insert(name, deepest);
-    Ok(deepest)
 }
 
 /// The answer that says exactly this price.

@@ -5,23 +5,31 @@ use crate::config::VenueAsk;
 use crate::config::keys::{Source, Venue as RawVenue};
 use crate::config::leaf::value;
 use crate::config::problem::{Place, join, suggestion};
+use crate::config::raw::Item;
 use crate::config::secret::Secret;
 use crate::sources::{Client, CustomSource, Preset, SourceSetupError, Venue, VenueSpec, preset, presets};
 use publisher_core::quote::{MarketId, VenueId};
 use publisher_core::time::Span;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The interval of a source of one's own.
 const EVERY: Span = Span::from_s(5);
 
 /// What can be read, and what is.
 pub(super) struct Venues {
-    presets: Named<(VenueSpec, &'static Preset, Option<Place>)>,
-    own: Named<(CustomSource, Place)>,
+    presets: Named<(VenueSpec, &'static Preset, Written)>,
+    own: Named<(CustomSource, Written)>,
     /// Where each market is first named.
     read: RefCell<BTreeMap<MarketId, Place>>,
+}
+
+/// What a file says about a venue or source of one's own.
+struct Written {
+    section: Place,
+    /// The settings that it has.
+    keys: Vec<Place>,
 }
 
 /// What is read, checked.
@@ -47,6 +55,9 @@ impl Venues {
                 Err(("no symbol".to_owned(), format!("write \"{name}:SYMBOL\", with a symbol like {form}")))
             }
             (Some(_), _, Some(symbol)) => Ok(MarketId::new(name, symbol)),
+            (None, false, _) if text.is_empty() => {
+                Err(("no source".to_owned(), "write \"venue:SYMBOL\" or the name of a [source]".to_owned()))
+            }
             (None, false, _) => Err((format!("unknown venue {name:?}"), suggestion(name, self.names()))),
         }
     }
@@ -72,7 +83,11 @@ impl Check<'_> {
     pub(super) fn venues(&mut self) -> Venues {
         let spec =
             |name: &str| VenueSpec { id: VenueId::new(name), base_url: None, every: None, timeout: None };
-        let with_preset = presets().iter().map(|p| (p.id().to_owned(), (spec(p.id()), p, None)));
+        let unwritten = |name: &str| {
+            let section = Place { path: join("venue", name), line: None, shown: String::new() };
+            Written { section, keys: Vec::new() }
+        };
+        let with_preset = presets().iter().map(|p| (p.id().to_owned(), (spec(p.id()), p, unwritten(p.id()))));
         let mut venues: Named<_> = with_preset.collect();
         for (name, raw) in &self.root.venue {
             if let Some(preset) = self.preset(name, raw) {
@@ -85,7 +100,9 @@ impl Check<'_> {
                     timeout: value(raw.timeout.as_ref()),
                     ..spec(name)
                 };
-                venues.insert(name.clone(), (spec, preset, Some(raw.place.clone())));
+                let keys = [place(&raw.base_url), place(&raw.every), place(&raw.timeout)];
+                let keys = keys.into_iter().flatten().collect();
+                venues.insert(name.clone(), (spec, preset, Written { section: raw.place.clone(), keys }));
             } else {
                 venues.remove(name);
             }
@@ -96,7 +113,19 @@ impl Check<'_> {
                 let hint = "choose another name; sources of one venue share one vote";
                 self.found.error(&raw.place, format!("there is a venue {name} already"), hint);
             }
-            own.extend(self.own_source(name, raw).map(|source| (name.clone(), (source, raw.place.clone()))));
+            let keys = [
+                place(&raw.url),
+                place(&raw.pointer),
+                place(&raw.bid_pointer),
+                place(&raw.ask_pointer),
+                place(&raw.time_pointer),
+                place(&raw.every),
+                place(&raw.timeout),
+                place(&raw.headers),
+            ];
+            let keys = keys.into_iter().flatten().collect();
+            let written = Written { section: raw.place.clone(), keys };
+            own.extend(self.own_source(name, raw).map(|source| (name.clone(), (source, written))));
         }
         Venues { presets: venues, own, read: RefCell::default() }
     }
@@ -153,62 +182,71 @@ impl Check<'_> {
         let mut asks = Asks { asks: BTreeMap::new(), own: BTreeMap::new() };
         let Venues { presets, own, read } = venues;
         let read = read.into_inner();
-        let client = match Client::new() {
+        // Only to see whether the venues can be set up; nothing is asked. Root certificates are read once a process.
+        static CLIENT: LazyLock<Result<Client, SourceSetupError>> = LazyLock::new(Client::new);
+        let client = match &*CLIENT {
             Ok(client) => client,
             Err(error) => {
-                let place = Place { path: "source".into(), line: None, shown: String::new() };
-                self.report(&error, &place, &read);
+                let section = Place { path: "source".into(), line: None, shown: String::new() };
+                self.report(error, &Written { section, keys: Vec::new() }, &read);
                 return asks;
             }
         };
-        for (name, (spec, preset, place)) in presets {
+        for (spec, preset, written) in presets.into_values() {
             let symbols: BTreeSet<Arc<str>> =
                 read.keys().filter(|m| m.venue == spec.id).map(|m| Arc::clone(&m.symbol)).collect();
-            let section = place.clone().unwrap_or_else(|| section("venue", &name));
             if symbols.is_empty() {
-                self.unread(place.as_ref());
+                self.unread(&written);
                 continue;
             }
-            match Venue::new(preset, spec.clone(), symbols.clone(), &client) {
+            match Venue::new(preset, spec.clone(), symbols.clone(), client) {
                 Ok(venue) => {
                     asks.asks.insert(venue.id().clone(), VenueAsk { preset, spec, symbols });
                 }
-                Err(error) => self.report(&error, &section, &read),
+                Err(error) => self.report(&error, &written, &read),
             }
         }
-        for (_, (source, place)) in own {
-            if let Err(error) = Venue::custom(source.clone(), &client) {
-                self.report(&error, &place, &read);
+        for (source, written) in own.into_values() {
+            if let Err(error) = Venue::custom(source.clone(), client) {
+                self.report(&error, &written, &read);
             }
             if read.keys().any(|market| market.venue == source.id) {
                 asks.own.insert(source.id.clone(), source);
             } else {
-                self.unread(Some(&place));
+                self.unread(&written);
             }
         }
         asks
     }
 
-    fn unread(&mut self, place: Option<&Place>) {
-        if let Some(place) = place {
-            self.found.warn(place, "nothing reads it, so it is not asked", "name it in a feed, or drop it");
+    fn unread(&mut self, written: &Written) {
+        // A source that is misspelt elsewhere may be meant to read it.
+        let misspelt = self.found.has_error_below("feed") || self.found.has_error_below("rate");
+        if written.section.line.is_some() && !misspelt {
+            let hint = "name it in a feed, or drop it";
+            self.found.warn(&written.section, "nothing reads it, so it is not asked", hint);
         }
     }
 
     /// What the sources themselves say about a setting or symbol.
-    fn report(&mut self, error: &SourceSetupError, section: &Place, read: &BTreeMap<MarketId, Place>) {
+    fn report(&mut self, error: &SourceSetupError, written: &Written, read: &BTreeMap<MarketId, Place>) {
         for problem in &error.problems {
             let market = MarketId::new(&error.source_id, &problem.value);
-            let named = read.get(&market).filter(|_| problem.path == "symbols");
-            let place = match named {
+            let symbol = read.get(&market).filter(|_| problem.path == "symbols");
+            let key = join(&written.section.path, &problem.path);
+            let place = match symbol.or_else(|| written.keys.iter().find(|place| place.path == key)) {
+                Some(place) if place.shown.is_empty() => {
+                    Place { shown: problem.value.clone(), ..place.clone() }
+                }
                 Some(place) => place.clone(),
-                None => Place { shown: problem.value.clone(), ..section.missing(&problem.path) },
+                None => Place { shown: problem.value.clone(), ..written.section.missing(&problem.path) },
             };
             self.found.error(&place, problem.reason.clone(), problem.hint.clone());
         }
     }
 }
 
-fn section(kind: &str, name: &str) -> Place {
-    Place { path: join(kind, name), line: None, shown: String::new() }
+/// Where a key stands, if it is there.
+fn place<T>(item: &Option<Item<T>>) -> Option<Place> {
+    item.as_ref().map(|item| item.place.clone())
 }

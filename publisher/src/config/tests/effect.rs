@@ -1,0 +1,215 @@
+//! Every key, one after the other: set it and see it, and nothing else, change.
+//!
+//! Without this, two keys can read each other's value, and a key can be documented that nothing reads.
+
+use super::*;
+use crate::config::keys::chapters;
+use crate::config::raw::{Chapter, Default};
+use std::sync::LazyLock;
+
+/// One whole file: which keys it leaves out because they exclude others, and which have another value than their
+/// first example.
+struct Full {
+    without: &'static [&'static str],
+    instead: &'static [(&'static str, &'static str)],
+}
+
+/// What tables are called here.
+const TABLES: [(&str, &str); 17] = [
+    ("", ""),
+    ("chain", "[chain]"),
+    ("chain.rpc[]", "[[chain.rpc]]"),
+    ("chain.fees", "[chain.fees]"),
+    ("chain.timing", "[chain.timing]"),
+    ("signer.NAME", "[signer.main]"),
+    ("feed.NAME", "[feed.\"BTC-USD\"]"),
+    ("feed.NAME.policy", "[feed.\"BTC-USD\".policy]"),
+    ("defaults", "[defaults]"),
+    ("defaults.policy", "[defaults.policy]"),
+    ("rate.NAME", "[rate.\"USDT-USD\"]"),
+    ("rate.NAME.policy", "[rate.\"USDT-USD\".policy]"),
+    ("venue.NAME", "[venue.binance]"),
+    ("source.NAME", "[source.acme]"),
+    ("journal", "[journal]"),
+    ("telemetry", "[telemetry]"),
+    ("log", "[log]"),
+];
+
+/// Another signer, so that one can be chosen.
+const SECOND: &str = r#"
+[signer.second]
+kind = "web3signer"
+url = "http://127.0.0.1:9001"
+address = "0x90f79bf6eb2c4f870365e785982e1f101e93b906"
+"#;
+
+/// Between them, these set every key.
+const FULL: [Full; 2] = [
+    Full {
+        without: &[
+            "signer.NAME.path",
+            "signer.NAME.password_file",
+            "signer.NAME.allow_development_keystore",
+            "defaults.policy",
+        ],
+        instead: &[],
+    },
+    Full {
+        without: &["signer.NAME.url", "feed.NAME.policy", "rate.NAME.policy"],
+        instead: &[("signer.NAME.kind", "\"keystore\"")],
+    },
+];
+
+/// The texts themselves, with every key at its first example.
+pub(super) static FULL_TEXTS: LazyLock<Vec<String>> =
+    LazyLock::new(|| FULL.iter().map(|full| full.text(None)).collect());
+
+impl Full {
+    fn has(&self, chapter: &str, key: &str) -> bool {
+        !self.without.iter().any(|left| *left == chapter || *left == format!("{chapter}.{key}"))
+    }
+
+    /// The file, with another value for one key, or without it.
+    fn text(&self, other: Option<(&str, &str, Option<&str>)>) -> String {
+        let mut text = String::new();
+        for Chapter { path, keys, .. } in chapters() {
+            let (_, header) = TABLES.iter().find(|(table, _)| *table == path).unwrap_or_else(|| {
+                panic!("{path} is a new table; say here what it is called in the tests");
+            });
+            text.push_str(&format!("{header}\n"));
+            for key in keys.iter().filter(|key| self.has(&path, key.name)) {
+                let name = key.name;
+                let instead = self.instead.iter().find(|(at, _)| *at == format!("{path}.{name}"));
+                let value = match other {
+                    Some((chapter, of, value)) if chapter == path && of == name => value,
+                    _ => Some(instead.map_or(key.examples[0], |(_, value)| *value)),
+                };
+                if let Some(value) = value {
+                    text.push_str(&format!("{name} = {value}\n"));
+                }
+            }
+        }
+        text + SECOND
+    }
+}
+
+/// Where a key's value shows: its own path; for inherited ones, everything that inherits.
+fn shows(chapter: &str, key: &str) -> Vec<String> {
+    let names = [("feed.NAME", "feed.\"BTC-USD\""), ("rate.NAME", "rate.\"USDT-USD\"")];
+    let path = format!("{chapter}.{key}")
+        .replace("signer.NAME", "signer.main")
+        .replace("venue.NAME", "venue.binance")
+        .replace("source.NAME", "source.acme")
+        .replace("rpc[]", "rpc[0]");
+    let path = names.iter().fold(path, |path, (from, to)| path.replace(from, to));
+    match path.strip_prefix("defaults.") {
+        Some(rest) => names.iter().map(|(_, name)| format!("{name}.{rest}")).collect(),
+        None => vec![path],
+    }
+}
+
+/// Keys whose value is in no list of effective values, because it is secret or only permits another one.
+const UNSEEN: [&str; 2] = ["authorization", "allow_single_source"];
+
+#[test]
+fn each_key_changes_what_it_is_called_and_nothing_else() {
+    let mut tried = BTreeSet::new();
+    for full in &FULL {
+        let before = good(&full.text(None)).effective();
+        for Chapter { path: chapter, keys, .. } in chapters() {
+            for key in keys.iter().filter(|key| full.has(&chapter, key.name)) {
+                let path = format!("{chapter}.{}", key.name);
+                if full.instead.iter().any(|(at, _)| *at == path)
+                    || path.ends_with("allow_development_keystore")
+                {
+                    continue;
+                }
+                let other = full.text(Some((&chapter, key.name, Some(key.examples[1]))));
+                let after = good(&other).effective();
+                let same_keys = before.keys().eq(after.keys());
+                assert!(same_keys, "{path} adds or removes keys");
+                let changed: Vec<_> = before
+                    .iter()
+                    .filter(|(path, value)| after[*path] != **value)
+                    .map(|(path, _)| path)
+                    .collect();
+                if UNSEEN.contains(&key.name) {
+                    assert!(changed.is_empty(), "{path} changes {changed:?}");
+                } else {
+                    let expected = shows(&chapter, key.name);
+                    assert!(!changed.is_empty(), "{path} changes nothing");
+                    assert!(changed.iter().all(|path| expected.contains(path)), "{path} changes {changed:?}");
+                    assert!(changed.contains(&&expected[0]), "{path} changes {changed:?}");
+                }
+                tried.insert(path);
+            }
+        }
+    }
+    let all: BTreeSet<_> = chapters()
+        .iter()
+        .flat_map(|c| c.keys.iter().map(|key| format!("{}.{}", c.path, key.name)).collect::<Vec<_>>())
+        .collect();
+    let untried: Vec<_> = all.difference(&tried).collect();
+    // The bad inputs of the signers' tests cover this one: only one of its values is allowed.
+    assert_eq!(untried, ["signer.NAME.allow_development_keystore"]);
+}
+
+#[test]
+fn a_documented_default_is_the_real_one_and_a_required_key_is_required() {
+    for full in &FULL {
+        for Chapter { path: chapter, keys, .. } in chapters() {
+            for key in keys.iter().filter(|key| full.has(&chapter, key.name)) {
+                let path = format!("{chapter}.{}", key.name);
+                let mut text = full.text(Some((&chapter, key.name, None)));
+                if path == "feed.NAME.signer" {
+                    text = text.replace(SECOND, "");
+                }
+                // Two pointers that come together go together.
+                if let Some((_, with)) = key.meaning.split_once("only with `") {
+                    let partner = with.split('`').next().unwrap();
+                    text = text
+                        .lines()
+                        .filter(|l| !l.starts_with(&format!("{partner} =")))
+                        .collect::<Vec<_>>()
+                        .join("\n");
+                }
+                let absent = parse(&text);
+                match key.default {
+                    Default::Value(_) if path.ends_with("allow_development_keystore") => {
+                        assert_eq!(absent.unwrap_err().errors(), 1);
+                    }
+                    Default::Value(value) => {
+                        let present = good(&full.text(Some((&chapter, key.name, Some(value)))));
+                        let absent = absent.unwrap_or_else(|problems| panic!("{path}: {problems}"));
+                        assert_eq!(
+                            absent.effective(),
+                            present.effective(),
+                            "{path} is not {value} by default"
+                        );
+                    }
+                    Default::Required => {
+                        let problems = absent.unwrap_err();
+                        let missing = |p: &Problem| p.reason == "missing" && p.path.ends_with(key.name);
+                        assert!(problems.problems.iter().any(missing), "{path}: {problems}");
+                    }
+                    Default::Words(words) => {
+                        let required = words.starts_with("required");
+                        assert_eq!(absent.is_err(), required, "{path}: {words}: {absent:?}\n{text}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn secrets_reach_their_place_and_are_shown_nowhere() {
+    let text = FULL[0].text(None).replace("https://api.acme.example/btc", "https://api.acme.example/${KEY}");
+    let config = good(&text);
+    let node = &config.chain.rpc[0];
+    assert_eq!(node.authorization.as_ref().unwrap().to_str().unwrap(), "Bearer hunter2");
+    let acme = &config.sources[&VenueId::new("acme")];
+    assert_eq!(acme.headers, [("x-api-key".to_owned(), "hunter2".to_owned())]);
+    assert_eq!(acme.url.path(), "/hunter2");
+    assert!(!format!("{config:?}{:?}", config.effective()).contains("hunter2"), "{config:?}");
+}

@@ -1,0 +1,245 @@
+//! What right configurations mean.
+
+use super::*;
+use crate::chain::AggregatorFacts;
+use publisher_core::fees::FeeProfile;
+use publisher_core::machine::Machine;
+use publisher_core::policy::Combine;
+use publisher_core::price::{Answer, Ratio};
+use publisher_core::quote::MarketId;
+use publisher_core::record::Recovered;
+use publisher_core::time::Now;
+
+const BTC: &str = "BTC-USD";
+
+fn feed(config: &Config) -> &Feed {
+    &config.feeds[&FeedId::new(BTC)]
+}
+
+/// The effective value of one of the feed's policy keys.
+fn policy(text: &str, key: &str) -> String {
+    good(text).effective()[&format!("feed.\"BTC-USD\".policy.{key}")].clone()
+}
+
+fn answer(text: &str) -> Answer {
+    text.parse().unwrap()
+}
+
+/// Without this, a first user's first file is refused.
+#[test]
+fn the_example_is_valid_and_survives_its_own_effective_values() {
+    let config = good(example());
+    assert!(config.warnings.is_empty(), "{}", config.warnings);
+    assert_eq!(config.feeds.len(), 2);
+    assert_eq!(feed(&config).venues, 5);
+    let binance = &config.venues[&VenueId::new("binance")];
+    let symbols: Vec<_> = binance.symbols.iter().map(|symbol| &**symbol).collect();
+    assert_eq!(symbols, ["BTCUSDT", "ETHUSDT"]);
+    let kraken = &config.venues[&VenueId::new("kraken")];
+    assert_eq!(kraken.symbols.len(), 3, "two feeds and a rate read it with one request");
+    let polled = config.sources(&Client::new().unwrap()).unwrap();
+    assert_eq!(polled.len(), 5);
+    // The lines that are commented out are right as well.
+    let path = Path::new("x.toml");
+    let env = |_: &str| Some("k".to_owned());
+    let all =
+        example().replace("# [source", "[source").replace("# url =", "url =").replace("# pointer", "pointer");
+    let all = all.replace("# headers", "headers").replace("  \"okx:BTC", "  \"acme\",\n  \"okx:BTC");
+    let config = check::config(&all, path, &env).unwrap();
+    assert_eq!(feed(&config).venues, 6);
+    assert!(config.sources.contains_key(&VenueId::new("acme")));
+}
+
+/// Without this, overriding one rule of a feed drops its heartbeat.
+#[test]
+fn settings_are_inherited_key_by_key_and_off_takes_one_away() {
+    let with = |base: &str, own: &str| {
+        let base = format!("[defaults.policy]\n{base}\n[feed.\"BTC-USD\"]");
+        changed(SMALL, &[("[feed.\"BTC-USD\"]", &base), ("heartbeat = \"1h\"", own)])
+    };
+    let base = "heartbeat = \"2h\"\ndeviation = \"1%\"\njump = \"20%\"\nrefuse_spread = \"2%\"\nmax_age = \"9s\"\nquorum = 2";
+    for (own, key, expected) in [
+        ("", "heartbeat", "2h"),
+        ("deviation = \"0.5%\"", "heartbeat", "2h"),
+        ("deviation = \"0.5%\"", "deviation", "0.5%"),
+        ("deviation = \"off\"", "deviation", "off"),
+        ("deviation = \"0%\"", "deviation", "off"),
+        ("heartbeat = \"0s\"", "heartbeat", "off"),
+        ("heartbeat = \"off\"", "deviation", "1%"),
+        ("jump = \"off\"", "jump", "off"),
+        ("refuse_spread = \"off\"", "refuse_spread", "off"),
+        ("", "refuse_spread", "2%"),
+        ("", "max_age", "9s"),
+        ("max_age = \"10s\"", "max_age", "10s"),
+        ("", "quorum", "2"),
+        ("quorum = 3", "quorum", "3"),
+    ] {
+        assert_eq!(policy(&with(base, own), key), expected, "{own:?} {key}");
+    }
+}
+
+#[test]
+fn what_is_not_said_follows_from_what_is() {
+    let rule = |rule: &str| changed(SMALL, &[("heartbeat = \"1h\"", rule)]);
+    for (text, key, expected) in [
+        (rule("heartbeat = \"1h\""), "heartbeat_lead", "4s"),
+        (rule("heartbeat = \"8s\"\nmax_age = \"5s\""), "heartbeat_lead", "2s"),
+        (rule("heartbeat = \"12s\"\nmax_age = \"5s\""), "heartbeat_lead", "3s"),
+        (changed(SMALL, &[("block_time = \"2s\"", "block_time = \"250ms\"")]), "heartbeat_lead", "2s"),
+        (changed(SMALL, &[("block_time = \"2s\"", "block_time = \"12s\"")]), "heartbeat_lead", "24s"),
+        (rule("deviation = \"1%\"\njump = \"10%\""), "jump_confirm", "3m"),
+        (rule("deviation_abs = \"0.00000001\""), "deviation_abs", "0.00000001"),
+        (SMALL.to_owned(), "quorum", "3"),
+        (SMALL.to_owned(), "outlier_floor", "0.5%"),
+        (SMALL.to_owned(), "settle", "off"),
+    ] {
+        assert_eq!(policy(&text, key), expected, "{key} of {text}");
+    }
+    for (block, resend) in [("250ms", 5), ("2s", 5), ("12s", 24)] {
+        let config = good(&changed(SMALL, &[("\"2s\"", &format!("{block:?}"))]));
+        assert_eq!(config.chain.timing.resend, Span::from_s(resend), "{block}");
+    }
+    let config = good(SMALL);
+    assert_eq!(feed(&config).description, "BTC / USD");
+    assert_eq!(feed(&config).signer, "main");
+    assert_eq!(config.listen.unwrap().to_string(), "127.0.0.1:9464");
+    assert_eq!(config.chain.rpc[0].timeout, Span::from_s(5));
+}
+
+/// Without this, a majority of a venue's own markets passes for a majority of venues.
+#[test]
+fn the_quorum_counts_venues_and_not_markets() {
+    let sources = |list: &str| changed(SMALL, &[("\"bitstamp:btcusd\"", list)]);
+    for (list, venues, quorum) in [
+        ("\"bitstamp:btcusd\"", 3, 3),
+        ("\"bitstamp:btcusd\", \"okx:BTC-USD\"", 4, 3),
+        ("\"bitstamp:btcusd\", \"okx:BTC-USD\", \"binance:BTCUSD\"", 5, 3),
+        ("\"bitstamp:btcusd\", \"kraken:XBTEUR * r\", \"kraken:XBTGBP * r\"", 3, 3),
+    ] {
+        let rate = "\n[rate.r]\nsources = [\"kraken:EURUSD\"]\npolicy.allow_single_source = true\n";
+        let text = sources(list) + if list.contains("* r") { rate } else { "" };
+        let config = good(&text);
+        assert_eq!((feed(&config).venues, feed(&config).pricing.rules.quorum), (venues, quorum), "{list}");
+    }
+    let single = changed(
+        SMALL,
+        &[(", \"kraken:XBTUSD\", \"bitstamp:btcusd\"", ""), ("\"1h\"", "\"1h\"\nallow_single_source = true")],
+    );
+    assert_eq!(feed(&good(&single)).pricing.rules.quorum, 1);
+}
+
+#[test]
+fn texts_become_what_the_core_computes_with() {
+    let text = changed(
+        SMALL,
+        &[
+            ("\"zero-gas\"", "{ profile = \"legacy\", max_fee = \"1.5 gwei\", bump = \"12%\" }"),
+            ("\"instant\"", "\"op-stack\""),
+            ("min = \"1\"", "min = 2"),
+            ("heartbeat = \"1h\"", "deviation = \"0.5%\"\ndeviation_abs = \"12.5\"\ncombine = \"all\""),
+        ],
+    );
+    let config = good(&text);
+    assert_eq!(config.chain.fees.profile, FeeProfile::Legacy);
+    assert_eq!((config.chain.fees.max_fee_wei, config.chain.fees.bump_percent), (1_500_000_000, 12));
+    assert_eq!((config.chain.finality, config.chain.tag), (Finality::Tag, Some(Tag::Safe)));
+    let policy = &feed(&config).policy;
+    assert_eq!((policy.min_answer, policy.max_answer), (answer("200000000"), answer("1000000000000000")));
+    assert_eq!((policy.deviation, policy.combine), (Ratio::from_bps(50), Combine::All));
+    assert_eq!(policy.deviation_abs.to_string(), "1250000000");
+    let path = &feed(&config).pricing.paths[1];
+    assert_eq!((&path.market, path.via.len()), (&MarketId::new("kraken", "XBTUSD"), 0));
+}
+
+#[test]
+fn finality_has_these_spellings() {
+    for (text, finality, tag) in [
+        ("instant", Finality::Instant, None),
+        ("depth:12", Finality::Depth(12), None),
+        ("tag", Finality::Tag, Some(Tag::Finalized)),
+        ("op-stack", Finality::Tag, Some(Tag::Safe)),
+        ("op-stack:finalized", Finality::Tag, Some(Tag::Finalized)),
+    ] {
+        let config = good(&changed(SMALL, &[("\"instant\"", &format!("{text:?}"))]));
+        assert_eq!((config.chain.finality, config.chain.tag), (finality, tag), "{text}");
+    }
+}
+
+#[test]
+fn paths_are_relative_to_the_file() {
+    let text = changed(
+        SMALL,
+        &[(
+            "kind = \"web3signer\"\nurl = \"http://127.0.0.1:9000\"",
+            "kind = \"keystore\"\npath = \"keys/dev.json\"\npassword_file = \"/run/pass\"\nallow_development_keystore = true",
+        )],
+    );
+    let config = Config::parse(&text, Path::new("/etc/publisher/btc.toml")).unwrap();
+    assert_eq!(config.journal, Path::new("/etc/publisher/publisher.db"));
+    let (path, password_file) = ("/etc/publisher/keys/dev.json".into(), "/run/pass".into());
+    assert_eq!(config.signers["main"].kind, SignerKind::Keystore { path, password_file });
+}
+
+#[test]
+fn a_venue_under_another_name_speaks_its_presets_format() {
+    let text = changed(
+        SMALL,
+        &[
+            ("\"kraken:XBTUSD\"", "\"mirror:XBTUSD\""),
+            (
+                "[feed.\"BTC-USD\"]",
+                "[venue.mirror]\npreset = \"kraken\"\nbase_url = \"http://10.0.0.1\"\n[feed.\"BTC-USD\"]",
+            ),
+        ],
+    );
+    let config = good(&text);
+    let mirror = &config.venues[&VenueId::new("mirror")];
+    assert_eq!((mirror.preset.id(), mirror.spec.id.as_str()), ("kraken", "mirror"));
+    assert!(!config.venues.contains_key(&VenueId::new("kraken")), "nothing reads kraken itself");
+}
+
+const DEPLOYED: &str = "decimals = 8\naggregator = \"0x5fbdb2315678afecb367f032d93f642f64180aa3\"";
+
+fn facts(decimals: u8, min: &str, max: &str) -> BTreeMap<FeedId, AggregatorFacts> {
+    let facts = AggregatorFacts {
+        decimals,
+        description: "BTC / USD".into(),
+        min_answer: answer(min),
+        max_answer: answer(max),
+        type_and_version: "Aggregator 1.0.0".into(),
+        owner: Address::ZERO,
+    };
+    [(FeedId::new(BTC), facts)].into()
+}
+
+#[test]
+fn a_machine_is_made_from_it() {
+    let config = good(&changed(SMALL, &[("decimals = 8", DEPLOYED)]));
+    let spec = config.machine_spec(&BTreeMap::new()).unwrap();
+    let feed = &spec.feeds[&FeedId::new(BTC)];
+    assert_eq!((spec.chain.chain_id, feed.decimals, feed.account), (138, 8, config.signers["main"].address));
+    assert!(feed.gas_floor < feed.gas_ceiling);
+    Machine::new(spec, &Recovered::default(), Now::default()).unwrap();
+    // The contract's bounds narrow the configured ones, and never widen them.
+    let spec = config.machine_spec(&facts(8, "300000000", "400000000000000000")).unwrap();
+    let policy = &spec.feeds[&FeedId::new(BTC)].policy;
+    assert_eq!((policy.min_answer, policy.max_answer), (answer("300000000"), answer("1000000000000000")));
+}
+
+#[test]
+fn no_machine_is_made_that_could_not_publish() {
+    let reasons = |text: &str, facts: &BTreeMap<FeedId, AggregatorFacts>| {
+        let problems = good(text).machine_spec(facts).unwrap_err();
+        problems.problems.into_iter().map(|p| format!("{}: {}", p.path, p.reason)).collect::<Vec<_>>()
+    };
+    let text = changed(SMALL, &[("decimals = 8", DEPLOYED)]);
+    assert_eq!(reasons(SMALL, &BTreeMap::new()), ["feed.\"BTC-USD\".aggregator: missing"]);
+    assert_eq!(
+        reasons(&text, &facts(18, "1", "99999999999999999999")),
+        ["feed.\"BTC-USD\".decimals: the aggregator has 18 decimals"]
+    );
+    assert_eq!(
+        reasons(&text, &facts(8, "1", "2")),
+        ["feed.\"BTC-USD\".min: the aggregator takes answers from 0.00000001 to 0.00000002 only"]
+    );
+}
