@@ -155,8 +155,12 @@ impl Machine {
         let Some((known, number, hash)) = feed.and_then(|f| f.known) else { return };
         let canonical = self.window.standing(number, hash) == Standing::Canonical;
         // Our nonce was not used up to `height`, and the contract had the round by then.
-        if canonical && number <= height && known.round >= *round {
-            out.push(Effect::Report(Event::RoundTaken { feed: id.clone(), round: known.round }));
+        if !(canonical && number <= height && known.round >= *round) {
+            return;
+        }
+        let event = Event::RoundTaken { feed: id.clone(), round: known.round };
+        if outbox.taken_by_others(nonce, height) {
+            out.push(Effect::Report(event));
             outbox.supersede(nonce);
         }
     }

@@ -158,6 +158,7 @@ impl Outbox {
         let account = self.account;
         let mut orphaned = Vec::new();
         for intent in self.open.values_mut() {
+            intent.taken_at_number = None;
             let Some(receipt) = intent.included.filter(|r| r.block_number > ancestor) else { continue };
             intent.included = None;
             intent.heads_waited = 0;

@@ -95,6 +95,8 @@ pub struct Intent {
     pub(super) underpriced: u32,
     /// Attempts that can never be included.
     pub(super) rejections: u32,
+    /// The height at which its round was first seen to be somebody else's.
+    pub(super) taken_at_number: Option<u64>,
     pub(super) cap_reported: bool,
     /// Since when there has been nothing valid to say for it.
     pub(super) silent_since: Option<Mono>,
@@ -115,6 +117,7 @@ impl Intent {
             heads_waited: 0,
             underpriced: 0,
             rejections: 0,
+            taken_at_number: None,
             cap_reported: false,
             silent_since: None,
         }

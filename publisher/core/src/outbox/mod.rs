@@ -177,6 +177,13 @@ impl Outbox {
         Some(nonce)
     }
 
+    /// The chain at this height has the round of a nonce that was not used by then. Returns whether that holds at a
+    /// second look, a block later: the first may have mixed two forks.
+    pub fn taken_by_others(&mut self, nonce: u64, height: u64) -> bool {
+        let Some(intent) = self.open.get_mut(&nonce) else { return false };
+        height > *intent.taken_at_number.get_or_insert(height)
+    }
+
     /// The work of a nonce has become pointless: an empty transaction is to take its place. A signature that is
     /// being made for it is not waited for.
     pub fn supersede(&mut self, nonce: u64) {
