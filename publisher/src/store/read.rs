@@ -4,7 +4,7 @@ use super::row::{self, AttemptRow, InclusionRow, IntentRow};
 use super::{StoreError, session};
 use alloy::primitives::{Address, B256};
 use publisher_core::quote::FeedId;
-use publisher_core::record::{Outcome, Recovered, RecoveredAccount, RecoveredIntent};
+use publisher_core::record::{Outcome, Recovered, RecoveredAccount, RecoveredIntent, Scope};
 use publisher_core::time::Wall;
 use publisher_core::tx::{Attempt, Receipt, SendOutcome, Work};
 use sqlx::{FromRow, SqliteConnection, SqlitePool};
@@ -136,18 +136,18 @@ pub(super) async fn recovered(db: &mut SqliteConnection) -> Result<Recovered, St
     Ok(Recovered { accounts, halts: halts(db).await?, anchor: anchor(db).await? })
 }
 
-/// Halts after the last resumption of their scope, oldest first; the same reason twice is one halt.
-async fn halts(
-    db: &mut SqliteConnection,
-) -> Result<Vec<(publisher_core::record::Scope, String)>, StoreError> {
+/// The newest reason of each scope whose newest record is a halt.
+async fn halts(db: &mut SqliteConnection) -> Result<Vec<(Scope, String)>, StoreError> {
     let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT scope, reason FROM halt WHERE halted = 1 AND id > \
-         (SELECT coalesce(max(id), 0) FROM halt AS resumed WHERE resumed.scope = halt.scope AND resumed.halted = 0) \
-         GROUP BY scope, reason ORDER BY min(id)",
+        "SELECT scope, reason FROM halt WHERE halted = 1 AND id IN (SELECT max(id) FROM halt GROUP BY scope)",
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter().map(|(scope, reason)| Ok((row::scope(&scope)?, reason))).collect()
+    let mut halts = BTreeMap::new();
+    for (scope, reason) in rows {
+        halts.insert(row::scope(&scope)?, reason);
+    }
+    Ok(halts.into_iter().collect())
 }
 
 /// The highest block that finally includes something of ours, whatever became of it there.

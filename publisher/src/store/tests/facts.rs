@@ -1,7 +1,7 @@
 //! Records in, facts out: idempotence, conflicts, recovery and what `status` reads.
 
 use super::*;
-use publisher_core::record::{Outcome, RecoveredAccount, RecoveredIntent, Scope};
+use publisher_core::record::{Outcome, RecoveredAccount, RecoveredIntent, Scope, replay};
 use publisher_core::tx::SendOutcome;
 
 fn closed(nonce: u64, outcome: Outcome) -> Record {
@@ -74,8 +74,8 @@ async fn recovery_reads_back_what_is_open() {
             RecoveredAccount { account: account(2), next_nonce: 1, open: vec![open(0, call, vec![])] },
         ],
         halts: vec![
-            (Scope::Account(account(1)), "foreign".into()),
             (Scope::Feed(FeedId::new("A")), "jump".into()),
+            (Scope::Account(account(1)), "foreign".into()),
         ],
         anchor: Some((100, hash(100 << 32))),
     };
@@ -120,6 +120,7 @@ async fn the_same_records_again_change_nothing() {
     let recovered = journal.reader().recovered().await.unwrap();
     assert_eq!(recovered.anchor, Some((12, hash(12 << 32))));
     assert_eq!(recovered.halts, []);
+    assert_eq!(recovered, replay(batches.iter().flatten()), "the core's own reading of these records");
 }
 
 async fn status(journal: &Journal, feed: &str) -> Vec<RoundEntry> {
@@ -272,6 +273,22 @@ async fn status_shows_rounds_newest_first() {
     // What the daemon writes from now on is seen as well.
     journal.append(&[plan(5, 5)]).await.unwrap();
     assert_eq!(reader.rounds(&FeedId::new("A"), 1).await.unwrap(), [entry(5, 5)]);
+}
+
+/// Without this "written" would mean less than "on the disk", which no test that kills only a process can see.
+#[tokio::test]
+async fn every_connection_writes_through() {
+    let place = Place::new();
+    let (journal, _) = place.open().await;
+    for _ in 0..2 {
+        let pool = &journal.reader.pool;
+        let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.unwrap();
+        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await.unwrap();
+        let foreign_keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(pool).await.unwrap();
+        assert_eq!((mode.as_str(), synchronous, foreign_keys), ("wal", 2, 1));
+        // And the connection that replaces one that was given up.
+        pool.acquire().await.unwrap().close().await.unwrap();
+    }
 }
 
 /// Without this a second hand in the file could take back what was written.

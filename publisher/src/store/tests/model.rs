@@ -130,14 +130,9 @@ impl Model {
                 entry.open.push(RecoveredIntent { nonce: *nonce, work: work.clone(), attempts });
             }
         }
-        let mut halts: Vec<(Scope, String)> = vec![];
-        for (position, (scope, reason, _)) in self.halts.iter().enumerate() {
-            let resumed = self.halts.iter().skip(position).any(|(s, r, _)| s == scope && r.is_none());
-            let halt = (scope.clone(), reason.clone().unwrap_or_default());
-            if !resumed && !halts.contains(&halt) {
-                halts.push(halt);
-            }
-        }
+        let newest: BTreeMap<_, _> = self.halts.iter().map(|(scope, reason, _)| (scope, reason)).collect();
+        let halts =
+            newest.into_iter().filter_map(|(scope, reason)| Some((scope.clone(), reason.clone()?))).collect();
         let anchor = self
             .canonical
             .iter()
