@@ -14,10 +14,22 @@ pub struct Daemon {
 impl Daemon {
     /// Starts `binary run`, logging JSON to `daemon.log` in `dir`.
     pub fn start(binary: &str, config: &Path, dir: &Path, env: &[(&str, &str)]) -> Result<Self> {
+        Self::start_with(binary, config, dir, &[], env)
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(
+        binary: &str,
+        config: &Path,
+        dir: &Path,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Self> {
         let log = OpenOptions::new().create(true).append(true).open(dir.join("daemon.log"))?;
         let child = Command::new(binary)
             .args(["run", "--log-format", "json", "--config"])
             .arg(config)
+            .args(args)
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -25,6 +37,16 @@ impl Daemon {
             .spawn()
             .with_context(|| format!("{binary} did not start"))?;
         Ok(Self { child })
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
     }
 
     /// Ends it without a word, as `kill -9` does.
@@ -39,6 +61,32 @@ impl Daemon {
         let pid = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status()?;
         self.wait(within)?.context("it did not stop")
+    }
+
+    /// Asks it to stop, as an init system does.
+    pub fn terminate(&self) -> Result<()> {
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        Ok(())
+    }
+
+    /// Waits until it has ended, while the test's own servers go on.
+    pub async fn ended(&mut self, within: Duration) -> Result<ExitStatus> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            anyhow::ensure!(Instant::now() < deadline, "the daemon did not end within {within:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Asks it to stop and waits until everything on its way has landed.
+    pub async fn drain(mut self) -> Result<()> {
+        self.terminate()?;
+        let status = self.ended(Duration::from_secs(20)).await?;
+        anyhow::ensure!(status.success(), "it did not drain: {status}");
+        Ok(())
     }
 
     /// Waits until it ends by itself; `None` if it does not.

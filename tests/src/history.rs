@@ -66,9 +66,12 @@ impl World {
             );
             self.judge_reads(feed, &rounds).await?;
             self.judge_answers(feed, &rounds).await?;
-            spent += self.owner.get_transaction_count(feed.account).await? - rounds.len() as u64;
             all.push(rounds);
         }
+        for account in self.accounts() {
+            spent += self.owner.get_transaction_count(account).await?;
+        }
+        spent -= all.iter().map(|rounds| rounds.len() as u64).sum::<u64>();
         ensure!(spent == wasted, "{spent} transactions brought no round, {wasted} were expected");
         Ok(all)
     }
@@ -128,33 +131,61 @@ impl World {
     }
 }
 
+/// Venues that say what a tether is worth, all of which the worlds ask for.
+const TETHER: [Venue; 3] = [Venue::Coinbase, Venue::Kraken, Venue::Bitstamp];
+const ONE: i128 = 100_000_000;
+
 /// Every median that any quorum of the venues justified shortly before `signed_ms`.
 fn medians(served: &[Served], pair: &str, signed_ms: i64, quorum: usize, venues: usize) -> Vec<i128> {
     let order = [Venue::Coinbase, Venue::Kraken, Venue::Bitstamp, Venue::Binance, Venue::Okx];
     let used = order.get(..venues).unwrap_or(&order);
-    let tether = pair.replace("/USD", "/USDT");
+    let in_tethers = pair.replace("/USD", "/USDT");
+    let mut rates: BTreeMap<Venue, (i128, i64)> = BTreeMap::new();
     let mut newest: BTreeMap<Venue, (i128, i64)> = BTreeMap::new();
     let mut found = Vec::new();
-    let quotes =
-        served.iter().filter(|s| used.contains(&s.venue) && (s.market == pair || s.market == tether));
-    for quote in quotes.filter(|q| q.at_ms <= signed_ms) {
-        // Binance and OKX quote in tethers; in these worlds a tether is exactly a dollar.
+    for quote in served.iter().filter(|q| q.at_ms <= signed_ms) {
         let Some(price) = scaled(&quote.price) else { continue };
-        newest.insert(quote.venue, (price, quote.at_ms));
+        let counts = used.contains(&quote.venue) || quote.venue == Venue::Custom;
+        if quote.market == "USDT/USD" && TETHER.contains(&quote.venue) {
+            rates.insert(quote.venue, (price, quote.at_ms));
+        } else if counts && (quote.market == pair || quote.market == in_tethers) {
+            newest.insert(quote.venue, (price, quote.at_ms));
+        } else {
+            continue;
+        }
         if signed_ms - quote.at_ms > MAX_AGE_MS + SLACK_MS {
             continue;
         }
-        let fresh: Vec<i128> =
-            newest.values().filter(|(_, at)| quote.at_ms - at <= MAX_AGE_MS).map(|(p, _)| *p).collect();
-        for subset in 0u32..(1 << fresh.len()) {
-            let mut chosen: Vec<i128> =
-                fresh.iter().enumerate().filter(|(i, _)| subset & (1 << i) != 0).map(|(_, p)| *p).collect();
-            if chosen.len() >= quorum {
-                let center = middle(&mut chosen);
-                chosen.retain(|p| (p - center).abs() * 200 <= center);
-                if !chosen.is_empty() {
-                    found.push(middle(&mut chosen));
-                }
+        let fresh = |known: &BTreeMap<Venue, (i128, i64)>| -> Vec<(Venue, i128)> {
+            let young = known.iter().filter(|(_, (_, at))| quote.at_ms - at <= MAX_AGE_MS);
+            young.map(|(venue, (price, _))| (*venue, *price)).collect()
+        };
+        let rates: Vec<i128> = fresh(&rates).iter().map(|(_, rate)| *rate).collect();
+        for rate in justified(&rates, TETHER.len()) {
+            let in_dollars = |(venue, price): &(Venue, i128)| match venue {
+                Venue::Binance | Venue::Okx => divided(price * rate, ONE),
+                _ => *price,
+            };
+            let prices: Vec<i128> = fresh(&newest).iter().map(in_dollars).collect();
+            found.extend(justified(&prices, quorum));
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The medians of every subset that makes a quorum, after what is off by more than 0.5% has been set aside.
+fn justified(prices: &[i128], quorum: usize) -> Vec<i128> {
+    let mut found = Vec::new();
+    for subset in 0u32..(1 << prices.len()) {
+        let mut chosen: Vec<i128> =
+            prices.iter().enumerate().filter(|(i, _)| subset & (1 << i) != 0).map(|(_, p)| *p).collect();
+        if chosen.len() >= quorum {
+            let center = middle(&mut chosen);
+            chosen.retain(|p| (p - center).abs() * 200 <= center);
+            if !chosen.is_empty() {
+                found.push(middle(&mut chosen));
             }
         }
     }
@@ -178,9 +209,14 @@ fn middle(values: &mut [i128]) -> i128 {
     if values.len() % 2 == 1 {
         return values[half];
     }
-    let sum = values[half - 1] + values[half];
-    let down = sum.div_euclid(2);
-    if sum.rem_euclid(2) == 1 && down % 2 != 0 { down + 1 } else { down }
+    divided(values[half - 1] + values[half], 2)
+}
+
+/// A quotient, rounded half to even.
+fn divided(dividend: i128, divisor: i128) -> i128 {
+    let (down, rest) = (dividend.div_euclid(divisor), dividend.rem_euclid(divisor));
+    let up = rest * 2 > divisor || (rest * 2 == divisor && down % 2 != 0);
+    down + i128::from(up)
 }
 
 #[cfg(test)]
@@ -197,5 +233,6 @@ mod tests {
         assert_eq!(middle(&mut [1, 2]), 2);
         assert_eq!(middle(&mut [2, 3]), 2);
         assert_eq!(middle(&mut [3, 4]), 4);
+        assert_eq!([divided(5, 3), divided(4, 3), divided(-1, 2), divided(15, 10)], [2, 1, 0, 2]);
     }
 }

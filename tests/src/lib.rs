@@ -7,5 +7,8 @@
 
 pub mod daemon;
 pub mod history;
+pub mod log;
+pub mod miner;
 pub mod rpc_proxy;
+pub mod together;
 pub mod world;

@@ -5,7 +5,7 @@ use crate::daemon::Daemon;
 use crate::rpc_proxy::RpcProxy;
 use alloy::network::EthereumWallet;
 use alloy::node_bindings::{Anvil, AnvilInstance};
-use alloy::primitives::{Address, B256, I256, U256};
+use alloy::primitives::{Address, B256, I256, U256, address};
 use alloy::providers::ext::AnvilApi;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::signers::local::PrivateKeySigner;
@@ -28,8 +28,10 @@ pub struct Options {
     pub fees: &'static str,
     /// The configuration's signer kind.
     pub signer: &'static str,
-    /// Feeds, of `BTC-USD` and `ETH-USD`.
+    /// Feeds: `BTC-USD`, `ETH-USD` and up to eighteen more.
     pub feeds: usize,
+    /// One account submits the rounds of all feeds, instead of one account a feed.
+    pub one_account: bool,
     /// The policy of every feed, as TOML lines.
     pub policy: &'static str,
     /// Venues that every feed reads.
@@ -45,6 +47,7 @@ impl Default for Options {
             fees: "eip1559",
             signer: "web3signer",
             feeds: 1,
+            one_account: false,
             policy: "heartbeat = \"1h\"\ndeviation = \"0.5%\"\nmax_age = \"10s\"\njump = \"off\"\nsettle = \"800ms\"",
             venues: 5,
             anvil: &["--block-time", "1"],
@@ -90,8 +93,24 @@ pub struct World {
     telemetry_port: u16,
 }
 
-const FEEDS: [(&str, &str, &str, &str); 2] =
-    [("BTC-USD", "BTC/USD", "BTC", "btc"), ("ETH-USD", "ETH/USD", "ETH", "eth")];
+/// Names of the feed, its market and its asset.
+macro_rules! feeds {
+    ($($asset:literal)*) => { [$((concat!($asset, "-USD"), concat!($asset, "/USD"), $asset)),*] };
+}
+
+const FEEDS: [(&str, &str, &str); 20] = feeds!["BTC" "ETH" "ADA" "ALGO" "ATOM" "AVAX" "BCH" "COMP" "CRV" "DOT" "FIL"
+    "GRT" "LINK" "LTC" "NEAR" "SNX" "SOL" "TRX" "UNI" "XRP"];
+
+/// The key of the Web3 Secret Storage definition's example: public, and known to everybody.
+const KEYSTORE: &str = r#"{"crypto": {"cipher": "aes-128-ctr",
+    "cipherparams": {"iv": "6087dab2f9fdbbfaddc31a909735c1e6"},
+    "ciphertext": "5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46",
+    "kdf": "pbkdf2", "kdfparams": {"c": 262144, "dklen": 32, "prf": "hmac-sha256",
+        "salt": "ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd"},
+    "mac": "517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2"},
+    "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6", "version": 3}"#;
+const KEYSTORE_PASSWORD: &str = "testpassword";
+const KEYSTORE_HOLDER: Address = address!("0x008aeeda4d805471df9b2a5b0f38a0c3bcba786b");
 
 impl World {
     /// Builds everything but the daemon.
@@ -105,24 +124,25 @@ impl World {
             .connect_http(anvil.endpoint_url())
             .erased();
         let proxy = RpcProxy::start(&anvil.endpoint()).await?;
-        let venues = VenueSimulator::start(SimConfig::default()).await?;
-        let keys: Vec<[u8; 32]> = (1..=options.feeds).map(|n| [u8::try_from(n).unwrap_or(1); 32]).collect();
+        let mut market = SimConfig::default();
+        let more = FEEDS.iter().take(options.feeds).skip(2);
+        market.prices.extend(more.map(|(_, pair, _)| ((*pair).to_owned(), "100.00".to_owned())));
+        let venues = VenueSimulator::start(market).await?;
+        let accounts = if options.one_account { 1 } else { options.feeds };
+        let keys: Vec<[u8; 32]> = (1..=accounts).map(|n| [u8::try_from(n).unwrap_or(1); 32]).collect();
         let mut setup = SignerConfig::new(138, keys);
         if options.signer == "ethsigner" {
             setup.dialect = publisher_doubles::signer::Dialect::EthSigner;
         }
         let signer = SignerDouble::start(setup).await?;
-        let mut feeds = Vec::new();
-        for ((id, pair, ..), account) in FEEDS.iter().zip(signer.addresses()) {
-            owner.anvil_set_balance(account, U256::from(10).pow(U256::from(20))).await?;
-            let (min, max) = (I256::try_from(1i64)?, I256::try_from(1_000_000_000_000_000i64)?);
-            let aggregator =
-                Aggregator::deploy(&owner, 8, (*id).to_owned(), min, max, owner_address, account).await?;
-            let proxy = AggregatorProxy::deploy(&owner, *aggregator.address(), owner_address).await?;
-            let (aggregator, proxy) = (*aggregator.address(), *proxy.address());
-            feeds.push(FeedHome { id, pair, aggregator, proxy, account });
-        }
         let dir = tempfile::tempdir()?;
+        let mut accounts = signer.addresses();
+        if options.signer == "keystore" {
+            std::fs::write(dir.path().join("keystore.json"), KEYSTORE)?;
+            std::fs::write(dir.path().join("password"), KEYSTORE_PASSWORD)?;
+            accounts = vec![KEYSTORE_HOLDER];
+        }
+        let feeds = deploy(&owner, owner_address, &options, &accounts).await?;
         let telemetry_port = free_port()?;
         let world =
             Self { options, anvil, owner, owner_address, proxy, venues, signer, feeds, dir, telemetry_port };
@@ -161,17 +181,23 @@ impl World {
             let url = self.venues.base_url(venue);
             let _ = write!(toml, "[venue.{}]\nbase_url = \"{url}\"\nevery = \"250ms\"\n", venue.name());
         }
-        for (index, feed) in self.feeds.iter().enumerate() {
-            let _ = write!(
-                toml,
-                "[signer.key{index}]\nkind = \"{kind}\"\nurl = \"{}\"\naddress = \"{}\"\n",
-                self.signer.url(),
-                feed.account
-            );
+        let at = match kind {
+            "keystore" => {
+                let path = self.dir.path().display();
+                format!(
+                    "path = \"{path}/keystore.json\"\npassword_file = \"{path}/password\"\nallow_development_keystore = true"
+                )
+            }
+            _ => format!("url = \"{}\"", self.signer.url()),
+        };
+        for (index, account) in self.accounts().iter().enumerate() {
+            let _ = write!(toml, "[signer.key{index}]\nkind = \"{kind}\"\n{at}\naddress = \"{account}\"\n");
         }
         toml.push_str("[rate.\"USDT-USD\"]\nsources = [\"kraken:USDTUSD\", \"coinbase:USDT-USD\", \"bitstamp:usdtusd\"]\n");
         toml.push_str(&format!("[defaults.policy]\n{}\n", self.options.policy));
-        for ((index, feed), (_, _, upper, lower)) in self.feeds.iter().enumerate().zip(FEEDS) {
+        for ((index, feed), (_, _, upper)) in self.feeds.iter().enumerate().zip(FEEDS) {
+            let index = if self.options.one_account { 0 } else { index };
+            let lower = upper.to_lowercase();
             let kraken = if upper == "BTC" { "XBT" } else { upper };
             let sources = [
                 format!("\"coinbase:{upper}-USD\""),
@@ -194,6 +220,20 @@ impl World {
     /// The first feed.
     pub fn feed(&self) -> &FeedHome {
         &self.feeds[0]
+    }
+
+    /// The accounts that submit rounds, each once.
+    pub fn accounts(&self) -> Vec<Address> {
+        let mut accounts: Vec<Address> = self.feeds.iter().map(|feed| feed.account).collect();
+        accounts.dedup();
+        accounts
+    }
+
+    /// Changes the configuration file: every `from`, of which there must be one, becomes `to`.
+    pub fn edit(&self, from: &str, to: &str) -> Result<()> {
+        let toml = std::fs::read_to_string(self.config())?;
+        anyhow::ensure!(toml.contains(from), "the configuration has no {from:?}:\n{toml}");
+        Ok(std::fs::write(self.config(), toml.replace(from, to))?)
     }
 
     /// Starts the daemon, with further environment variables.
@@ -271,6 +311,47 @@ impl World {
         let block = self.owner.get_block_by_number(Default::default()).await?.context("no latest block")?;
         Ok((block.header.number, block.header.hash))
     }
+}
+
+/// Deploys every feed's contracts, in as few blocks as they fit into.
+async fn deploy(
+    owner: &DynProvider,
+    owner_address: Address,
+    options: &Options,
+    accounts: &[Address],
+) -> Result<Vec<FeedHome>> {
+    const GAS: u64 = 3_000_000;
+    for account in accounts {
+        owner.anvil_set_balance(*account, U256::from(10).pow(U256::from(20))).await?;
+    }
+    let (min, max) = (I256::try_from(1i64)?, I256::try_from(1_000_000_000_000_000i64)?);
+    let accounts = accounts.iter().cycle();
+    let mut feeds = Vec::new();
+    for (nonce, ((id, pair, _), account)) in
+        (0u64..).step_by(2).zip(FEEDS.iter().zip(accounts).take(options.feeds))
+    {
+        let aggregator = owner_address.create(nonce);
+        let proxy = owner_address.create(nonce + 1);
+        let name = (*id).to_owned();
+        let created = Aggregator::deploy_builder(owner, 8, name, min, max, owner_address, *account);
+        let _sent = created.gas(GAS).send().await?;
+        let created = AggregatorProxy::deploy_builder(owner, aggregator, owner_address);
+        let _sent = created.gas(GAS).send().await?;
+        feeds.push(FeedHome { id, pair, aggregator, proxy, account: *account });
+    }
+    for feed in &feeds {
+        for address in [feed.aggregator, feed.proxy] {
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+            while owner.get_code_at(address).await?.is_empty() {
+                anyhow::ensure!(tokio::time::Instant::now() < deadline, "no code at {address}");
+                if options.anvil.contains(&"--no-mining") {
+                    owner.evm_mine(None).await?;
+                }
+                tokio::time::sleep(Duration::from_millis(30)).await;
+            }
+        }
+    }
+    Ok(feeds)
 }
 
 /// A port that was free a moment ago.

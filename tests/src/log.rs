@@ -1,0 +1,42 @@
+//! What the daemon says: its log lines, one JSON object each.
+
+use crate::world::World;
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::time::Duration;
+
+impl World {
+    /// The log as text.
+    pub fn log_text(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("daemon.log")).unwrap_or_default()
+    }
+
+    /// Every complete line of the log. A line that is no JSON object is an error, because operators' tools choke on it.
+    pub fn log(&self) -> Result<Vec<Value>> {
+        let text = self.log_text();
+        let complete = text.rsplit_once('\n').map_or("", |(complete, _)| complete);
+        complete
+            .lines()
+            .map(|line| {
+                let value: Value = serde_json::from_str(line).with_context(|| format!("no JSON: {line}"))?;
+                value.is_object().then_some(value).with_context(|| format!("no object: {line}"))
+            })
+            .collect()
+    }
+
+    /// The lines with this code, oldest first.
+    pub fn logged(&self, code: &str) -> Result<Vec<Value>> {
+        Ok(self.log()?.into_iter().filter(|line| line["code"] == code).collect())
+    }
+
+    /// Waits for a line with this code of which the predicate holds.
+    pub async fn wait_logged(
+        &self,
+        code: &str,
+        within: Duration,
+        what: impl Fn(&Value) -> bool,
+    ) -> Result<()> {
+        self.wait(within, &format!("a log line {code}"), async || Ok(self.logged(code)?.iter().any(&what)))
+            .await
+    }
+}
