@@ -59,7 +59,7 @@ fn a_rollout_creates_and_calls_its_own() {
 #[tokio::test]
 async fn configurations_that_cannot_work_are_refused() {
     let kind = |url: &str| Kind::Rpc.at(url);
-    for url in ["ftp://127.0.0.1:9000/", "file:///tmp/signer", "unix:/run/signer.sock"] {
+    for url in ["ftp://127.0.0.1:9000/", "file:///run/signer", "unix:/run/signer.sock"] {
         refused(Signer::open(config(kind(url)), policy()).await, SignFault::Policy, &["only http and https"]);
     }
     let hopeless = SignerConfig { timeout: Duration::ZERO, ..config(kind("http://127.0.0.1:1")) };
