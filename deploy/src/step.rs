@@ -183,10 +183,14 @@ impl Plan {
         self.steps.is_empty() && self.conflicts.is_empty()
     }
 
-    /// The first step that can be sent now; none while there are conflicts.
-    pub fn next(&self) -> Option<&Step> {
-        let ready = |step: &&Step| matches!(step.call, Call::Ready { .. });
-        self.steps.iter().find(ready).filter(|_| self.conflicts.is_empty())
+    /// The first step that can be sent now, with its recipient (`None` creates a contract) and its data; none while
+    /// there are conflicts.
+    pub fn next(&self) -> Option<(&Step, Option<Address>, &Bytes)> {
+        let ready = self.steps.iter().find_map(|step| match &step.call {
+            Call::Ready { to, data } => Some((step, *to, data)),
+            Call::Waits { .. } => None,
+        });
+        ready.filter(|_| self.conflicts.is_empty())
     }
 }
 

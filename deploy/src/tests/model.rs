@@ -203,19 +203,15 @@ fn build(starts: &[Start]) -> (Wanted, Chain) {
 fn follow(wanted: &mut Wanted, chain: &mut Chain) -> Vec<String> {
     let mut taken = Vec::new();
     loop {
-        let Plan { steps, conflicts } = plan(wanted, &chain.observe(wanted));
-        assert_eq!(conflicts, []);
-        if steps.is_empty() {
+        let plan = plan(wanted, &chain.observe(wanted));
+        assert_eq!(plan.conflicts, []);
+        if plan.is_empty() {
             return taken;
         }
         assert!(taken.len() < 100, "it does not end: {taken:?}");
-        let ready = steps.iter().find_map(|step| match &step.call {
-            Call::Ready { to, data } => Some((step, *to, data)),
-            Call::Waits { .. } => None,
-        });
-        let Some((step, to, data)) = ready else {
-            let by_itself = steps.iter().any(|s| matches!(&s.call, Call::Waits { on_step: false, .. }));
-            assert!(by_itself, "steps that only wait for each other: {steps:?}");
+        let Some((step, to, data)) = plan.next() else {
+            let by_itself = plan.steps.iter().any(|s| matches!(&s.call, Call::Waits { on_step: false, .. }));
+            assert!(by_itself, "steps that only wait for each other: {plan}");
             taken.push("wait".to_owned());
             chain.publish();
             continue;

@@ -16,6 +16,7 @@
 //!
 //! It is not locked: who writes it holds the lock of the deployer's journal.
 
+use crate::config::Config;
 use alloy::primitives::{Address, B256};
 use publisher_core::quote::FeedId;
 use publisher_deploy::Part;
@@ -29,6 +30,12 @@ use std::path::{Path, PathBuf};
 const VERSION: u32 = 1;
 /// A book is not larger than this.
 const FILE_MAX_BYTES: u64 = 1 << 20;
+
+/// The file of an address book, not read yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressFile {
+    path: PathBuf,
+}
 
 /// The addresses of one chain's contracts.
 #[derive(Debug)]
@@ -179,13 +186,10 @@ pub enum AddressBookError {
     },
 }
 
-impl AddressBook {
-    /// The book of a configuration file: `feeds.toml` has `feeds.addresses.json`.
-    pub fn beside(config: &Path) -> PathBuf {
-        let stem = config.file_stem().unwrap_or_default();
-        let mut name = stem.to_owned();
-        name.push(".addresses.json");
-        config.with_file_name(name)
+impl AddressFile {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Opens the book of one chain. A missing file is an empty book; the file is made by the first change.
@@ -193,17 +197,46 @@ impl AddressBook {
     /// # Errors
     /// [`AddressBookError::Io`], [`AddressBookError::Corrupt`], [`AddressBookError::Version`] or
     /// [`AddressBookError::OtherChain`].
-    pub fn open(path: &Path, chain_id: u64, genesis: B256) -> Result<Self, AddressBookError> {
-        let path = path.to_owned();
+    pub fn open(self, chain_id: u64, genesis: B256) -> Result<AddressBook, AddressBookError> {
+        let path = self.path;
         let Some(page) = read(&path)? else {
             let (feeds, pending) = Default::default();
-            return Ok(Self { path, page: Page { version: VERSION, chain_id, genesis, feeds, pending } });
+            return Ok(AddressBook {
+                path,
+                page: Page { version: VERSION, chain_id, genesis, feeds, pending },
+            });
         };
-        if (page.chain_id, page.genesis) != (chain_id, genesis) {
-            let (stored_id, stored, asked_id, asked) = (page.chain_id, page.genesis, chain_id, genesis);
-            return Err(AddressBookError::OtherChain { path, stored_id, stored, asked_id, asked });
+        page.belongs_to(&path, chain_id, genesis)?;
+        Ok(AddressBook { path, page })
+    }
+
+    /// Fills in the addresses that a configuration leaves out, and the genesis if it leaves that out too: an address
+    /// means something on one chain only. Contracts whose creation is not final yet are not filled in.
+    ///
+    /// # Errors
+    /// As [`AddressFile::open`].
+    pub fn fill(&self, config: &mut Config) -> Result<(), AddressBookError> {
+        let Some(page) = read(&self.path)? else { return Ok(()) };
+        page.belongs_to(&self.path, config.chain.id, config.chain.genesis.unwrap_or(page.genesis))?;
+        for (id, feed) in &mut config.feeds {
+            let Some(entry) = page.feeds.get(id.as_str()) else { continue };
+            let left_out = feed.aggregator.is_none() || feed.proxy.is_none();
+            feed.aggregator = feed.aggregator.or(entry.aggregator);
+            feed.proxy = feed.proxy.or(entry.proxy);
+            if left_out {
+                config.chain.genesis = Some(page.genesis);
+            }
         }
-        Ok(Self { path, page })
+        Ok(())
+    }
+}
+
+impl AddressBook {
+    /// The book of a configuration file: `feeds.toml` has `feeds.addresses.json`.
+    pub fn beside(config: &Path) -> AddressFile {
+        let mut name = config.file_stem().unwrap_or_default().to_owned();
+        name.push(".addresses.json");
+        AddressFile { path: config.with_file_name(name) }
     }
 
     /// The file.
@@ -214,6 +247,11 @@ impl AddressBook {
     /// Where a contract is known to be.
     pub fn known(&self, feed: &FeedId, part: Part) -> Option<Address> {
         self.page.feeds.get(feed.as_str())?.part(part)
+    }
+
+    /// Every address that is known of a feed.
+    pub fn of(&self, feed: &FeedId) -> impl Iterator<Item = Address> + use<> {
+        [Part::Aggregator, Part::Proxy].map(|part| self.known(feed, part)).into_iter().flatten()
     }
 
     /// Contracts whose creation may be on its way.
@@ -293,6 +331,14 @@ impl AddressBook {
 }
 
 impl Page {
+    fn belongs_to(&self, path: &Path, asked_id: u64, asked: B256) -> Result<(), AddressBookError> {
+        let (stored_id, stored) = (self.chain_id, self.genesis);
+        if (stored_id, stored) == (asked_id, asked) {
+            return Ok(());
+        }
+        Err(AddressBookError::OtherChain { path: path.to_owned(), stored_id, stored, asked_id, asked })
+    }
+
     fn remove_pending(&mut self, feed: &FeedId, part: Part) {
         self.pending.retain(|row| row.feed != feed.as_str() || row.part != part);
     }

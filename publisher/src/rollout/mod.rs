@@ -12,12 +12,18 @@
 //!
 //! It has no transaction path of its own, changes no configuration file, and follows no plan made earlier.
 
+mod apply;
 mod book;
+mod error;
 mod observe;
+mod open;
 mod probe;
 mod verify;
 
-pub use book::{AddressBook, AddressBookError, Pending};
+pub use apply::{Applied, Done, Progress};
+pub use book::{AddressBook, AddressBookError, AddressFile, Pending};
+pub use error::RolloutError;
 pub use observe::{ReadError, observe, wanted};
+pub use open::{Rollout, Terms, roll_out};
 pub use probe::{ProbeError, probe};
 pub use verify::{Check, verify};

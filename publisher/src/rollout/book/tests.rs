@@ -18,16 +18,20 @@ fn pending(nonce: u64) -> Pending {
 /// A folder and the path of a book in it.
 fn place() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let path = AddressBook::beside(&folder.path().join("feeds.toml"));
-    (folder, path)
+    let file = AddressBook::beside(&folder.path().join("feeds.toml"));
+    (folder, file.path)
+}
+
+fn open_as(path: &Path, chain_id: u64, genesis: B256) -> Result<AddressBook, AddressBookError> {
+    AddressFile { path: path.to_owned() }.open(chain_id, genesis)
 }
 
 fn open(path: &Path) -> AddressBook {
-    AddressBook::open(path, CHAIN, GENESIS).unwrap()
+    open_as(path, CHAIN, GENESIS).unwrap()
 }
 
 fn refusal(path: &Path) -> AddressBookError {
-    AddressBook::open(path, CHAIN, GENESIS).unwrap_err()
+    open_as(path, CHAIN, GENESIS).unwrap_err()
 }
 
 #[test]
@@ -38,7 +42,7 @@ fn it_lies_beside_its_configuration() {
         ("a.b.toml", "a.b.addresses.json"),
         ("plain", "plain.addresses.json"),
     ] {
-        assert_eq!(AddressBook::beside(Path::new(config)), Path::new(book));
+        assert_eq!(AddressBook::beside(Path::new(config)).path(), Path::new(book));
     }
 }
 
@@ -121,7 +125,7 @@ fn another_chain_is_refused() {
     open(&path).settle(&feed(), Part::Proxy, THERE).unwrap();
     let before = fs::read(&path).unwrap();
     for (id, genesis) in [(CHAIN + 1, GENESIS), (CHAIN, B256::ZERO)] {
-        let error = AddressBook::open(&path, id, genesis).unwrap_err();
+        let error = open_as(&path, id, genesis).unwrap_err();
         assert!(matches!(error, AddressBookError::OtherChain { .. }), "{error}");
         assert!(error.to_string().contains(&GENESIS.to_string()) && error.to_string().contains("31337"));
     }
@@ -221,4 +225,65 @@ fn a_failed_write_changes_nothing() {
     assert_eq!(open(&path).pending(), [pending(0)]);
     drop(folder);
     assert!(matches!(book.settle(&feed(), Part::Proxy, THERE), Err(AddressBookError::Io { .. })));
+}
+
+fn config(text: &str) -> Config {
+    let feed = r#"
+        [journal]
+        path = "publisher.db"
+        [signer.main]
+        kind = "web3signer"
+        url = "http://127.0.0.1:9000"
+        address = "0x00000000000000000000000000000000000000d0"
+        [feed."ETH-USD"]
+        decimals = 8
+        min = "1"
+        max = "1000000"
+        sources = ["coinbase:ETH-USD", "kraken:ETHUSD", "bitstamp:ethusd"]
+    "#;
+    let chain = r#"[chain]
+        id = 31337
+        rpc = ["http://127.0.0.1:8545"]
+        block_time = "1s"
+        finality = "instant"
+        fees = "eip1559"
+        [defaults.policy]
+        heartbeat = "1h"
+    "#;
+    Config::parse(&format!("{chain}{feed}{text}"), Path::new("feeds.toml")).unwrap()
+}
+
+/// A daemon takes what `publisher deploy` left, and from then on only the chain that it was left on.
+#[test]
+fn a_configuration_is_filled_in_and_never_overruled() {
+    let (_folder, path) = place();
+    let file = AddressFile { path: path.clone() };
+    let mut empty = config("");
+    file.fill(&mut empty).unwrap();
+    let found = &empty.feeds[&feed()];
+    assert_eq!((found.aggregator, found.proxy, empty.chain.genesis), (None, None, None), "there is no book");
+
+    let mut book = open(&path);
+    book.settle(&feed(), Part::Aggregator, THERE).unwrap();
+    book.expect(&Pending { part: Part::Proxy, ..pending(3) }).unwrap();
+    let mut filled = config("");
+    file.fill(&mut filled).unwrap();
+    let found = &filled.feeds[&feed()];
+    assert_eq!((found.aggregator, found.proxy), (Some(THERE), None), "on its way is not there");
+    assert_eq!(filled.chain.genesis, Some(GENESIS));
+
+    let mut configured = config("aggregator = \"0x00000000000000000000000000000000000000e1\"");
+    file.fill(&mut configured).unwrap();
+    let own = address!("00000000000000000000000000000000000000e1");
+    assert_eq!(configured.feeds[&feed()].aggregator, Some(own));
+
+    let mut elsewhere = config("");
+    elsewhere.chain.genesis = Some(B256::ZERO);
+    assert!(matches!(file.fill(&mut elsewhere), Err(AddressBookError::OtherChain { .. })));
+    assert_eq!(elsewhere.feeds[&feed()].aggregator, None);
+    let mut other = config("");
+    other.chain.id = 1;
+    assert!(matches!(file.fill(&mut other), Err(AddressBookError::OtherChain { .. })));
+    fs::write(&path, "{").unwrap();
+    assert!(matches!(file.fill(&mut config("")), Err(AddressBookError::Corrupt { .. })));
 }

@@ -1,0 +1,321 @@
+//! Carrying a plan out: one step at a time through a driver, each one to its finality, the chain read anew between.
+//!
+//! The driver and the rollout share one task: the rollout looks at every event before the driver goes on. A creation's
+//! address is in the book before the machine hears of the step, and is corrected as soon as the machine has given it
+//! another nonce than foreseen. Whatever was on its way when an earlier rollout ended is awaited before anything is
+//! planned.
+
+use super::{AddressBook, Pending, ReadError, RolloutError, observe, probe};
+use crate::chain::ChainError;
+use crate::driver::{Clock, Driver, Edges};
+use crate::store::Journal;
+use crate::telemetry::Health;
+use alloy::primitives::Address;
+use publisher_core::event::Event;
+use publisher_core::io::Operator;
+use publisher_core::machine::{Machine, Spec};
+use publisher_core::outbox::describe;
+use publisher_core::quote::FeedId;
+use publisher_core::record::{Outcome, Recovered, Scope};
+use publisher_core::time::Span;
+use publisher_core::tx;
+use publisher_deploy::{Action, Part, Plan, Step, Wanted, plan};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+/// Events that may wait for the rollout, which looks at them before the driver makes more.
+const EVENTS_MAX: usize = 4096;
+
+/// How a rollout goes, for whoever watches.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// What is to be done now. Comes again after every step, and last when there is nothing left.
+    Planned(&'a Plan),
+    /// A step that an earlier rollout left on its way is awaited.
+    Resumed {
+        /// Its name.
+        step: &'a str,
+        /// Its nonce.
+        nonce: u64,
+    },
+    /// A step begins.
+    Began(&'a Step),
+    /// What the machine reports meanwhile.
+    Event(&'a Event),
+    /// A step is final.
+    Done(&'a Done),
+}
+
+/// A step that is final.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The step.
+    pub step: Step,
+    /// Its nonce.
+    pub nonce: u64,
+    /// Where it landed.
+    pub receipt: tx::Receipt,
+    /// The contract that it created.
+    pub created: Option<Address>,
+}
+
+/// How a rollout ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The steps that were carried out, in order.
+    pub done: Vec<Done>,
+    /// What is left: steps that wait for something outside of the rollout. Empty when everything is as wanted.
+    pub left: Plan,
+}
+
+/// Everything a rollout works with.
+pub(super) struct Work<'a> {
+    pub spec: Spec,
+    pub edges: Arc<Edges>,
+    pub journal: PathBuf,
+    pub clock: Clock,
+    pub wanted: &'a Wanted,
+    pub book: &'a mut AddressBook,
+    pub step_timeout: Span,
+}
+
+/// Carries out what is to be done.
+pub(super) async fn apply(
+    work: Work<'_>,
+    progress: impl FnMut(Progress<'_>),
+) -> Result<Applied, RolloutError> {
+    let Work { spec, edges, journal, clock, wanted, book, step_timeout } = work;
+    let (journal, recovered) = Journal::open(&journal, edges.chain_id, edges.genesis).await?;
+    let stall_after = spec.chain.block_time.times(5);
+    let machine = Machine::new(spec, &recovered, clock.now())?;
+    let (watcher, events) = mpsc::channel(EVENTS_MAX);
+    let (commands, orders) = mpsc::channel(1);
+    let (stop, stopped) = watch::channel(false);
+    let health = Health::new(edges.chain_id, stall_after, Arc::new(move || clock.now()));
+    let driver = Driver {
+        machine,
+        journal,
+        edges: Arc::clone(&edges),
+        venues: Vec::new(),
+        clock,
+        health,
+        watcher: Some(watcher),
+    };
+    let mut course =
+        Course { edges: &edges, wanted, book, recovered, events, commands, step_timeout, progress };
+    let mut driving = std::pin::pin!(driver.run(orders, stopped));
+    let result = tokio::select! {
+        biased;
+        result = course.follow() => result,
+        ended = &mut driving => return Err(ended.map_or_else(RolloutError::from, |_| RolloutError::Ended)),
+    };
+    let _driver_is_there = stop.send(true);
+    driving.await?;
+    result
+}
+
+struct Course<'a, P> {
+    edges: &'a Edges,
+    wanted: &'a Wanted,
+    book: &'a mut AddressBook,
+    recovered: Recovered,
+    events: mpsc::Receiver<Event>,
+    commands: mpsc::Sender<Operator>,
+    step_timeout: Span,
+    progress: P,
+}
+
+impl<P: FnMut(Progress<'_>)> Course<'_, P> {
+    async fn follow(&mut self) -> Result<Applied, RolloutError> {
+        self.resume().await?;
+        self.review().await?;
+        let mut done: Vec<Done> = Vec::new();
+        let mut probed = false;
+        loop {
+            let observed = observe(&self.edges.node, self.wanted, self.book).await?;
+            let left = plan(self.wanted, &observed);
+            (self.progress)(Progress::Planned(&left));
+            if !left.conflicts.is_empty() {
+                return Err(RolloutError::Conflicts(Box::new(left)));
+            }
+            let Some((step, to, data)) = left.next() else { return Ok(Applied { done, left }) };
+            if done.iter().any(|earlier| earlier.step.name == step.name) {
+                return Err(RolloutError::Repeated { step: step.name.clone() });
+            }
+            if step.action.creates().is_some() && !probed {
+                probe(&self.edges.node).await?;
+                probed = true;
+            }
+            let order = Operator::Execute {
+                account: self.wanted.deployer,
+                name: step.name.clone(),
+                to,
+                data: data.clone(),
+            };
+            let finished = self.carry_out(step, order).await?;
+            (self.progress)(Progress::Done(&finished));
+            done.push(finished);
+        }
+    }
+
+    /// Waits for what an earlier rollout left on its way.
+    async fn resume(&mut self) -> Result<(), RolloutError> {
+        let mut open: BTreeMap<u64, String> = BTreeMap::new();
+        let account = self.wanted.deployer;
+        let ours = self.recovered.accounts.iter().filter(|known| known.account == account);
+        for intent in ours.flat_map(|known| &known.open) {
+            let tx::Work::Step { name, to, .. } = &intent.work else { continue };
+            let nonce = intent.nonce;
+            if let (None, Some((action, feed))) = (to, Action::parse(name))
+                && let Some(part) = action.creates()
+                && self.book.known(&feed, part).is_none()
+            {
+                self.book.expect(&Pending { feed, part, account, nonce })?;
+            }
+            open.insert(nonce, describe(&intent.work));
+        }
+        for (nonce, step) in &open {
+            (self.progress)(Progress::Resumed { step, nonce: *nonce });
+        }
+        let deadline = self.deadline();
+        while let Some((_, first)) = open.first_key_value() {
+            let first = first.clone();
+            if let Event::Closed { what, nonce, .. } = self.event(deadline, &first).await?
+                && open.get(&nonce) == Some(&what)
+            {
+                open.remove(&nonce);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing of the deployer's is on its way now: a contract that was expected is there, or never will be.
+    async fn review(&mut self) -> Result<(), RolloutError> {
+        let node = &self.edges.node;
+        for pending in self.book.pending() {
+            let Pending { feed, part, account, nonce } = &pending;
+            let failed = |source| ReadError { what: format!("the {part} of {feed}"), source };
+            // The nonce first: code that comes to be in between is then seen, not missed.
+            let mined = mined_nonce(self.edges, *account).await.map_err(failed)?;
+            let address = pending.address();
+            if !node.code_at(address).await.map_err(failed)?.is_empty() {
+                self.book.settle(feed, *part, address)?;
+            } else if mined > *nonce || self.never_planned(*account, *nonce) {
+                self.book.give_up(feed, *part)?;
+            } else {
+                let (feed, part, account, nonce) = (feed.clone(), *part, *account, *nonce);
+                return Err(RolloutError::Uncertain { feed, part, account, nonce });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether our journal shows that nothing was ever sent with this nonce. Of another account it shows nothing.
+    fn never_planned(&self, account: Address, nonce: u64) -> bool {
+        account == self.wanted.deployer && self.journal_next().is_none_or(|next| nonce >= next)
+    }
+
+    /// One more than the highest nonce in the journal.
+    fn journal_next(&self) -> Option<u64> {
+        let ours = self.recovered.accounts.iter().find(|known| known.account == self.wanted.deployer);
+        ours.map(|known| known.next_nonce)
+    }
+
+    async fn carry_out(&mut self, step: &Step, order: Operator) -> Result<Done, RolloutError> {
+        let creation = step.action.creates().map(|part| (step.feed.clone(), part));
+        if let Some((feed, part)) = &creation {
+            let account = self.wanted.deployer;
+            let read = |source| ReadError { what: format!("the nonce of {account}"), source };
+            let mined = mined_nonce(self.edges, account).await.map_err(read)?;
+            let nonce = mined.max(self.journal_next().unwrap_or(0));
+            self.book.expect(&Pending { feed: feed.clone(), part: *part, account, nonce })?;
+        }
+        (self.progress)(Progress::Began(step));
+        self.commands.send(order).await.map_err(|_| RolloutError::Ended)?;
+        let (nonce, receipt) = self.finality(&step.name, creation.as_ref()).await?;
+        let created = creation.as_ref().map(|_| self.wanted.deployer.create(nonce));
+        if let (Some((feed, part)), Some(address)) = (creation, created) {
+            self.book.settle(&feed, part, address)?;
+        }
+        Ok(Done { step: step.clone(), nonce, receipt, created })
+    }
+
+    /// Waits until a step is final, and keeps the book true meanwhile.
+    async fn finality(
+        &mut self,
+        name: &str,
+        creation: Option<&(FeedId, Part)>,
+    ) -> Result<(u64, tx::Receipt), RolloutError> {
+        let deadline = self.deadline();
+        let deployer = self.wanted.deployer;
+        let mut given = None;
+        let fault = loop {
+            match self.event(deadline, name).await? {
+                Event::Planned { account, nonce, what } if account == deployer && what == name => {
+                    given = Some(nonce);
+                    self.planned(nonce);
+                    if let Some((feed, part)) = creation {
+                        let (feed, part) = (feed.clone(), *part);
+                        self.book.expect(&Pending { feed, part, account, nonce })?;
+                    }
+                }
+                Event::PreflightRefused { feed: None, reason } => break RolloutError::Refused { reason },
+                Event::Closed { what, nonce, outcome, receipt, .. }
+                    if what == name && given == Some(nonce) =>
+                {
+                    if let (Outcome::Final, Some(receipt)) = (outcome, receipt) {
+                        return Ok((nonce, receipt));
+                    }
+                    let transaction = receipt.map(|receipt| receipt.hash);
+                    break RolloutError::Failed { step: name.to_owned(), outcome, transaction };
+                }
+                _ => {}
+            }
+        };
+        if let Some((feed, part)) = creation {
+            self.book.give_up(feed, *part)?;
+        }
+        Err(fault)
+    }
+
+    /// The journal holds an intent with this nonce now.
+    fn planned(&mut self, nonce: u64) {
+        let account = self.wanted.deployer;
+        let next_nonce = nonce.saturating_add(1);
+        match self.recovered.accounts.iter_mut().find(|known| known.account == account) {
+            Some(known) => known.next_nonce = known.next_nonce.max(next_nonce),
+            None => {
+                let known =
+                    publisher_core::record::RecoveredAccount { account, next_nonce, open: Vec::new() };
+                self.recovered.accounts.push(known);
+            }
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.step_timeout.into()
+    }
+
+    /// The next event while `step` is awaited. A halt ends the rollout.
+    async fn event(&mut self, deadline: Instant, step: &str) -> Result<Event, RolloutError> {
+        let next = tokio::time::timeout_at(deadline, self.events.recv()).await;
+        let timed_out = || RolloutError::TimedOut { step: step.to_owned(), after: self.step_timeout };
+        let event = next.map_err(|_| timed_out())?.ok_or(RolloutError::Ended)?;
+        (self.progress)(Progress::Event(&event));
+        match event {
+            Event::Halted { scope: Scope::Account(_) | Scope::Chain, reason } => {
+                Err(RolloutError::Halted { reason })
+            }
+            event => Ok(event),
+        }
+    }
+}
+
+/// The next nonce of an account to be mined, at the head.
+async fn mined_nonce(edges: &Edges, account: Address) -> Result<u64, ChainError> {
+    let (head, _) = edges.node.head().await?;
+    Ok(edges.node.account_view(account, &[], &head).await?.mined_nonce)
+}

@@ -1,0 +1,187 @@
+//! A rollout put together from a configuration: which node, whose account, whose journal.
+
+use super::apply::{self, Applied, Progress};
+use super::{AddressBook, Check, RolloutError, observe, verify, wanted};
+use crate::chain::{Identity, Node};
+use crate::config::{Config, SignerSpec};
+use crate::driver::{Clock, Edges};
+use crate::signer::Policy;
+use crate::start::{head_poll, signer};
+use alloy::primitives::Address;
+use publisher_core::machine::Spec;
+use publisher_core::time::Span;
+use publisher_deploy::{Plan, Wanted, plan};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// No step of a rollout gets a higher gas limit. The dearest, a proxy's creation, takes about two million.
+const STEP_GAS_MAX: u64 = 10_000_000;
+/// How long a step may take from its beginning to finality, unless it is said otherwise.
+const STEP_TIMEOUT: Span = Span::from_s(30 * 60);
+
+/// What a rollout needs to know besides the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The name of the signer whose account carries it out.
+    pub signer: String,
+    /// Who administers the contracts; the account that carries the rollout out if `None`.
+    pub owner: Option<Address>,
+    /// An operator has looked at every halt in the journal.
+    pub acknowledge_halts: bool,
+    /// How long a step may take from its beginning to finality.
+    pub step_timeout: Span,
+}
+
+impl Terms {
+    /// The account of this signer deploys and owns.
+    pub fn new(signer: &str) -> Self {
+        Self { signer: signer.to_owned(), owner: None, acknowledge_halts: false, step_timeout: STEP_TIMEOUT }
+    }
+}
+
+/// A rollout on a chain that was found to be the configured one. Nothing has been signed or written.
+pub struct Rollout<'a> {
+    config: &'a Config,
+    terms: Terms,
+    deployer: &'a SignerSpec,
+    node: Node,
+    identity: Identity,
+    wanted: Wanted,
+    book: AddressBook,
+}
+
+/// Brings the chain to what the configuration beside `path` wants, with the named signer's account.
+///
+/// # Errors
+/// Whatever stops it; run again, it goes on where it stopped.
+pub async fn roll_out(
+    path: &Path,
+    config: &Config,
+    signer: &str,
+    progress: impl FnMut(Progress<'_>),
+) -> Result<Applied, RolloutError> {
+    Rollout::open(path, config, Terms::new(signer)).await?.apply(progress).await
+}
+
+impl<'a> Rollout<'a> {
+    /// Finds the node, its chain, the deployer and the address book beside the configuration file `path`. The
+    /// configuration's own addresses come before the book's.
+    ///
+    /// # Errors
+    /// If one of them is missing or belongs to another chain.
+    pub async fn open(path: &Path, config: &'a Config, terms: Terms) -> Result<Self, RolloutError> {
+        let deployer = config.signers.get(&terms.signer).ok_or_else(|| RolloutError::NoSigner {
+            name: terms.signer.clone(),
+            known: config.signers.keys().cloned().collect::<Vec<_>>().join(", "),
+        })?;
+        let node = Node::new(config.chain.rpc.first().ok_or(RolloutError::NoNode)?)?;
+        let identity = node.verify(config.chain.id, config.chain.genesis).await?;
+        node.probe_fees(config.chain.fees.profile).await?;
+        if let Some(tag) = config.chain.tag {
+            node.probe_tag(tag).await?;
+        }
+        let book = AddressBook::beside(path).open(identity.chain_id, identity.genesis)?;
+        let wanted = wanted(config, deployer.address, terms.owner.unwrap_or(deployer.address));
+        Ok(Self { config, terms, deployer, node, identity, wanted, book })
+    }
+
+    /// What the configuration wants.
+    pub const fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
+    /// Where the contracts are.
+    pub const fn book(&self) -> &AddressBook {
+        &self.book
+    }
+
+    /// The address book, for an operator who wants a new contract in place of a known one.
+    pub const fn book_mut(&mut self) -> &mut AddressBook {
+        &mut self.book
+    }
+
+    /// What is to be done now. A step that an earlier rollout left on its way is planned again; carrying the plan
+    /// out waits for it first.
+    ///
+    /// # Errors
+    /// If the node cannot be asked.
+    pub async fn plan(&self) -> Result<Plan, RolloutError> {
+        Ok(plan(&self.wanted, &observe(&self.node, &self.wanted, &self.book).await?))
+    }
+
+    /// Whether every contract is what it should be, and consumers read what is written.
+    ///
+    /// # Errors
+    /// If the node cannot be asked.
+    pub async fn verify(&self) -> Result<Vec<Check>, RolloutError> {
+        Ok(verify(&self.node, &self.wanted, &self.book).await?)
+    }
+
+    /// The journal of the steps. An account has one journal: where it also submits rounds, theirs; then the daemon
+    /// must not run meanwhile.
+    pub fn journal(&self) -> PathBuf {
+        let submits = self.config.feeds.values().any(|feed| feed.account == self.deployer.address);
+        if submits { self.config.journal.clone() } else { self.config.journal.with_extension("deploy.db") }
+    }
+
+    /// Carries out what is to be done, step by step, each one to its finality.
+    ///
+    /// # Errors
+    /// Whatever stops it; run again, it goes on where it stopped. Dropped, it is as safe as killed.
+    pub async fn apply(mut self, progress: impl FnMut(Progress<'_>)) -> Result<Applied, RolloutError> {
+        let signer = signer(self.deployer, self.policy(), self.identity.chain_id).await;
+        let signer = signer.map_err(|(_, detail)| RolloutError::Signer(detail))?;
+        let clock = Clock::new();
+        let spec = self.spec()?;
+        let chain = &self.config.chain;
+        let journal = self.journal();
+        let edges = Edges {
+            node: self.node,
+            chain_id: self.identity.chain_id,
+            genesis: self.identity.genesis,
+            tag: chain.tag,
+            fee_profile: chain.fees.profile,
+            poll: head_poll(chain.block_time),
+            signers: BTreeMap::from([(self.deployer.address, signer)]),
+            feeds: BTreeMap::new(),
+            trusted: AtomicBool::new(true),
+        };
+        let work = apply::Work {
+            spec,
+            edges: Arc::new(edges),
+            journal,
+            clock,
+            wanted: &self.wanted,
+            book: &mut self.book,
+            step_timeout: self.terms.step_timeout,
+        };
+        apply::apply(work, progress).await
+    }
+
+    /// What the deployer's signer may sign: creations, and calls to the configured contracts and its own.
+    fn policy(&self) -> Policy {
+        let configured = self.wanted.feeds.values().flat_map(|feed| [feed.aggregator, feed.proxy]);
+        let known = self.wanted.feeds.keys().flat_map(|id| self.book.of(id));
+        let allowed: BTreeSet<Address> = configured.flatten().chain(known).collect();
+        Policy {
+            chain_id: self.identity.chain_id,
+            allowed,
+            allow_creation: true,
+            max_gas: STEP_GAS_MAX,
+            max_fee_wei: self.config.chain.fees.max_fee_wei,
+        }
+    }
+
+    /// A machine without feeds.
+    fn spec(&self) -> Result<Spec, RolloutError> {
+        let mut bare = self.config.clone();
+        bare.feeds.clear();
+        bare.rates.clear();
+        let mut spec = bare.machine_spec(&BTreeMap::new())?;
+        spec.accounts = vec![self.deployer.address];
+        spec.acknowledge_halts = self.terms.acknowledge_halts;
+        Ok(spec)
+    }
+}
