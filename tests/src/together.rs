@@ -23,7 +23,7 @@ where
                 let running_case = run(case);
                 running.spawn_local(async move {
                     let _permit = room.acquire().await;
-                    running_case.await.map_err(|error| format!("{name}: {error:?}"))
+                    running_case.await.map_err(|error| format!("{name}: {error:#}"))
                 });
             }
             while let Some(ended) = running.join_next().await {
