@@ -100,8 +100,8 @@ section! {
 section! {
     /// Who signs. A remote signer holds the key; a keystore file is for development.
     Signer {
-        kind: Dialect, Required, [r#""web3signer-rpc""#, r#""ethsigner""#],
-            "`web3signer`: its REST API; `web3signer-rpc` and `ethsigner`: JSON-RPC `eth_signTransaction`; `keystore`: a V3 keystore file.";
+        kind: Dialect, Required, [r#""web3signer-rpc""#, r#""web3signer""#],
+            "`web3signer`: its REST API; `web3signer-rpc` and `ethsigner` (legacy transactions only): JSON-RPC `eth_signTransaction`; `keystore`: a V3 keystore file.";
         address: Address, Required,
             [r#""0x70997970c51812dc3a010c7d01b50e0d17dc79c8""#, r#""0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc""#],
             "The account. The signer must prove that it signs for it.";

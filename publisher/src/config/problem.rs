@@ -110,9 +110,17 @@ pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
+/// Nobody reads more of them.
+const PROBLEMS_MAX: usize = 500;
+
 /// Collects problems while the rest is still being checked.
 #[derive(Debug, Default)]
-pub(super) struct Found(Vec<Problem>);
+pub(super) struct Found {
+    problems: Vec<Problem>,
+    /// How many had no room, errors and warnings.
+    dropped: usize,
+    dropped_error: bool,
+}
 
 impl Found {
     pub(super) fn error(&mut self, place: &Place, reason: impl Into<String>, hint: impl Into<String>) {
@@ -124,11 +132,16 @@ impl Found {
     }
 
     fn add(&mut self, severity: Severity, place: &Place, reason: String, hint: String) {
+        if self.problems.len() >= PROBLEMS_MAX {
+            self.dropped += 1;
+            self.dropped_error |= severity == Severity::Error;
+            return;
+        }
         let Place { path, line, shown } = place.clone();
         let problem = Problem { severity, line, path, value: shown, reason, hint };
         // A value that many feeds inherit is wrong once.
-        if !self.0.contains(&problem) {
-            self.0.push(problem);
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
         }
     }
 
@@ -140,17 +153,27 @@ impl Found {
                     .strip_prefix(path)
                     .is_some_and(|rest| rest.starts_with(['.', '[']) || rest.is_empty())
         };
-        self.0.iter().any(below)
+        self.problems.iter().any(below)
     }
 
     pub(super) fn has_errors(&self) -> bool {
-        self.0.iter().any(|p| p.severity == Severity::Error)
+        self.dropped_error || self.problems.iter().any(|p| p.severity == Severity::Error)
     }
 
     /// Everything found, in the order of the file.
     pub(super) fn finish(mut self, origin: &str) -> Problems {
-        self.0.sort_by(|a, b| (a.line, &a.path).cmp(&(b.line, &b.path)));
-        Problems { origin: origin.to_owned(), problems: self.0 }
+        self.problems.sort_by(|a, b| (a.line, &a.path).cmp(&(b.line, &b.path)));
+        if self.dropped > 0 {
+            self.problems.push(Problem {
+                severity: if self.dropped_error { Severity::Error } else { Severity::Warning },
+                line: None,
+                path: "(file)".into(),
+                value: String::new(),
+                reason: format!("{} more problems", self.dropped),
+                hint: "correct these first".into(),
+            });
+        }
+        Problems { origin: origin.to_owned(), problems: self.problems }
     }
 }
 

@@ -179,23 +179,38 @@ macro_rules! section {
 }
 pub(super) use section;
 
+/// Where lines begin.
+pub(super) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(super) fn of(text: &str) -> Self {
+        Self(text.match_indices('\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line of an offset, from 1.
+    pub(super) fn at(&self, offset: usize) -> usize {
+        1 + self.0.partition_point(|end| *end < offset)
+    }
+}
+
 /// What every step of the walk needs.
 pub(super) struct Reader<'a> {
     text: &'a str,
+    pub(super) lines: Lines,
     pub(super) lookup: Lookup<'a>,
     pub(super) found: Found,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str, lookup: Lookup<'a>) -> Self {
-        Self { text, lookup, found: Found::default() }
+        Self { text, lines: Lines::of(text), lookup, found: Found::default() }
     }
 
     /// Reads the whole document; `None` if it is not TOML, because then nothing else can be said about it.
     pub(super) fn document<T: Section>(&mut self) -> Option<T> {
         let (document, errors) = DeTable::parse_recoverable(self.text);
         for error in &errors {
-            let line = error.span().map(|span| self.line(span.start));
+            let line = error.span().map(|span| self.lines.at(span.start));
             let place = Place { path: "(syntax)".into(), line, shown: String::new() };
             let message = error.message().lines().collect::<Vec<_>>().join(", ");
             let hint = match message.contains("duplicate") {
@@ -208,10 +223,6 @@ impl<'a> Reader<'a> {
             let place = Place { path: String::new(), line: None, shown: String::new() };
             T::read(&mut Table::new(place, document.get_ref(), self), self)
         })
-    }
-
-    fn line(&self, offset: usize) -> usize {
-        1 + self.text.bytes().take(offset).filter(|b| *b == b'\n').count()
     }
 
     /// The value as the file spells it, on one line and not too long.
@@ -242,7 +253,7 @@ impl<'t, 'i> Table<'t, 'i> {
     fn new(place: Place, table: &'t DeTable<'i>, reader: &Reader<'_>) -> Self {
         let entry = |(key, value): (&Spanned<_>, &'t _)| {
             let name: &std::borrow::Cow<'_, str> = key.get_ref();
-            (name.to_string(), (reader.line(key.span().start), value))
+            (name.to_string(), (reader.lines.at(key.span().start), value))
         };
         Self { place, entries: table.iter().map(entry).collect(), plain: false }
     }
@@ -344,7 +355,7 @@ impl<T: Section> Branch for BTreeMap<String, T> {
         };
         let mut named = Self::new();
         for (key, value) in tables {
-            let line = Some(reader.line(key.span().start));
+            let line = Some(reader.lines.at(key.span().start));
             let place = Place { path: join(&path, key.get_ref()), line, shown: String::new() };
             if let Some(fault) = name_fault(key.get_ref()) {
                 reader.found.error(&place, "not a usable name", fault);

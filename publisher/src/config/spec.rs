@@ -8,7 +8,8 @@ use publisher_core::quote::FeedId;
 use publisher_core::time::Span;
 use std::collections::BTreeMap;
 
-/// Gas limits of a round are never lower. The dearest round of the aggregator takes 55,487 (`contracts/gas.json`).
+/// Gas limits of a round are never lower, so that an estimate made for a cheap round cannot starve a dear one: no
+/// round of the aggregator needs as much (`contracts/gas.json`).
 pub const GAS_FLOOR: u64 = 100_000;
 /// Gas limits of a round are never higher, whatever a node estimates.
 pub const GAS_CEILING: u64 = 500_000;

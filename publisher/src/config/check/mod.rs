@@ -11,7 +11,7 @@ mod venues;
 use super::keys::{Gates, Policy, Root};
 use super::leaf::value;
 use super::problem::{Found, Place, Problems};
-use super::raw::{Item, Reader};
+use super::raw::{Item, Lines, Reader};
 use super::secret::{Endpoint, Lookup};
 use super::{Config, LogSetup};
 use publisher_core::time::Span;
@@ -25,7 +25,7 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALH
 /// What every check needs.
 struct Check<'a> {
     root: &'a Root,
-    text: &'a str,
+    lines: Lines,
     folder: &'a Path,
     found: Found,
 }
@@ -41,7 +41,7 @@ pub(super) fn config(
     let Some(root) = reader.document::<Root>() else {
         return Err(reader.found.finish(&name));
     };
-    let mut check = Check { root: &root, text, folder, found: reader.found };
+    let mut check = Check { root: &root, lines: reader.lines, folder, found: reader.found };
     let config = check.all(&name);
     let failed = check.found.has_errors();
     let problems = check.found.finish(&name);
@@ -96,10 +96,6 @@ impl Check<'_> {
     /// A path as the file means it.
     fn path(&self, text: &str) -> PathBuf {
         self.folder.join(text)
-    }
-
-    fn line(&self, offset: usize) -> usize {
-        1 + self.text.bytes().take(offset).filter(|b| *b == b'\n').count()
     }
 
     /// A duration within limits, or the default.

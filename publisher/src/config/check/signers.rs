@@ -3,7 +3,7 @@
 use super::chain::CALL;
 use super::{Check, Named};
 use crate::config::keys::Signer;
-use crate::config::leaf::{Dialect, value};
+use crate::config::leaf::{Dialect, Profile, value};
 use crate::config::problem::Place;
 use crate::config::raw::Item;
 use crate::config::{SignerKind, SignerSpec};
@@ -51,6 +51,12 @@ impl Check<'_> {
             return None;
         };
         self.exposed(url, "what is signed");
+        let fees = self.root.chain.as_ref().and_then(|chain| chain.fees.as_ref());
+        let profile = fees.and_then(|fees| value(fees.profile.as_ref()));
+        if (kind, profile) == (Dialect::EthSigner, Some(Profile::Eip1559)) {
+            let reason = "ethsigner signs legacy transactions and ignores the fees of others without a word";
+            self.stray(raw.kind.as_ref(), reason, "use web3signer, or fees = \"legacy\"");
+        }
         let url = url.value.clone();
         Some(match kind {
             Dialect::Web3SignerRpc => SignerKind::Web3SignerRpc(url),

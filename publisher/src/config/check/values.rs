@@ -207,7 +207,7 @@ impl<'a> Check<'a> {
     fn place_of(&self, list: &Item<Vec<Entry>>, at: usize, entry: &Entry) -> Place {
         Place {
             path: format!("{}[{at}]", list.place.path),
-            line: Some(self.line(entry.offset)),
+            line: Some(self.lines.at(entry.offset)),
             shown: format!("{:?}", entry.text.chars().take(60).collect::<String>()),
         }
     }

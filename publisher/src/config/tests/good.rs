@@ -226,6 +226,19 @@ fn a_machine_is_made_from_it() {
     assert_eq!((policy.min_answer, policy.max_answer), (answer("300000000"), answer("1000000000000000")));
 }
 
+/// Without this, a contract that became dearer runs out of gas in its dearest rounds only.
+#[test]
+fn the_gas_floor_is_above_the_dearest_round() {
+    let measured = concat!(env!("CARGO_MANIFEST_DIR"), "/../contracts/gas.json");
+    let measured: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(measured).unwrap()).unwrap();
+    let submits = measured["submit"].as_object().unwrap();
+    assert!(submits.contains_key("worst"), "{submits:?}");
+    for (case, gas) in submits {
+        assert!(gas.as_u64().unwrap() * 5 / 4 <= GAS_FLOOR, "{case}: {gas}");
+    }
+}
+
 #[test]
 fn no_machine_is_made_that_could_not_publish() {
     let reasons = |text: &str, facts: &BTreeMap<FeedId, AggregatorFacts>| {
