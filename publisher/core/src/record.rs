@@ -136,7 +136,8 @@ pub struct Recovered {
     pub accounts: Vec<RecoveredAccount>,
     /// Halts nobody has acknowledged.
     pub halts: Vec<(Scope, String)>,
-    /// The latest block in which something of ours became final: it must still be canonical.
+    /// The latest block in which something of ours became final, since a halt of the chain was last acknowledged: it
+    /// must still be canonical.
     pub anchor: Option<(u64, B256)>,
 }
 
@@ -187,11 +188,13 @@ pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
             Record::Orphaned { account, nonce } => {
                 included.remove(&(*account, *nonce));
             }
-            Record::Closed { account, nonce, .. } => {
+            Record::Closed { account, nonce, outcome, .. } => {
                 if let Some((_, open)) = accounts.get_mut(account).and_then(|a| a.get_mut(nonce)) {
                     *open = false;
                 }
-                if let Some(receipt) = included.get(&(*account, *nonce))
+                // A stranger took the nonce: whatever inclusion was known of it is stale.
+                if let Some(receipt) =
+                    included.get(&(*account, *nonce)).filter(|_| *outcome != Outcome::Foreign)
                     && anchor.is_none_or(|(number, _)| receipt.block_number >= number)
                 {
                     anchor = Some((receipt.block_number, receipt.block_hash));
@@ -202,6 +205,10 @@ pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
             }
             Record::Resumed { scope, .. } => {
                 halts.remove(scope);
+                if *scope == Scope::Chain {
+                    // What an operator has looked at does not halt again at the next start.
+                    anchor = None;
+                }
             }
             Record::Sent { .. } => {}
         }

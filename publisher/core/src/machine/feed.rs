@@ -199,12 +199,12 @@ impl Feed {
         patience: Span,
         out: &mut Vec<Effect>,
     ) {
-        match (overdue, self.hold) {
-            (Some(overdue), Some(hold)) if hold != Hold::InFlight || overdue >= patience => {
-                if !self.blocked_reported {
-                    self.blocked_reported = true;
-                    out.push(Effect::Report(Event::HeartbeatBlocked { feed: id.clone(), overdue, hold }));
-                }
+        let blocked =
+            self.hold.filter(|hold| *hold != Hold::InFlight || overdue.is_some_and(|o| o >= patience));
+        match (overdue, blocked) {
+            (Some(overdue), Some(hold)) if !self.blocked_reported => {
+                self.blocked_reported = true;
+                out.push(Effect::Report(Event::HeartbeatBlocked { feed: id.clone(), overdue, hold }));
             }
             (None, _) if self.known.is_some() => self.blocked_reported = false,
             _ => {}

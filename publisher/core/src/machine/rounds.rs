@@ -86,12 +86,15 @@ impl Machine {
         }
     }
 
-    /// Reads the contract, if what is known of it is missing or old.
+    /// Reads the contract, if what is known of it is missing or old, and at every head while something is on its way,
+    /// so that a round that others write is seen before a replacement is signed for it.
     fn read_round(&mut self, id: &FeedId, now: Now, out: &mut Vec<Effect>) {
         let (Some(at), Some(feed)) = (self.window.tip().copied(), self.feeds.get(id)) else { return };
         let reading = feed.reading.as_ref().is_some_and(|r| now.mono < r.deadline);
-        let old = feed.read_at.is_none_or(|read| now.mono.since(read) >= self.chain.round_refresh);
-        if reading || now.mono < feed.read_after || !(feed.known.is_none() || old) {
+        let refresh = self.chain.round_refresh;
+        let old = feed.flight.is_some() || feed.read_at.is_none_or(|read| now.mono.since(read) >= refresh);
+        let news = feed.known.is_none_or(|(.., hash)| old && hash != at.hash);
+        if reading || now.mono < feed.read_after || !news {
             return;
         }
         let asked = self.ask(now, ());

@@ -1,0 +1,219 @@
+//! Blocks that leave the chain.
+
+use crate::rig::*;
+use publisher_core::head::Finality;
+use publisher_core::io::Effect;
+use publisher_core::record::{Outcome, Record, Scope};
+use publisher_core::time::Span;
+
+/// A round that has landed in the newest block and is not final.
+fn landed() -> Rig {
+    let mut rig = Rig::running();
+    rig.deviate();
+    rig.block();
+    assert_eq!(rig.count_events("PUB-2009"), 2);
+    rig
+}
+
+/// Without it a reorg that drops our transaction would lose a round for ever, or spend a second nonce on it.
+#[test]
+fn a_dropped_transaction_is_sent_again_as_it_is() {
+    let mut rig = landed();
+    let hash = *rig.wire.last().unwrap();
+    rig.reorganise(2, Lost::Dropped);
+    rig.poll();
+    assert_eq!(rig.count_events("PUB-2010"), 1);
+    assert_eq!(rig.wire.last(), Some(&hash));
+    rig.blocks(8);
+    assert_eq!(rig.rounds(&btc()), [10_000, 10_100]);
+    assert_eq!((rig.attempts(ACCOUNT, 1).len(), rig.intents()), (1, 2));
+    assert_eq!(rig.closed(ACCOUNT, 1), Some(Outcome::Final));
+}
+
+/// Without it a node that re-pools what a reorg dropped would get a second transaction beside the first.
+#[test]
+fn a_repooled_transaction_moves_to_another_block_and_its_finality_starts_anew() {
+    let mut rig = landed();
+    let included = |rig: &Rig| {
+        let receipts = rig.journal.iter().filter_map(|r| match r {
+            Record::Included { nonce: 1, receipt, .. } => Some((receipt.block_number, receipt.block_hash)),
+            _ => None,
+        });
+        receipts.collect::<Vec<_>>()
+    };
+    rig.reorganise(1, Lost::Pooled);
+    rig.blocks(2);
+    let blocks = included(&rig);
+    assert_eq!(blocks.len(), 2, "the journal knows both blocks");
+    assert!(blocks[1].0 > blocks[0].0 && blocks[1].1 != blocks[0].1);
+    assert_eq!(rig.closed(ACCOUNT, 1), None);
+    rig.blocks(6);
+    assert_eq!(rig.closed(ACCOUNT, 1), Some(Outcome::Final));
+    assert_eq!((rig.rounds(&btc()).len(), rig.intents()), (2, 2));
+}
+
+/// Without it a sibling of the newest block, at the same height, would be unseen until the next block.
+#[test]
+fn a_sibling_at_the_same_height_is_seen_within_one_poll() {
+    let mut rig = landed();
+    rig.roll_back(1, Lost::Pooled);
+    let pool = std::mem::take(&mut rig.pool);
+    rig.mine();
+    rig.pool = pool;
+    rig.poll();
+    assert_eq!((rig.count_events("PUB-3001"), rig.count_events("PUB-2010")), (1, 1));
+    rig.blocks(8);
+    assert_eq!((rig.rounds(&btc()).len(), rig.intents()), (2, 2));
+}
+
+/// Without it a chain that silently went back would leave us believing in a block that is gone.
+#[test]
+fn a_silent_rollback_is_believed_once_the_older_head_stays() {
+    let mut rig = landed();
+    rig.roll_back(2, Lost::Dropped);
+    for _ in 0..5 {
+        rig.pass_ms(1_000);
+        rig.poll();
+    }
+    assert_eq!(rig.count_events("PUB-2010"), 0, "it may still be a node that lags");
+    for _ in 0..3 {
+        rig.pass_ms(1_000);
+        rig.poll();
+    }
+    assert_eq!((rig.count_events("PUB-3001"), rig.count_events("PUB-2010")), (1, 1));
+    rig.blocks(8);
+    assert_eq!((rig.rounds(&btc()).len(), rig.intents()), (2, 2));
+}
+
+/// Without it a node that lags behind a balancer would look like a reorg, and on an instant chain halt everything.
+#[test]
+fn a_lagging_node_that_moves_on_is_no_reorg() {
+    let mut spec = spec(&["BTC-USD"]);
+    spec.chain.finality = Finality::Instant;
+    let mut rig = Rig::running_with(spec);
+    for _ in 0..20 {
+        let tip = rig.tip().number;
+        rig.poll_at(tip - 3);
+        rig.poll_at(tip - 3);
+        rig.poll_at(tip - 3);
+        rig.block();
+    }
+    assert_eq!(rig.count_events("PUB-3001"), 0);
+    assert!(!rig.is_halted(&Scope::Chain));
+}
+
+/// Without it the outcome of a round would be the last attempt's answer although the reorg mined the first.
+#[test]
+fn a_reorg_may_mine_an_earlier_attempt() {
+    let mut rig = Rig::running();
+    rig.base_fee_wei = 205;
+    rig.deviate();
+    let (first, tx) = rig.pool.values().next().unwrap().clone();
+    rig.price = 10_120;
+    rig.blocks(5);
+    assert!(rig.attempts(ACCOUNT, 1).len() >= 2);
+    assert_eq!(rig.rounds(&btc())[1], 10_120, "a later attempt landed");
+    rig.base_fee_wei = 100;
+    rig.roll_back(2, Lost::Dropped);
+    rig.pool.clear();
+    rig.pool.insert((ACCOUNT, 1), (first, tx));
+    for _ in 0..3 {
+        rig.mine();
+    }
+    rig.poll();
+    rig.blocks(6);
+    assert_eq!(rig.rounds(&btc())[1], 10_100);
+    assert_eq!(rig.closed(ACCOUNT, 1), Some(Outcome::Final));
+    let known = rig.view(&btc()).known.unwrap();
+    assert_eq!(known.answer.to_string(), "10100");
+}
+
+/// Without it a reorg deeper than anything we remember would crash the daemon, or freeze what it undid.
+#[test]
+fn a_reorg_deeper_than_the_window_is_recovered_from_the_journal() {
+    let mut spec = spec(&["BTC-USD"]);
+    spec.chain.finality = Finality::Tag; // and nothing is ever tagged
+    let mut rig = Rig::running_with(spec);
+    rig.blocks(150);
+    let before = rig.rounds(&btc()).len();
+    assert!(before >= 5);
+    rig.reorganise(140, Lost::Dropped);
+    rig.poll();
+    assert!(rig.count_events("PUB-3003") >= 1);
+    rig.blocks(40);
+    assert!(rig.rounds(&btc()).len() > before, "all of them landed again, in order");
+    assert_eq!(rig.reverted(), 0);
+    assert!(!rig.is_halted(&Scope::Chain));
+}
+
+/// Without it a reorg in the time when the daemon was down would be found never.
+#[test]
+fn a_reorg_while_the_process_was_down_is_found_at_start() {
+    let mut rig = landed();
+    rig.reorganise(2, Lost::Dropped);
+    rig.restart();
+    rig.blocks(10);
+    assert_eq!(rig.rounds(&btc()), [10_000, 10_100]);
+    assert_eq!((rig.attempts(ACCOUNT, 1).len(), rig.intents()), (1, 2));
+}
+
+/// Without it a young window would take a node's word for a block that may still be replaced, and close a round that
+/// never was.
+#[test]
+fn after_a_start_receipts_are_believed_only_in_blocks_that_link() {
+    let mut rig = landed();
+    rig.restart();
+    rig.block();
+    rig.restart();
+    rig.hold = |effect| matches!(effect, Effect::FetchAncestors { .. });
+    let before = rig.count_events("PUB-2009");
+    rig.poll();
+    assert_eq!(rig.count_events("PUB-2009"), before, "the window is one block deep");
+    rig.release();
+    rig.pass_ms(500);
+    assert_eq!(rig.count_events("PUB-2009"), before + 1);
+}
+
+/// Without it a round that is still on its way would be planned a second time after the one before landed again, and
+/// the store would end the process.
+#[test]
+fn after_a_reorg_no_round_is_on_its_way_twice() {
+    let mut rig = landed();
+    rig.deviate();
+    assert_eq!(rig.intents(), 3, "the next round follows at once");
+    rig.reorganise(1, Lost::Pooled);
+    rig.poll();
+    // The producer takes the first of the two only, and prices move on.
+    let held = rig.pool.remove(&(ACCOUNT, 2)).unwrap();
+    rig.mine();
+    rig.poll();
+    for _ in 0..4 {
+        rig.deviate();
+        rig.pass_ms(300);
+    }
+    assert_eq!(rig.intents(), 3);
+    rig.pool.insert((ACCOUNT, 2), held);
+    rig.blocks(3);
+    assert_eq!((rig.rounds(&btc()).len(), rig.reverted()), (4, 0));
+}
+
+/// Without it a reading of one fork and a nonce of another would make our own round look like a stranger's, and an
+/// empty transaction would take its place.
+#[test]
+fn facts_of_two_forks_do_not_make_a_stranger() {
+    let mut spec = spec(&["BTC-USD"]);
+    spec.chain.round_refresh = Span::ZERO;
+    let mut rig = Rig::running_with(spec);
+    rig.deviate();
+    rig.hold = |effect| matches!(effect, Effect::FetchAccount { .. });
+    rig.mine();
+    rig.poll();
+    assert_eq!(rig.view(&btc()).known.unwrap().round, 2, "read before its receipt");
+    rig.reorganise(1, Lost::Pooled);
+    rig.release(); // the nonce is answered from the other fork, at the same height
+    assert_eq!(rig.count_events("PUB-1007"), 0);
+    rig.blocks(6);
+    assert_eq!(rig.count_events("PUB-1007"), 0);
+    assert_eq!(rig.attempts(ACCOUNT, 1).len(), 1);
+    assert_eq!(rig.rounds(&btc()).len(), 2);
+}
