@@ -2,7 +2,9 @@
 //! once.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop by panicking")]
 
+mod crashes;
 mod publishing;
+mod reorgs;
 
 /// The daemon's program with its fail-points.
 const BINARY: &str = env!("CARGO_BIN_EXE_publisher-under-test");

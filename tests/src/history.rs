@@ -100,11 +100,16 @@ impl World {
         Ok(())
     }
 
-    /// Every answer is a median that a quorum of venues stood behind when it was signed.
+    /// Every answer is a median that a quorum of venues stood behind when it was signed. Attempts that only a former
+    /// journal knows count as well.
     async fn judge_answers(&self, feed: &FeedHome, rounds: &[ChainRound]) -> Result<()> {
-        let reader = Journal::open_read_only(&self.journal()).await?;
-        let entries = reader.rounds(&FeedId::new(feed.id), 10_000).await?;
-        reader.close().await;
+        let mut entries = Vec::new();
+        let former = self.dir.path().join("former.db");
+        for journal in [self.journal(), former].iter().filter(|path| path.exists()) {
+            let reader = Journal::open_read_only(journal).await?;
+            entries.extend(reader.rounds(&FeedId::new(feed.id), 10_000).await?);
+            reader.close().await;
+        }
         let served: Vec<Served> = self.venues.market().served();
         let quorum = publisher_core::aggregate::default_quorum(self.options.venues);
         for round in rounds {
@@ -145,10 +150,14 @@ fn medians(served: &[Served], pair: &str, signed_ms: i64, quorum: usize, venues:
     let mut found = Vec::new();
     for quote in served.iter().filter(|q| q.at_ms <= signed_ms) {
         let Some(price) = scaled(&quote.price) else { continue };
+        let market = match quote.venue {
+            Venue::Binance | Venue::Okx => in_tethers.as_str(),
+            _ => pair,
+        };
         let counts = used.contains(&quote.venue) || quote.venue == Venue::Custom;
         if quote.market == "USDT/USD" && TETHER.contains(&quote.venue) {
             rates.insert(quote.venue, (price, quote.at_ms));
-        } else if counts && (quote.market == pair || quote.market == in_tethers) {
+        } else if counts && quote.market == market {
             newest.insert(quote.venue, (price, quote.at_ms));
         } else {
             continue;

@@ -10,8 +10,10 @@ use alloy::primitives::{B256, Bytes, TxKind, U256};
 use alloy::providers::ext::AnvilApi;
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::{Context, Result, ensure};
+use publisher::store::Journal;
 use publisher_doubles::venues::Venue;
 use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
 
 /// Long enough for anything that comes at all.
@@ -182,5 +184,39 @@ impl World {
         };
         let signature = key.sign_transaction_sync(&mut tx)?;
         Ok(TxEnvelope::from(tx.into_signed(signature)).encoded_2718().into())
+    }
+
+    /// Waits until the journal knows the end of every round it knows.
+    pub async fn settled(&self) -> Result<()> {
+        self.wait(SOON, "every round in the journal is closed", async || {
+            let reader = Journal::open_read_only(&self.journal()).await?;
+            let nonces = reader.account_nonces().await;
+            reader.close().await;
+            Ok(nonces?.iter().all(|account| account.open == 0))
+        })
+        .await
+    }
+
+    /// Copies the journal, the way backups are made of files. The judge reads copies named `former`, too.
+    pub fn back_up(&self, name: &str) -> Result<()> {
+        self.copy_journal(&self.journal(), &self.dir.path().join(format!("{name}.db")))
+    }
+
+    /// Puts a copy in the journal's place.
+    pub fn restore(&self, name: &str) -> Result<()> {
+        self.copy_journal(&self.dir.path().join(format!("{name}.db")), &self.journal())
+    }
+
+    fn copy_journal(&self, from: &Path, to: &Path) -> Result<()> {
+        for suffix in ["", "-wal", "-shm"] {
+            let with = |path: &Path| path.with_extension(format!("db{suffix}"));
+            if with(to).exists() {
+                std::fs::remove_file(with(to))?;
+            }
+            if with(from).exists() {
+                std::fs::copy(with(from), with(to))?;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,306 @@
+//! The process dies, is told to stop, or comes back to a journal that is not the latest.
+
+use crate::BINARY;
+use anyhow::{Result, ensure};
+use publisher::driver::failpoint::POINTS;
+use publisher_tests::daemon::Daemon;
+use publisher_tests::miner::SOON;
+use publisher_tests::together::together;
+use publisher_tests::world::{Options, World};
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+/// The signal of a process that aborts itself.
+const ABORTED: i32 = 6;
+
+const FIRST: &str = "61000";
+const SECOND: &str = "62000";
+
+/// A world in which a round is final within three seconds.
+async fn quick() -> Result<World> {
+    World::new(Options { finality: "depth:2", ..Options::default() }).await
+}
+
+/// Starts a daemon that dies when it gets to `point` for the `nth` time.
+fn doomed(world: &World, point: &str, nth: u32) -> Result<Daemon> {
+    world.daemon(BINARY, &[("PUBLISHER_FAILPOINT", &format!("{point}:{nth}"))])
+}
+
+async fn died(mut daemon: Daemon) -> Result<()> {
+    let status = daemon.ended(SOON).await?;
+    ensure!(status.signal() == Some(ABORTED), "it ended otherwise: {status}");
+    Ok(())
+}
+
+/// Without this a crash at an unlucky moment loses a round or pays for it twice.
+#[tokio::test]
+async fn f52_killed_at_every_persisted_boundary_of_the_first_and_of_the_second_round() {
+    let second = POINTS.iter().filter(|point| **point != "recovered").map(|point| (*point, 2));
+    let cases = POINTS.iter().map(|point| (*point, 1)).chain(second);
+    together(9, cases, |(point, nth)| killed_at(point, nth)).await;
+}
+
+async fn killed_at(point: &'static str, nth: u32) -> Result<()> {
+    let world = quick().await?;
+    let feed = world.feed().clone();
+    let market = world.venues.market();
+    market.set_price("BTC/USD", FIRST)?;
+    let daemon = doomed(&world, point, nth)?;
+    if nth == 2 {
+        world.wait_round(&feed, 1, SOON).await?;
+        market.set_price("BTC/USD", SECOND)?;
+    }
+    died(daemon).await?;
+    let _daemon = world.daemon(BINARY, &[])?;
+    world.wait_round(&feed, 1, SOON).await?;
+    market.set_price("BTC/USD", SECOND)?;
+    world.wait_answer(&feed, 6_200_000_000_000, SOON).await?;
+    world.settled().await?;
+    ensure!(world.judge(0).await?[0].len() == 2, "two prices make two rounds");
+    Ok(())
+}
+
+/// Without this a daemon that is restarted into the same trouble again and again ends up with two histories.
+#[tokio::test]
+async fn f53_killed_inside_recovery_at_one_step_after_the_other() {
+    let world = quick().await.unwrap();
+    world.venues.market().set_price("BTC/USD", FIRST).unwrap();
+    for point in [
+        "before_intent",
+        "recovered",
+        "after_intent",
+        "after_signature",
+        "recovered",
+        "after_attempt",
+        "recovered",
+        "recovered",
+        "after_broadcast",
+        "before_inclusion",
+        "recovered",
+        "after_inclusion",
+        "after_closing",
+        "recovered",
+    ] {
+        died(doomed(&world, point, 1).unwrap()).await.unwrap();
+    }
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    world.wait_round(world.feed(), 1, SOON).await.unwrap();
+    world.venues.market().set_price("BTC/USD", SECOND).unwrap();
+    world.wait_round(world.feed(), 2, SOON).await.unwrap();
+    world.settled().await.unwrap();
+    daemon.drain().await.unwrap();
+    assert_eq!(world.judge(0).await.unwrap()[0].len(), 2);
+}
+
+/// Without this there are moments to die that nobody has thought of.
+///
+/// `PUBLISHER_KILLS` sets how often the daemon is killed, `PUBLISHER_SEED` repeats a run.
+#[tokio::test]
+async fn killed_at_random_while_prices_move() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let kills = number("PUBLISHER_KILLS").unwrap_or(24);
+    let seed = number("PUBLISHER_SEED").unwrap_or_else(|| fastrand::u64(..1 << 48));
+    const WORLDS: u64 = 3;
+    let cases = (0..WORLDS).map(|world| (seed + world, kills.div_ceil(WORLDS)));
+    together(3, cases, |(seed, kills)| campaign(seed, kills)).await;
+}
+
+async fn campaign(seed: u64, kills: u64) -> Result<()> {
+    let world = World::new(Options { feeds: 2, finality: "depth:2", ..Options::default() }).await?;
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut moves = rng.fork();
+    let moving = async {
+        loop {
+            for (pair, cents) in [("BTC/USD", 6_500_000), ("ETH/USD", 350_000)] {
+                let cents = cents * moves.u64(950..1050) / 1000;
+                let price = format!("{}.{:02}", cents / 100, cents % 100);
+                world.venues.market().set_price(pair, &price).unwrap();
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let killing = async {
+        for _ in 0..kills {
+            let mut daemon = world.daemon(BINARY, &[])?;
+            tokio::time::sleep(Duration::from_millis(rng.u64(200..3000))).await;
+            if rng.u8(..4) == 0 {
+                daemon.terminate()?;
+                daemon.ended(Duration::from_secs(20)).await?;
+            } else {
+                daemon.kill()?;
+            }
+        }
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        () = moving => {}
+        ended = killing => ended?,
+    }
+    let daemon = world.daemon(BINARY, &[])?;
+    for feed in world.feeds.clone() {
+        let more = world.round(&feed).await? + 1;
+        let pair = feed.pair;
+        world.venues.market().set_price(pair, if pair == "BTC/USD" { "70000" } else { "4000" })?;
+        world.wait_round(&feed, more, SOON).await?;
+    }
+    world.settled().await?;
+    daemon.drain().await?;
+    world.judge(0).await?;
+    Ok(())
+}
+
+/// Without this an orderly stop leaves a transaction behind of which the journal does not know how it ended, or
+/// hangs in an init system until that kills it.
+#[tokio::test]
+async fn f79_sigterm_drains_what_is_on_its_way_and_a_second_one_changes_nothing() {
+    let world = World::manual("depth:12").await.unwrap();
+    let mut daemon = world.daemon(BINARY, &[]).unwrap();
+    let sent = world.sent_after(0).await.unwrap();
+    world.pooled(sent.hash).await.unwrap();
+    daemon.terminate().unwrap();
+    world.said("PUB-5002", 1).await.unwrap();
+    daemon.terminate().unwrap();
+    // Nothing new is begun, and what is on its way is waited for.
+    world.price("BTC/USD", FIRST).await.unwrap();
+    assert!(daemon.is_running().unwrap(), "it left its transaction behind");
+    world.mine(1).await.unwrap();
+    let status = daemon.ended(Duration::from_secs(9)).await.unwrap();
+    assert!(status.success(), "{status}");
+    assert_eq!(world.inclusions(sent.hash).unwrap(), 1);
+    assert_eq!(world.proxy.forwarded().len(), 1);
+
+    // What is never mined is left to the next start after ten seconds.
+    let mut daemon = world.daemon(BINARY, &[]).unwrap();
+    let sent = world.sent_after(1).await.unwrap();
+    world.pooled(sent.hash).await.unwrap();
+    daemon.terminate().unwrap();
+    let status = daemon.ended(Duration::from_secs(13)).await.unwrap();
+    assert_eq!(status.code(), Some(1), "an interrupted drain is told by the exit code");
+    world.mine(1).await.unwrap();
+    let _daemon = world.daemon(BINARY, &[]).unwrap();
+    world.included(sent.hash, 1).await.unwrap();
+    assert_eq!(world.judge(0).await.unwrap()[0].len(), 2);
+}
+
+/// Without this a daemon that waits for its node can only be killed.
+#[tokio::test]
+async fn f79_sigterm_ends_a_daemon_that_waits_for_its_node() {
+    let world = quick().await.unwrap();
+    world.proxy.set_upstream("http://127.0.0.1:1");
+    let mut daemon = world.daemon(BINARY, &[]).unwrap();
+    world
+        .wait(SOON, "it says what it waits for", async || Ok(world.log_text().contains("publisher: node")))
+        .await
+        .unwrap();
+    daemon.terminate().unwrap();
+    assert!(daemon.ended(Duration::from_secs(9)).await.unwrap().success());
+    assert!(world.proxy.forwarded().is_empty());
+}
+
+/// Without this two processes give the same nonces away.
+#[tokio::test]
+async fn two_daemons_on_one_journal_the_second_names_the_first_and_leaves() {
+    let world = quick().await.unwrap();
+    let first = world.daemon(BINARY, &[]).unwrap();
+    world.wait_round(world.feed(), 1, SOON).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("publisher.toml");
+    let toml = std::fs::read_to_string(world.config()).unwrap();
+    let listen = world.telemetry().replace("http://", "");
+    std::fs::write(&config, toml.replace(&listen, "off")).unwrap();
+    let mut second = Daemon::start(BINARY, &config, dir.path(), &[]).unwrap();
+    let status = second.ended(SOON).await.unwrap();
+    assert_eq!(status.code(), Some(69));
+    let words = std::fs::read_to_string(dir.path().join("daemon.log")).unwrap();
+    assert!(words.contains(&format!("process {}", first.id())), "{words}");
+
+    // The first goes on; the lock of a process that is gone binds nobody.
+    world.venues.market().set_price("BTC/USD", FIRST).unwrap();
+    world.wait_answer(world.feed(), 6_100_000_000_000, SOON).await.unwrap();
+    first.kill().unwrap();
+    world.venues.market().set_price("BTC/USD", SECOND).unwrap();
+    let _second = Daemon::start(BINARY, &config, dir.path(), &[]).unwrap();
+    world.wait_answer(world.feed(), 6_200_000_000_000, SOON).await.unwrap();
+    assert_eq!(world.judge(0).await.unwrap()[0].len(), 3);
+}
+
+/// Without this a journal that was moved gives away nonces of another chain.
+#[tokio::test]
+async fn f19_a_journal_of_another_chain_is_refused() {
+    let old = quick().await.unwrap();
+    let daemon = old.daemon(BINARY, &[]).unwrap();
+    old.wait_round(old.feed(), 1, SOON).await.unwrap();
+    daemon.drain().await.unwrap();
+    let new = World::new(Options {
+        anvil: &["--block-time", "1", "--timestamp", "1700000000"],
+        ..Options::default()
+    })
+    .await
+    .unwrap();
+    std::fs::copy(old.journal(), new.journal()).unwrap();
+    let mut daemon = new.daemon(BINARY, &[]).unwrap();
+    assert_eq!(daemon.ended(SOON).await.unwrap().code(), Some(64));
+    assert!(new.log_text().contains("belongs to chain 138 with genesis"), "{}", new.log_text());
+    assert!(new.proxy.forwarded().is_empty());
+}
+
+/// What an old copy of the journal knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Copied {
+    /// Two rounds, both closed.
+    Closed,
+    /// Two rounds, and a third that was planned and not yet signed.
+    Planned,
+    /// Two rounds, and a third of which only the first attempt is known.
+    Signed,
+}
+
+/// Without this a restored backup publishes rounds again that the chain has long had.
+#[tokio::test]
+async fn f57_an_old_copy_of_the_journal_halts_the_account_and_makes_no_duplicate() {
+    together(3, [Copied::Closed, Copied::Planned, Copied::Signed], restored).await;
+}
+
+async fn restored(copied: Copied) -> Result<()> {
+    let world = quick().await?;
+    let feed = world.feed().clone();
+    let market = world.venues.market();
+    let mut daemon = world.daemon(BINARY, &[])?;
+    world.wait_round(&feed, 1, SOON).await?;
+    market.set_price("BTC/USD", FIRST)?;
+    world.wait_round(&feed, 2, SOON).await?;
+    world.settled().await?;
+    daemon.drain().await?;
+    if copied != Copied::Closed {
+        let point = if copied == Copied::Planned { "after_intent" } else { "after_attempt" };
+        daemon = doomed(&world, point, 1)?;
+        market.set_price("BTC/USD", SECOND)?;
+        died(daemon).await?;
+    }
+    world.back_up("copy")?;
+    daemon = world.daemon(BINARY, &[])?;
+    for (round, price) in [(3, "63000"), (4, "64000")] {
+        market.set_price("BTC/USD", price)?;
+        world.wait_round(&feed, round, SOON).await?;
+    }
+    world.settled().await?;
+    daemon.kill()?;
+    let rounds = world.round(&feed).await?;
+    world.back_up("former")?;
+    world.restore("copy")?;
+
+    let daemon = world.daemon(BINARY, &[])?;
+    let told = world.said("PUB-2012", 1).await?;
+    ensure!(told[0]["nonce"] == if copied == Copied::Signed { 3 } else { 2 }, "{told:?}");
+    let known = world.proxy.forwarded().len();
+    world.price("BTC/USD", "65000").await?;
+    world.seen().await?;
+    ensure!(world.proxy.forwarded().len() == known, "sent while halted");
+    daemon.kill()?;
+
+    let _daemon = world.acknowledging(BINARY)?;
+    world.wait_round(&feed, rounds + 1, SOON).await?;
+    world.settled().await?;
+    world.judge(0).await?;
+    Ok(())
+}
