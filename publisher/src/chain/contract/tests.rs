@@ -82,6 +82,8 @@ async fn a_preflight_tells_gas_reverts_and_doubt_apart() {
     assert_eq!(owner, PreflightAnswer::Reverts("Only callable by owner".into()));
     let bare = preflight(Err((-32000, "execution reverted", Value::Null))).await;
     assert_eq!(bare, PreflightAnswer::Reverts("execution reverted".into()));
+    let foreign = preflight(Err((-32015, "VM execution error.", json!("0x12345678")))).await;
+    assert_eq!(foreign, PreflightAnswer::Reverts("VM execution error.".into()));
     for (code, message) in [(-32000, "header not found"), (-32601, "Method not found")] {
         assert_eq!(preflight(Err((code, message, Value::Null))).await, PreflightAnswer::Unknown, "{message}");
     }

@@ -132,6 +132,12 @@ fn warming_up_is_not_ready_and_ends() {
     // What is broken is listed while it warms up, too.
     state.journal_ok = false;
     check("broken", &state, at(59), Phase::Starting, &["journal_unavailable", "not_started", "no_value"]);
+    // Once everything has arrived there is nothing to wait for, however young the process is.
+    let mut young = healthy(3600);
+    young.head.as_mut().unwrap().advanced_at = Mono::from_ms(59_000);
+    check("young", &young, at(59), Phase::Ready, &[]);
+    young.signer_ok = false;
+    check("young and broken", &young, at(59), Phase::Failing, &["signer_failing"]);
 }
 
 #[test]
