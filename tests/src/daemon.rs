@@ -49,6 +49,12 @@ impl Daemon {
         Ok(self.child.try_wait()?.is_none())
     }
 
+    /// Sends it a signal: `TERM`, `INT`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status()?;
+        Ok(())
+    }
+
     /// Ends it without a word, as `kill -9` does.
     pub fn kill(mut self) -> Result<()> {
         self.child.kill()?;

@@ -1,5 +1,6 @@
 //! What the daemon says: its log lines, one JSON object each.
 
+use crate::daemon::Daemon;
 use crate::world::World;
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -27,6 +28,17 @@ impl World {
     /// The lines with this code, oldest first.
     pub fn logged(&self, code: &str) -> Result<Vec<Value>> {
         Ok(self.log()?.into_iter().filter(|line| line["code"] == code).collect())
+    }
+
+    /// Asks the daemon to stop and waits until it has drained. The doubles answer meanwhile.
+    pub async fn drain(&self, mut daemon: Daemon) -> Result<()> {
+        daemon.signal("TERM")?;
+        self.wait(Duration::from_secs(20), "it stops", async || Ok(!daemon.is_running()?)).await?;
+        let status = daemon.wait(Duration::ZERO)?.context("it runs")?;
+        let lines: Vec<String> = self.log_text().lines().map(str::to_owned).collect();
+        let tail = lines.get(lines.len().saturating_sub(40)..).unwrap_or_default();
+        anyhow::ensure!(status.success(), "it did not drain: {status}\n{}", tail.join("\n"));
+        Ok(())
     }
 
     /// Waits for a line with this code of which the predicate holds.
