@@ -3,7 +3,11 @@
 //! Absolute times depend on the machine; the ratios are what to compare. The path from a quote to accepted bytes runs
 //! through the real parts (core, SQLite journal with full durability, development keystore, anvil), one after another,
 //! so that each stage can be timed; the daemon runs them concurrently for different feeds.
-#![expect(clippy::print_stdout, clippy::expect_used, reason = "a benchmark prints, and may stop by panicking")]
+#![expect(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a benchmark prints, and may stop by panicking"
+)]
 
 use alloy::primitives::{Address, I256, U256};
 use publisher::chain::{Node, NodeSetup};
@@ -60,7 +64,10 @@ fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -
     let feed = |index: usize| {
         let id = FeedId::new(&format!("FEED-{index}"));
         let paths = (0..SOURCES)
-            .map(|venue| Path { market: MarketId::new(&format!("venue{venue}"), id.as_str()), via: Vec::new() })
+            .map(|venue| Path {
+                market: MarketId::new(&format!("venue{venue}"), id.as_str()),
+                via: Vec::new(),
+            })
             .collect();
         let feed = FeedSpec {
             aggregator: aggregator(index),
@@ -118,7 +125,9 @@ fn quotes(venue: usize, feeds: usize, price: usize, now: Wall) -> Input {
 /// Memory in use, in MiB.
 fn rss_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = status.lines().find_map(|l| l.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
+    let kib = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
     kib.unwrap_or(f64::NAN) / 1024.0
 }
 
@@ -173,7 +182,8 @@ fn settle(machine: &mut Machine, now: Now, input: Input, updated_at: Wall) {
         for effect in machine.step(now, input) {
             match effect {
                 Effect::FetchAccount { ticket, account, at, hashes } => {
-                    let receipts = hashes.into_iter().map(|h| (h, publisher_core::tx::ReceiptAnswer::Absent)).collect();
+                    let receipts =
+                        hashes.into_iter().map(|h| (h, publisher_core::tx::ReceiptAnswer::Absent)).collect();
                     let view = AccountView { at_number: at.number, mined_nonce: 0, receipts };
                     inputs.push(Input::Account { ticket, account, view: Some(view) });
                 }
@@ -210,7 +220,10 @@ impl Stages {
     fn percentile(&self, stage: &str, percent: usize) -> Duration {
         let mut times = self.0.get(stage).cloned().unwrap_or_default();
         times.sort_unstable();
-        times.get((times.len() * percent / 100).min(times.len().saturating_sub(1))).copied().unwrap_or_default()
+        times
+            .get((times.len() * percent / 100).min(times.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or_default()
     }
 }
 
@@ -229,7 +242,8 @@ async fn one_round() {
     let provider = ProviderBuilder::new().wallet(owner).connect_http(anvil.endpoint_url());
     provider.anvil_set_balance(account, U256::from(10).pow(U256::from(20))).await.expect("funded");
     let (low, high) = (I256::ONE, I256::from_raw(U256::from(10).pow(U256::from(20))));
-    let aggregator = Aggregator::deploy(&provider, 8, "BENCH".to_owned(), low, high, owner_address, account).await;
+    let aggregator =
+        Aggregator::deploy(&provider, 8, "BENCH".to_owned(), low, high, owner_address, account).await;
     let aggregator = *aggregator.expect("deployed").address();
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("key"), KEYSTORE).expect("a keystore");
@@ -238,7 +252,10 @@ async fn one_round() {
     let config = SignerConfig {
         name: "bench".to_owned(),
         address: account,
-        kind: SignerKind::Keystore { path: folder.path().join("key"), password_file: folder.path().join("password") },
+        kind: SignerKind::Keystore {
+            path: folder.path().join("key"),
+            password_file: folder.path().join("password"),
+        },
         timeout: Duration::from_secs(5),
     };
     let policy = SignPolicy {
@@ -250,16 +267,31 @@ async fn one_round() {
     };
     let signer = Signer::open(config, policy).await.expect("a signer");
     let genesis = node.genesis().await.expect("a genesis");
-    let (journal, recovered) = Journal::open(&folder.path().join("journal.db"), 138, genesis).await.expect("a journal");
+    let (journal, recovered) =
+        Journal::open(&folder.path().join("journal.db"), 138, genesis).await.expect("a journal");
     let start = Instant::now();
-    let now = || Now { wall: publisher::driver::wall(), mono: Mono::from_ms(86_400_000 + u64::try_from(start.elapsed().as_millis()).unwrap_or(0)) };
+    let now = || Now {
+        wall: publisher::driver::wall(),
+        mono: Mono::from_ms(86_400_000 + u64::try_from(start.elapsed().as_millis()).unwrap_or(0)),
+    };
     let mut machine = Machine::new(spec(1, account, |_| aggregator), &recovered, now()).expect("a machine");
     let mut stages = Stages::default();
     for round in 0..ROUNDS {
         let price = 67_000 + round * 1_000;
         for venue in 0..SOURCES {
             let wall = now().wall;
-            pump(&mut machine, quotes(venue, 1, price, wall), &node, &signer, &journal, &mut stages, &now, aggregator, account).await;
+            pump(
+                &mut machine,
+                quotes(venue, 1, price, wall),
+                &node,
+                &signer,
+                &journal,
+                &mut stages,
+                &now,
+                aggregator,
+                account,
+            )
+            .await;
         }
         let (head, base) = node.head().await.expect("a head");
         let fees = node.fee_hint(FeeProfile::Eip1559, base).await.expect("fees");
@@ -272,7 +304,8 @@ async fn one_round() {
         println!("  {stage:<18} {:>8.3} ms  {:>8.3} ms", p50.as_secs_f64() * 1e3, p99.as_secs_f64() * 1e3);
     }
     // Two commits a round: the intent, and the attempt before its bytes leave.
-    let mine: Duration = own.iter().map(|s| stages.percentile(s, 50) * if *s == "journal" { 2 } else { 1 }).sum();
+    let mine: Duration =
+        own.iter().map(|s| stages.percentile(s, 50) * if *s == "journal" { 2 } else { 1 }).sum();
     let nodes = stages.percentile("pre-flight (node)", 50) + stages.percentile("broadcast (node)", 50);
     println!(
         "  quote to signed-and-sent: {:.3} ms of our own and {:.3} ms waiting for the node: ours is {:.2} of the whole; rss {:.0} MiB",
@@ -281,8 +314,13 @@ async fn one_round() {
         mine.as_secs_f64() / (mine + nodes).as_secs_f64(),
         rss_mib(),
     );
-    let state = node.round_view(aggregator, account, &node.head().await.expect("a head").0).await.expect("a round");
-    assert!(state.round >= u64::try_from(ROUNDS).unwrap_or(u64::MAX) - 2, "the rounds were really published: {}", state.round);
+    let state =
+        node.round_view(aggregator, account, &node.head().await.expect("a head").0).await.expect("a round");
+    assert!(
+        state.round >= u64::try_from(ROUNDS).unwrap_or(u64::MAX) - 2,
+        "the rounds were really published: {}",
+        state.round
+    );
 }
 
 /// Performs effects one after another, timing each stage.

@@ -20,7 +20,9 @@ const VERSION: &str = "1.7.1";
 #[derive(Debug, thiserror::Error)]
 pub enum AnvilError {
     /// The cache cannot be written.
-    #[error("anvil's cache {path}: {source} (set XDG_CACHE_HOME to a writable folder, or PUBLISHER_ANVIL to anvil's path)")]
+    #[error(
+        "anvil's cache {path}: {source} (set XDG_CACHE_HOME to a writable folder, or PUBLISHER_ANVIL to anvil's path)"
+    )]
     Cache {
         /// The folder.
         path: PathBuf,
@@ -28,7 +30,9 @@ pub enum AnvilError {
         source: io::Error,
     },
     /// npm is missing or failed.
-    #[error("anvil is not on PATH, and npm could not fetch it: {reason} (install Node.js with npm, or Foundry)")]
+    #[error(
+        "anvil is not on PATH, and npm could not fetch it: {reason} (install Node.js with npm, or Foundry)"
+    )]
     Npm {
         /// npm's words.
         reason: String,
@@ -40,7 +44,9 @@ pub enum AnvilError {
         path: PathBuf,
     },
     /// The pinned package has no binary for this platform.
-    #[error("the pinned anvil {VERSION} has no binary for this platform (install Foundry, so that anvil is on PATH)")]
+    #[error(
+        "the pinned anvil {VERSION} has no binary for this platform (install Foundry, so that anvil is on PATH)"
+    )]
     Platform,
 }
 

@@ -5,6 +5,7 @@ pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod driver;
+pub mod quickstart;
 pub mod rollout;
 pub mod signer;
 pub mod sources;

@@ -13,6 +13,7 @@ use crate::store::{Journal, StoreError};
 use crate::telemetry::Health;
 use alloy::primitives::Address;
 use publisher_bindings::AGGREGATOR_VERSION;
+use publisher_core::fees::FeeProfile;
 use publisher_core::machine::Machine;
 use publisher_core::quote::FeedId;
 use publisher_core::time::Span;
@@ -161,6 +162,11 @@ async fn examine_signers(config: &Config, examined: &mut Examined) {
             max_fee_wei: config.chain.fees.max_fee_wei,
         };
         match signer(spec, policy, config.chain.id).await {
+            Ok(signer) if config.chain.fees.profile == FeeProfile::Eip1559 && !signer.signs_eip1559() => {
+                let detail = "EthSigner signs legacy transactions only, but chain.fees is \"eip1559\"";
+                let hint = "set chain.fees = \"legacy\" or \"zero-gas\", or use another signer";
+                examined.checks.push(Check::new(what, Verdict::Wrong, detail, hint));
+            }
             Ok(signer) => {
                 let detail = format!("signs for {} on chain {}", spec.address, config.chain.id);
                 examined.checks.push(Check::new(what, Verdict::Ok, detail, ""));

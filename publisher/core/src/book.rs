@@ -55,33 +55,58 @@ pub enum BookError {
     },
 }
 
+/// A market and who reads it.
 #[derive(Clone, Debug, Default)]
 struct Market {
     quote: Option<Quote>,
     fault: Option<SourceFault>,
+    readers: BTreeSet<FeedId>,
+}
+
+/// A value, with its paths' markets as positions, so that evaluating it looks nothing up by name.
+#[derive(Clone, Debug)]
+struct Value {
+    pricing: Pricing,
+    markets: Vec<usize>,
 }
 
 /// The markets, and the values that can be derived from them.
 #[derive(Clone, Debug)]
 pub struct Book {
-    markets: BTreeMap<MarketId, Market>,
-    values: BTreeMap<FeedId, Pricing>,
-    readers: BTreeMap<MarketId, BTreeSet<FeedId>>,
+    markets: Vec<Market>,
+    positions: BTreeMap<MarketId, usize>,
+    values: BTreeMap<FeedId, Value>,
 }
 
 impl Book {
     /// A book over `values`: feeds and rates alike.
     pub fn new(values: BTreeMap<FeedId, Pricing>) -> Result<Self, BookError> {
-        let mut book = Self { markets: BTreeMap::new(), values, readers: BTreeMap::new() };
+        let mut book = Self { markets: Vec::new(), positions: BTreeMap::new(), values: BTreeMap::new() };
+        for (id, pricing) in values {
+            let markets = pricing.paths.iter().map(|path| book.position(&path.market)).collect();
+            book.values.insert(id, Value { pricing, markets });
+        }
         for id in book.values.keys().cloned().collect::<Vec<_>>() {
             let mut markets = BTreeSet::new();
             book.collect(&id, &id, 0, &mut markets)?;
-            for market in markets {
-                book.markets.entry(market.clone()).or_default();
-                book.readers.entry(market).or_default().insert(id.clone());
+            for position in markets {
+                if let Some(market) = book.markets.get_mut(position) {
+                    market.readers.insert(id.clone());
+                }
             }
         }
         Ok(book)
+    }
+
+    /// Where a market is kept; a new one gets a place.
+    fn position(&mut self, id: &MarketId) -> usize {
+        if let Some(position) = self.positions.get(id) {
+            return *position;
+        }
+        self.markets.push(Market::default());
+        let position = self.markets.len() - 1;
+        self.positions.insert(id.clone(), position);
+        position
     }
 
     /// Every market that `id` reads, its rates' markets included.
@@ -90,17 +115,17 @@ impl Book {
         root: &FeedId,
         id: &FeedId,
         depth: usize,
-        markets: &mut BTreeSet<MarketId>,
+        markets: &mut BTreeSet<usize>,
     ) -> Result<(), BookError> {
         if depth > MAX_HOPS {
             return Err(BookError::TooDeep { of: root.clone() });
         }
-        let pricing = self
+        let value = self
             .values
             .get(id)
             .ok_or_else(|| BookError::UnknownRate { of: root.clone(), rate: id.clone() })?;
-        for path in &pricing.paths {
-            markets.insert(path.market.clone());
+        markets.extend(&value.markets);
+        for path in &value.pricing.paths {
             for rate in &path.via {
                 self.collect(root, rate, depth + 1, markets)?;
             }
@@ -110,7 +135,7 @@ impl Book {
 
     /// Every market that is read by anything.
     pub fn markets(&self) -> impl Iterator<Item = &MarketId> {
-        self.markets.keys()
+        self.positions.keys()
     }
 
     /// Takes an observation; returns the feeds and rates that read its market.
@@ -120,53 +145,47 @@ impl Book {
     /// which then ages out.
     pub fn observe(&mut self, observation: Observation) -> impl Iterator<Item = &FeedId> {
         let id = match &observation {
-            Observation::Quote(quote) => quote.market.clone(),
-            Observation::Missing { market, .. } => market.clone(),
+            Observation::Quote(quote) => &quote.market,
+            Observation::Missing { market, .. } => market,
         };
-        if let Some(market) = self.markets.get_mut(&id) {
-            match observation {
-                Observation::Quote(quote) => {
-                    market.fault = None;
-                    let newest = quote.received + FUTURE_TOLERANCE;
-                    if market.quote.as_ref().is_none_or(|old| quote.as_of >= old.as_of || old.as_of > newest)
-                    {
-                        market.quote = Some(quote);
-                    }
-                }
-                Observation::Missing { fault, .. } => market.fault = Some(fault),
-            }
-        }
-        self.readers.get(&id).into_iter().flatten()
+        let market = self.positions.get(id).and_then(|position| self.markets.get_mut(*position));
+        let market = market.map(|market| {
+            market.observe(observation);
+            &*market
+        });
+        market.into_iter().flat_map(|market| &market.readers)
     }
 
     /// The latest quote of a market, and its present fault.
     pub fn market(&self, id: &MarketId) -> (Option<&Quote>, Option<SourceFault>) {
-        self.markets.get(id).map_or((None, None), |m| (m.quote.as_ref(), m.fault))
+        let market = self.positions.get(id).and_then(|position| self.markets.get(*position));
+        market.map_or((None, None), |m| (m.quote.as_ref(), m.fault))
     }
 
     /// The paths of a value, in the order of its verdicts.
     pub fn paths(&self, id: &FeedId) -> &[Path] {
-        self.values.get(id).map_or(&[], |p| &p.paths)
+        self.values.get(id).map_or(&[], |value| &value.pricing.paths)
     }
 
     /// The value of `id` at `now`, from one look at all markets.
     pub fn evaluate(&self, id: &FeedId, now: Wall) -> Aggregation {
-        let Some(pricing) = self.values.get(id) else {
+        let Some(Value { pricing, markets }) = self.values.get(id) else {
             return Aggregation { value: Err(Refusal::Quorum { have: 0, need: 0 }), verdicts: Vec::new() };
         };
         let candidates: Vec<Candidate> = pricing
             .paths
             .iter()
-            .map(|path| Candidate {
+            .zip(markets)
+            .map(|(path, position)| Candidate {
                 venue: path.market.venue.clone(),
-                sample: self.sample(path, pricing.max_age, now),
+                sample: self.sample(path, *position, pricing.max_age, now),
             })
             .collect();
         aggregate(&candidates, &pricing.rules)
     }
 
-    fn sample(&self, path: &Path, max_age: Span, now: Wall) -> Result<Sample, LeftOut> {
-        let (quote, fault) = self.market(&path.market);
+    fn sample(&self, path: &Path, position: usize, max_age: Span, now: Wall) -> Result<Sample, LeftOut> {
+        let (quote, fault) = self.markets.get(position).map_or((None, None), |m| (m.quote.as_ref(), m.fault));
         let quote = quote.ok_or(fault.map_or(LeftOut::NeverSeen, LeftOut::Failing))?;
         if quote.as_of > now + FUTURE_TOLERANCE {
             return Err(LeftOut::Future);
@@ -189,6 +208,21 @@ impl Book {
             return Err(LeftOut::Stale); // A rate may be older than this value may be.
         }
         Ok(Sample { price, as_of })
+    }
+}
+
+impl Market {
+    fn observe(&mut self, observation: Observation) {
+        match observation {
+            Observation::Quote(quote) => {
+                self.fault = None;
+                let newest = quote.received + FUTURE_TOLERANCE;
+                if self.quote.as_ref().is_none_or(|old| quote.as_of >= old.as_of || old.as_of > newest) {
+                    self.quote = Some(quote);
+                }
+            }
+            Observation::Missing { fault, .. } => self.fault = Some(fault),
+        }
     }
 }
 

@@ -5,12 +5,15 @@
 
 mod check;
 mod config;
+mod deploy;
 mod output;
+mod quickstart;
 mod quote;
 mod run;
 mod status;
 
 use crate::config::{Config, Problems};
+use crate::rollout::AddressBook;
 use clap::{Args, Parser, Subcommand};
 use output::say;
 use std::path::PathBuf;
@@ -43,6 +46,11 @@ enum Verb {
     Quote(quote::QuoteArgs),
     /// Show what a running publisher, or its journal, says about every feed.
     Status(status::StatusArgs),
+    /// Deploy the contracts of a configuration's feeds, or verify them.
+    #[command(subcommand)]
+    Deploy(deploy::DeployVerb),
+    /// Start a whole local network with two feeds and watch it publish. Needs no set-up.
+    Quickstart(quickstart::QuickstartArgs),
     /// Print an example configuration, its schema or its reference.
     #[command(subcommand)]
     Config(config::ConfigVerb),
@@ -104,6 +112,8 @@ pub fn main() -> ExitCode {
             Verb::Check(args) => check::run(args).await,
             Verb::Quote(args) => quote::run(args).await,
             Verb::Status(args) => status::run(args).await,
+            Verb::Deploy(verb) => deploy::run(verb).await,
+            Verb::Quickstart(args) => quickstart::run(args).await,
             Verb::Config(verb) => Ok(config::run(&verb)),
         }
     });
@@ -125,10 +135,11 @@ fn load(common: &Common) -> Result<Config, Failure> {
         }
         Failure::usage(problems)
     };
-    let config = Config::load(&common.config).map_err(refused)?;
+    let mut config = Config::load(&common.config).map_err(refused)?;
     if !config.warnings.is_empty() {
         say(&config.warnings.to_string());
     }
+    AddressBook::beside(&common.config).fill(&mut config).map_err(Failure::usage)?;
     Ok(config)
 }
 

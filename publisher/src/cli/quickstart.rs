@@ -79,10 +79,12 @@ async fn play(args: &QuickstartArgs) -> Ended {
     let health = Health::new(CHAIN_ID, stall_after(config.chain.block_time), Arc::new(move || clock.now()));
     let examined = start::examine(&config).await;
     if examined.worst() > Verdict::Warn {
-        let reasons: Vec<String> = examined.checks.into_iter().map(|c| format!("{}: {}", c.what, c.detail)).collect();
+        let reasons: Vec<String> =
+            examined.checks.into_iter().map(|c| format!("{}: {}", c.what, c.detail)).collect();
         return Err(Failure::new(UNAVAILABLE, reasons.join("\n")));
     }
-    let mut driver = start::assemble(&config, examined, false, health.clone(), clock).await.map_err(failure)?;
+    let mut driver =
+        start::assemble(&config, examined, false, health.clone(), clock).await.map_err(failure)?;
     let (watcher, mut events) = mpsc::channel(1024);
     driver.watcher = Some(watcher);
     let server = match config.listen {
@@ -148,7 +150,9 @@ fn introduce(config: &Config, stage: &Stage, path: &Path, args: &QuickstartArgs)
     }
     put(&format!("signer    {} (a double of Web3Signer)", stage.signer.url()));
     match &stage.venues {
-        Some(venues) => put(&format!("venues    simulated; change prices and cause faults at {}", venues.control_url())),
+        Some(venues) => {
+            put(&format!("venues    simulated; change prices and cause faults at {}", venues.control_url()))
+        }
         None => put("venues    the real exchanges"),
     }
     put(&format!("config    {}", path.display()));

@@ -58,7 +58,10 @@ impl Stage {
         let accounts = [("owner", self.owner), ("btc", self.transmitters[0]), ("eth", self.transmitters[1])];
         for (name, address) in accounts {
             let url = self.signer.url();
-            let _ = write!(toml, "[signer.{name}]\nkind = \"web3signer\"\nurl = \"{url}\"\naddress = \"{address}\"\n\n");
+            let _ = write!(
+                toml,
+                "[signer.{name}]\nkind = \"web3signer\"\nurl = \"{url}\"\naddress = \"{address}\"\n\n"
+            );
         }
         for venue in Venue::ALL.into_iter().filter(|venue| *venue != Venue::Custom) {
             if let Some(venues) = &self.venues {
