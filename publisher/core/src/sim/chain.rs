@@ -1,7 +1,4 @@
-//! The model chain: canonical blocks, one pool, and contracts that accept whatever arrives.
-//!
-//! The contracts deliberately do not compare rounds, so that a doubled or skipped round is seen and not hidden by
-//! a revert; only the pre-flight answers as the real contract would.
+//! The model chain: canonical blocks, one pool, and aggregators with the real contract's compare-and-set and pause.
 
 use crate::price::Answer;
 use crate::time::{Span, Wall};
@@ -9,18 +6,37 @@ use crate::tx::{BlockRef, Call, Receipt, ReceiptAnswer, RoundView, SendOutcome, 
 use alloy_primitives::{Address, B256};
 use std::collections::BTreeMap;
 
-/// A transaction in a block or in the pool.
+/// Blocks that are looked through for a hash; no reorganisation reaches as deep.
+const RECENT: usize = 600;
+
+/// A transaction in the pool.
 #[derive(Clone, Debug)]
 pub(super) struct Tx {
     pub hash: B256,
     pub request: TxRequest,
 }
 
+/// A transaction in a block.
+#[derive(Clone, Debug)]
+pub(super) struct Mined {
+    pub tx: Tx,
+    /// Why it reverted, if it did.
+    pub revert: Option<Revert>,
+}
+
+/// Why an aggregator refuses a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Revert {
+    Paused,
+    /// The round is not the next one, which is this.
+    Stale(u64),
+}
+
 /// A block and its transactions.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
     pub head: BlockRef,
-    pub txs: Vec<Tx>,
+    pub txs: Vec<Mined>,
 }
 
 /// A round as the contract stored it.
@@ -28,6 +44,7 @@ pub(super) struct Block {
 pub(super) struct Stored {
     pub round: u64,
     pub answer: Answer,
+    pub from: Address,
     pub time: Wall,
     pub block: u64,
 }
@@ -37,6 +54,8 @@ pub(super) struct Chain {
     blocks: Vec<Block>,
     pool: BTreeMap<(Address, u64), Tx>,
     pub base_fee_wei: u128,
+    /// The aggregator that takes no rounds now.
+    pub paused: Option<Address>,
     forks: u64,
 }
 
@@ -54,6 +73,7 @@ impl Chain {
             blocks: vec![Block { head, txs: Vec::new() }],
             pool: BTreeMap::new(),
             base_fee_wei: 100,
+            paused: None,
             forks: 0,
         }
     }
@@ -67,34 +87,42 @@ impl Chain {
     }
 
     pub fn by_hash(&self, hash: B256) -> Option<&Block> {
-        self.blocks.iter().rev().take(600).find(|b| b.head.hash == hash)
+        self.blocks.iter().rev().take(RECENT).find(|b| b.head.hash == hash)
     }
 
-    /// Mines a block with everything in the pool that can pay, in nonce order.
-    pub fn mine(&mut self, time: Wall) {
+    /// Mines a block with everything in the pool that can pay, each account's in nonce order; the accounts in the
+    /// order of their addresses, or the other way round.
+    pub fn mine(&mut self, time: Wall, reversed: bool) {
         let parent = self.tip();
         let number = parent.number + 1;
-        let mut txs = Vec::new();
-        let accounts: Vec<Address> = self.pool.keys().map(|(a, _)| *a).collect();
+        let head = BlockRef { number, hash: block_hash(number, self.forks), parent: parent.hash, time };
+        self.blocks.push(Block { head, txs: Vec::new() });
+        let mut accounts: Vec<Address> = self.pool.keys().map(|(a, _)| *a).collect();
+        accounts.dedup();
+        if reversed {
+            accounts.reverse();
+        }
         for account in accounts {
             let mut nonce = self.nonce(account, parent.number);
             while let Some(tx) = self.pool.get(&(account, nonce)) {
                 if tx.request.fee.cap_wei() < self.base_fee_wei {
                     break;
                 }
-                txs.extend(self.pool.remove(&(account, nonce)));
+                let revert = self.refusal(&tx.request.call);
+                if let (Some(tx), Some(block)) = (self.pool.remove(&(account, nonce)), self.blocks.last_mut())
+                {
+                    block.txs.push(Mined { tx, revert });
+                }
                 nonce += 1;
             }
         }
-        let hash = block_hash(number, self.forks);
-        self.blocks.push(Block { head: BlockRef { number, hash, parent: parent.hash, time }, txs });
     }
 
     /// Takes the newest `depth` blocks away; what was in them is returned.
     pub fn rollback(&mut self, depth: u64) -> Vec<Tx> {
         self.forks += 1;
         let keep = self.blocks.len().saturating_sub(usize::try_from(depth).unwrap_or(0)).max(1);
-        self.blocks.drain(keep..).flat_map(|b| b.txs).collect()
+        self.blocks.drain(keep..).flat_map(|b| b.txs).map(|mined| mined.tx).collect()
     }
 
     /// Puts a transaction back without asking, as a re-pooling node does.
@@ -139,19 +167,19 @@ impl Chain {
         let mined = self.blocks.iter().rev().skip_while(|b| b.head.number > height);
         mined
             .flat_map(|b| b.txs.iter().rev())
-            .find(|tx| tx.request.from == account)
-            .map_or(0, |tx| tx.request.nonce + 1)
+            .find(|mined| mined.tx.request.from == account)
+            .map_or(0, |mined| mined.tx.request.nonce + 1)
     }
 
     pub fn receipt(&self, hash: B256, height: u64) -> ReceiptAnswer {
-        let recent = self.blocks.iter().rev().take(600).filter(|b| b.head.number <= height);
+        let recent = self.blocks.iter().rev().take(RECENT).filter(|b| b.head.number <= height);
         for block in recent {
-            if block.txs.iter().any(|tx| tx.hash == hash) {
+            if let Some(mined) = block.txs.iter().find(|mined| mined.tx.hash == hash) {
                 return ReceiptAnswer::Found(Receipt {
                     hash,
                     block_number: block.head.number,
                     block_hash: block.head.hash,
-                    success: true,
+                    success: mined.revert.is_none(),
                     gas_used: 40_000,
                     gas_price_wei: 1,
                 });
@@ -161,13 +189,14 @@ impl Chain {
     }
 
     /// The newest `count` rounds of an aggregator at a height, newest first.
-    pub fn rounds(&self, aggregator: Address, height: u64, count: usize) -> Vec<Stored> {
+    pub fn rounds(&self, to: Address, height: u64, count: usize) -> Vec<Stored> {
         let blocks = self.blocks.iter().rev().skip_while(|b| b.head.number > height);
         blocks
-            .flat_map(|b| b.txs.iter().rev().map(move |tx| (b, tx)))
-            .filter_map(|(b, tx)| match tx.request.call {
-                Call::Submit { aggregator: to, round, answer } if to == aggregator => {
-                    Some(Stored { round, answer, time: b.head.time, block: b.head.number })
+            .flat_map(|b| b.txs.iter().rev().filter(|mined| mined.revert.is_none()).map(move |m| (b, m)))
+            .filter_map(|(b, mined)| match mined.tx.request.call {
+                Call::Submit { aggregator, round, answer } if aggregator == to => {
+                    let from = mined.tx.request.from;
+                    Some(Stored { round, answer, from, time: b.head.time, block: b.head.number })
                 }
                 _ => None,
             })
@@ -191,13 +220,24 @@ impl Chain {
             round: latest.map_or(0, |r| r.round),
             answer: latest.map_or(Answer::default(), |r| r.answer),
             updated_at: latest.map_or(Wall::default(), |r| r.time),
-            paused: false,
+            paused: self.paused == Some(aggregator),
             authorised: true,
         })
     }
 
-    /// What compare-and-set would say to a round at the tip.
-    pub fn expects(&self, aggregator: Address) -> u64 {
+    /// What a contract would say to a call at the tip.
+    pub fn refusal(&self, call: &Call) -> Option<Revert> {
+        let Call::Submit { aggregator, round, .. } = call else { return None };
+        let next = self.next_round(*aggregator);
+        if self.paused == Some(*aggregator) {
+            Some(Revert::Paused)
+        } else {
+            (*round != next).then_some(Revert::Stale(next))
+        }
+    }
+
+    /// The round that an aggregator takes next.
+    pub fn next_round(&self, aggregator: Address) -> u64 {
         self.rounds(aggregator, u64::MAX, 1).first().map_or(1, |r| r.round + 1)
     }
 
