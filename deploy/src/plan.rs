@@ -155,8 +155,8 @@ impl Desk<'_> {
     fn constants(&mut self, address: Address, state: &AggregatorState) -> bool {
         let wanted = self.feed;
         let before = self.plan.conflicts.len();
-        let hint = "correct the configuration, or forget the aggregator's address so that a new one is created and \
-                    proposed to the proxy";
+        let hint = "correct the configuration, or remove the aggregator's address from it and from the address book: \
+                    then a new one is created and proposed to the proxy";
         let part = Part::Aggregator;
         if state.decimals != wanted.decimals {
             let reason = format!("{address} has {} decimals, wanted are {}", state.decimals, wanted.decimals);
@@ -185,7 +185,10 @@ impl Desk<'_> {
         let transmitter = self.feed.transmitter;
         if state.owner == self.deployer {
             let call = Aggregator::setTransmitterCall { transmitter, authorised: true };
-            let what = format!("give {transmitter} the right to submit to {address}");
+            let what = format!(
+                "give {transmitter} the right to submit to {address} (who had it before keeps it until the owner \
+                 revokes it)"
+            );
             let call = Call::Ready { to: Some(address), data: call.abi_encode().into() };
             self.step(Action::Grant, what, call);
         } else {
@@ -219,7 +222,8 @@ impl Desk<'_> {
 
     fn no_code(&mut self, part: Part, address: Address) {
         let reason = format!("nothing is deployed at {address}");
-        let hint = "check the chain and whether the node is in sync; forget the address to have one created";
+        let hint = "check the chain and whether the node is in sync; to have a new one created, remove the address from the \
+                    configuration and the address book";
         self.conflict(part, Cause::NoCode, reason, hint);
     }
 
@@ -232,7 +236,7 @@ impl Desk<'_> {
             Some(says) => format!("the contract at {address} says it is {says:?}, expected is {expected:?}"),
             None => format!("the contract at {address} does not say what it is, expected is {expected:?}"),
         };
-        let hint = "check the address; forget it to have one created";
+        let hint = "check the address; to have a new one created, remove it from the configuration and the address book";
         self.conflict(part, Cause::Foreign, reason, hint);
     }
 

@@ -33,8 +33,8 @@ pub(crate) fn point(
     desk.owner(Part::Proxy, proxy, state.owner);
     if state.decimals != desk.feed.decimals {
         let reason = format!("{proxy} has {} decimals, wanted are {}", state.decimals, desk.feed.decimals);
-        let hint = "a proxy keeps its decimals: correct the configuration, or forget the proxy's address so that a \
-                    new one is created, and tell its consumers";
+        let hint = "a proxy keeps its decimals: correct the configuration, or remove the proxy's address from it and from \
+                    the address book to have a new one created, and tell its consumers";
         return desk.conflict(Part::Proxy, Cause::Decimals, reason, hint);
     }
     let target = aggregator.map(|(address, _)| address);
@@ -104,8 +104,8 @@ fn obstacle(
 ) -> Option<String> {
     if candidate.round < ROUNDS_REQUIRED {
         return Some(format!(
-            "{ROUNDS_REQUIRED} rounds of the new aggregator, which has {}: consumers walk back over them (run the \
-             publisher on the new aggregator, without its proxy, until they are there)",
+            "{ROUNDS_REQUIRED} rounds of the new aggregator, which has {}: consumers walk back over them (let a \
+             publisher write to the new aggregator; consumers read the old one until it is confirmed)",
             candidate.round
         ));
     }

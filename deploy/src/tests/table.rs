@@ -237,7 +237,7 @@ fn what_is_fixed_at_creation_cannot_be_changed() {
         &observed,
         Part::Proxy,
         Cause::Decimals,
-        &["has 18 decimals", "forget the proxy"],
+        &["has 18 decimals", "remove the proxy"],
     );
 }
 

@@ -5,6 +5,7 @@
 //! another nonce than foreseen. Whatever was on its way when an earlier rollout ended is awaited before anything is
 //! planned.
 
+use super::recover::{Fate, judge, left_open};
 use super::{AddressBook, Pending, ReadError, RolloutError, observe, probe};
 use crate::chain::ChainError;
 use crate::driver::{Clock, Driver, Edges};
@@ -12,14 +13,14 @@ use crate::store::Journal;
 use crate::telemetry::Health;
 use alloy::primitives::Address;
 use publisher_core::event::Event;
+use publisher_core::fees::FeeProfile;
 use publisher_core::io::Operator;
 use publisher_core::machine::{Machine, Spec};
-use publisher_core::outbox::describe;
 use publisher_core::quote::FeedId;
-use publisher_core::record::{Outcome, Recovered, Scope};
+use publisher_core::record::{Outcome, Recovered, RecoveredAccount, Scope};
 use publisher_core::time::Span;
 use publisher_core::tx;
-use publisher_deploy::{Action, Part, Plan, Step, Wanted, plan};
+use publisher_deploy::{Part, Plan, Step, Wanted, plan};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -133,6 +134,7 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
         self.resume().await?;
         self.review().await?;
         let mut done: Vec<Done> = Vec::new();
+        let mut solvent = false;
         let mut probed = false;
         loop {
             let observed = observe(&self.edges.node, self.wanted, self.book).await?;
@@ -144,6 +146,10 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
             let Some((step, to, data)) = left.next() else { return Ok(Applied { done, left }) };
             if done.iter().any(|earlier| earlier.step.name == step.name) {
                 return Err(RolloutError::Repeated { step: step.name.clone() });
+            }
+            if !solvent {
+                self.solvent().await?;
+                solvent = true;
             }
             if step.action.creates().is_some() && !probed {
                 probe(&self.edges.node).await?;
@@ -164,21 +170,14 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
     /// Waits for what an earlier rollout left on its way.
     async fn resume(&mut self) -> Result<(), RolloutError> {
         let mut open: BTreeMap<u64, String> = BTreeMap::new();
-        let account = self.wanted.deployer;
-        let ours = self.recovered.accounts.iter().filter(|known| known.account == account);
-        for intent in ours.flat_map(|known| &known.open) {
-            let tx::Work::Step { name, to, .. } = &intent.work else { continue };
-            let nonce = intent.nonce;
-            if let (None, Some((action, feed))) = (to, Action::parse(name))
-                && let Some(part) = action.creates()
-                && self.book.known(&feed, part).is_none()
+        for (nonce, step, creation) in left_open(&self.recovered, self.wanted.deployer) {
+            if let Some(pending) = creation
+                && self.book.known(&pending.feed, pending.part).is_none()
             {
-                self.book.expect(&Pending { feed, part, account, nonce })?;
+                self.book.expect(&pending)?;
             }
-            open.insert(nonce, describe(&intent.work));
-        }
-        for (nonce, step) in &open {
-            (self.progress)(Progress::Resumed { step, nonce: *nonce });
+            (self.progress)(Progress::Resumed { step: &step, nonce });
+            open.insert(nonce, step);
         }
         let deadline = self.deadline();
         while let Some((_, first)) = open.first_key_value() {
@@ -200,22 +199,31 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
             let failed = |source| ReadError { what: format!("the {part} of {feed}"), source };
             // The nonce first: code that comes to be in between is then seen, not missed.
             let mined = mined_nonce(self.edges, *account).await.map_err(failed)?;
-            let address = pending.address();
-            if !node.code_at(address).await.map_err(failed)?.is_empty() {
-                self.book.settle(feed, *part, address)?;
-            } else if mined > *nonce || self.never_planned(*account, *nonce) {
-                self.book.give_up(feed, *part)?;
-            } else {
-                let (feed, part, account, nonce) = (feed.clone(), *part, *account, *nonce);
-                return Err(RolloutError::Uncertain { feed, part, account, nonce });
+            let code = node.code_at(pending.address()).await.map_err(failed)?;
+            // Of another account's nonces our journal says nothing.
+            let unused =
+                *account == self.wanted.deployer && self.journal_next().is_none_or(|next| *nonce >= next);
+            match judge(!code.is_empty(), mined > *nonce, unused) {
+                Fate::There => self.book.settle(feed, *part, pending.address())?,
+                Fate::Never => self.book.give_up(feed, *part)?,
+                Fate::Uncertain => {
+                    let (feed, part, account, nonce) = (feed.clone(), *part, *account, *nonce);
+                    return Err(RolloutError::Uncertain { feed, part, account, nonce });
+                }
             }
         }
         Ok(())
     }
 
-    /// Whether our journal shows that nothing was ever sent with this nonce. Of another account it shows nothing.
-    fn never_planned(&self, account: Address, nonce: u64) -> bool {
-        account == self.wanted.deployer && self.journal_next().is_none_or(|next| nonce >= next)
+    /// Whether the deployer can pay at all. Without this a rollout would be planned, signed, and then wait.
+    async fn solvent(&self) -> Result<(), RolloutError> {
+        let account = self.wanted.deployer;
+        let read = |source| ReadError { what: format!("the balance of {account}"), source };
+        let free = self.edges.fee_profile == FeeProfile::ZeroGas;
+        if free || !self.edges.node.balance(account).await.map_err(read)?.is_zero() {
+            return Ok(());
+        }
+        Err(RolloutError::NoFunds { account })
     }
 
     /// One more than the highest nonce in the journal.
@@ -288,9 +296,7 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
         match self.recovered.accounts.iter_mut().find(|known| known.account == account) {
             Some(known) => known.next_nonce = known.next_nonce.max(next_nonce),
             None => {
-                let known =
-                    publisher_core::record::RecoveredAccount { account, next_nonce, open: Vec::new() };
-                self.recovered.accounts.push(known);
+                self.recovered.accounts.push(RecoveredAccount { account, next_nonce, open: Vec::new() });
             }
         }
     }

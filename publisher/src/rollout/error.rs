@@ -52,6 +52,14 @@ pub enum RolloutError {
     /// The machine refuses its specification.
     #[error("{0}")]
     Machine(#[from] BookError),
+    /// The deployer cannot pay for anything.
+    #[error(
+        "{account}, which carries the rollout out, has no native currency (send it some; nothing was sent)"
+    )]
+    NoFunds {
+        /// The account.
+        account: Address,
+    },
     /// Something is in the way that the deployer cannot move.
     #[error("nothing more was sent, because something is in conflict\n{0}")]
     Conflicts(Box<Plan>),
@@ -84,8 +92,8 @@ pub enum RolloutError {
     },
     /// A step takes too long.
     #[error(
-        "{step} is not final after {after} (it is in the journal and goes on by itself: look at the node and the \
-         signer, then run the rollout again)"
+        "{step} is not final after {after} (look at the node, its blocks and the signer, then run the rollout again: it \
+         goes on where it stopped)"
     )]
     TimedOut {
         /// The step's name.

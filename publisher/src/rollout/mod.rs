@@ -18,6 +18,7 @@ mod error;
 mod observe;
 mod open;
 mod probe;
+mod recover;
 mod verify;
 
 pub use apply::{Applied, Done, Progress};

@@ -78,10 +78,6 @@ impl<'a> Rollout<'a> {
         })?;
         let node = Node::new(config.chain.rpc.first().ok_or(RolloutError::NoNode)?)?;
         let identity = node.verify(config.chain.id, config.chain.genesis).await?;
-        node.probe_fees(config.chain.fees.profile).await?;
-        if let Some(tag) = config.chain.tag {
-            node.probe_tag(tag).await?;
-        }
         let book = AddressBook::beside(path).open(identity.chain_id, identity.genesis)?;
         let wanted = wanted(config, deployer.address, terms.owner.unwrap_or(deployer.address));
         Ok(Self { config, terms, deployer, node, identity, wanted, book })
@@ -133,9 +129,13 @@ impl<'a> Rollout<'a> {
     pub async fn apply(mut self, progress: impl FnMut(Progress<'_>)) -> Result<Applied, RolloutError> {
         let signer = signer(self.deployer, self.policy(), self.identity.chain_id).await;
         let signer = signer.map_err(|(_, detail)| RolloutError::Signer(detail))?;
+        let chain = &self.config.chain;
+        self.node.probe_fees(chain.fees.profile).await?;
+        if let Some(tag) = chain.tag {
+            self.node.probe_tag(tag).await?;
+        }
         let clock = Clock::new();
         let spec = self.spec()?;
-        let chain = &self.config.chain;
         let journal = self.journal();
         let edges = Edges {
             node: self.node,

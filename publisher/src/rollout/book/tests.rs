@@ -1,5 +1,7 @@
+use super::page::beside_itself;
 use super::*;
 use alloy::primitives::{address, b256};
+use std::fs;
 use tempfile::TempDir;
 
 const CHAIN: u64 = 31_337;
