@@ -67,7 +67,7 @@ struct Common {
     json: bool,
 }
 
-/// An error that has been worded, and the exit code it means.
+/// An error that has been worded, and the exit code it means. Without a text it has been told already.
 struct Failure {
     code: u8,
     text: String,
@@ -121,7 +121,9 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            say(&format!("publisher: {}", failure.text));
+            if !failure.text.is_empty() {
+                say(&format!("publisher: {}", failure.text));
+            }
             ExitCode::from(failure.code)
         }
     }
@@ -129,6 +131,15 @@ pub fn main() -> ExitCode {
 
 /// The configuration, with the addresses that `publisher deploy` recorded beside it. Warnings go to stderr.
 fn load(common: &Common) -> Result<Config, Failure> {
+    let config = load_quietly(common)?;
+    if !config.warnings.is_empty() {
+        say(&config.warnings.to_string());
+    }
+    Ok(config)
+}
+
+/// The same without a word about warnings.
+fn load_quietly(common: &Common) -> Result<Config, Failure> {
     let refused = |problems: Problems| {
         if common.json {
             output::json(&problems.json());
@@ -136,9 +147,6 @@ fn load(common: &Common) -> Result<Config, Failure> {
         Failure::usage(problems)
     };
     let mut config = Config::load(&common.config).map_err(refused)?;
-    if !config.warnings.is_empty() {
-        say(&config.warnings.to_string());
-    }
     AddressBook::beside(&common.config).fill(&mut config).map_err(Failure::usage)?;
     Ok(config)
 }

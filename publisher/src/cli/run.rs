@@ -1,7 +1,7 @@
 //! `publisher run`: log, configuration, checks, parts, run, drain.
 
-use super::output::say;
-use super::{Common, Ended, FINDING, Failure, OK, UNAVAILABLE, USAGE, load};
+use super::{Common, Ended, FINDING, Failure, OK, UNAVAILABLE, USAGE, load_quietly};
+use crate::config::{Config, Problem};
 use crate::driver::{self, Clock};
 use crate::start::{self, Check, StartError, Verdict};
 use crate::store::StoreError;
@@ -28,10 +28,26 @@ pub(super) struct RunArgs {
 }
 
 pub(super) async fn run(args: RunArgs) -> Ended {
-    let config = load(&args.common)?;
+    let config = load_quietly(&args.common)?;
     let mut log = config.log.clone();
     log.format = args.log_format.unwrap_or(log.format);
     log.install().map_err(Failure::usage)?;
+    for Problem { path, reason, hint, .. } in &config.warnings.problems {
+        let (what, detail, hint) = (path.clone(), reason.clone(), hint.clone());
+        notify(&Notice::CheckWarned { what, detail, hint });
+    }
+    match publish(config, args.acknowledge_halts).await {
+        // Whoever reads JSON lines reads nothing else.
+        Err(failure) if log.format == LogFormat::Json => {
+            let (what, detail) = ("publisher".to_owned(), failure.text);
+            notify(&Notice::Refused { what, detail, hint: String::new() });
+            Err(Failure::new(failure.code, ""))
+        }
+        ended => ended,
+    }
+}
+
+async fn publish(config: Config, acknowledge_halts: bool) -> Ended {
     let (stop, stopped) = watch::channel(false);
     let signals = tokio::spawn(signals(stop));
     let clock = Clock::new();
@@ -43,7 +59,7 @@ pub(super) async fn run(args: RunArgs) -> Ended {
     let server = serve(&config, &health, stopped.clone()).await?;
     let Some(examined) = examine(&config, stopped.clone()).await? else { return Ok(OK) };
     let mut driver =
-        start::assemble(&config, examined, args.acknowledge_halts, health, clock).await.map_err(failure)?;
+        start::assemble(&config, examined, acknowledge_halts, health, clock).await.map_err(failure)?;
     let (events, _unwatched) = mpsc::channel(1);
     driver.watcher = Some(events);
     notify(&Notice::Started {
@@ -68,7 +84,7 @@ pub(super) fn stall_after(block_time: Span) -> Span {
 
 /// Serves metrics and health until the process is told to stop.
 async fn serve(
-    config: &crate::config::Config,
+    config: &Config,
     health: &Health,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<Option<tokio::task::JoinHandle<()>>, Failure> {
@@ -89,7 +105,7 @@ async fn serve(
 
 /// Checks until nothing is unavailable. `None`: told to stop meanwhile.
 async fn examine(
-    config: &crate::config::Config,
+    config: &Config,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<Option<start::Examined>, Failure> {
     let mut said = Vec::new();
@@ -97,11 +113,11 @@ async fn examine(
         let examined = start::examine(config).await;
         match examined.worst() {
             Verdict::Ok | Verdict::Warn => {
-                examined.checks.iter().filter(|c| c.verdict == Verdict::Warn).for_each(say_check);
+                examined.checks.iter().filter(|c| c.verdict == Verdict::Warn).for_each(tell);
                 return Ok(Some(examined));
             }
             Verdict::Wrong => {
-                examined.checks.iter().filter(|c| c.verdict > Verdict::Warn).for_each(say_check);
+                examined.checks.iter().filter(|c| c.verdict > Verdict::Warn).for_each(tell);
                 return Err(Failure::new(USAGE, "refused to start: see above; nothing was signed"));
             }
             Verdict::Unavailable => {
@@ -109,7 +125,7 @@ async fn examine(
                     examined.checks.into_iter().filter(|c| c.verdict == Verdict::Unavailable).collect();
                 let details: Vec<String> = waiting.iter().map(|c| c.what.clone()).collect();
                 if said != details {
-                    waiting.iter().for_each(say_check);
+                    waiting.iter().for_each(tell);
                     said = details;
                 }
             }
@@ -121,9 +137,14 @@ async fn examine(
     }
 }
 
-fn say_check(check: &Check) {
-    let hint = if check.hint.is_empty() { String::new() } else { format!(" ({})", check.hint) };
-    say(&format!("publisher: {}: {}{hint}", check.what, check.detail));
+fn tell(check: &Check) {
+    let (what, detail, hint) = (check.what.clone(), check.detail.clone(), check.hint.clone());
+    match check.verdict {
+        Verdict::Ok => {}
+        Verdict::Warn => notify(&Notice::CheckWarned { what, detail, hint }),
+        Verdict::Unavailable => notify(&Notice::CheckWaits { what, detail, hint }),
+        Verdict::Wrong => notify(&Notice::Refused { what, detail, hint }),
+    }
 }
 
 /// The exit code that an error means.

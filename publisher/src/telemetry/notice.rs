@@ -32,6 +32,12 @@ pub enum Notice {
     ReadBackDiffers { feed: String, proxy: String, written: String, read: String },
     /// A loop does not go round any more.
     LoopStalled { name: &'static str, for_span: Span },
+    /// The configuration or a check before the start leaves something to wish for.
+    CheckWarned { what: String, detail: String, hint: String },
+    /// Something that the start needs does not answer.
+    CheckWaits { what: String, detail: String, hint: String },
+    /// Something is wrong that keeps the publisher from running.
+    Refused { what: String, detail: String, hint: String },
 }
 
 impl Notice {
@@ -50,6 +56,9 @@ impl Notice {
             Self::JournalBack => "PUB-5010",
             Self::LoopStalled { .. } => "PUB-5011",
             Self::ReadBackDiffers { .. } => "PUB-5012",
+            Self::CheckWarned { .. } => "PUB-5013",
+            Self::CheckWaits { .. } => "PUB-5014",
+            Self::Refused { .. } => "PUB-5015",
         }
     }
 
@@ -62,12 +71,13 @@ impl Notice {
             | Self::Listening { .. }
             | Self::NodeBack { .. }
             | Self::JournalBack => Level::Info,
-            Self::NodeFailing { .. } => Level::Warn,
+            Self::NodeFailing { .. } | Self::CheckWarned { .. } | Self::CheckWaits { .. } => Level::Warn,
             Self::NodeRefused { .. }
             | Self::NodeWrongHash { .. }
             | Self::JournalUnavailable { .. }
             | Self::ReadBackDiffers { .. }
-            | Self::LoopStalled { .. } => Level::Error,
+            | Self::LoopStalled { .. }
+            | Self::Refused { .. } => Level::Error,
         }
     }
 
@@ -86,6 +96,9 @@ impl Notice {
             Self::JournalBack => "journal back",
             Self::LoopStalled { .. } => "loop stalled",
             Self::ReadBackDiffers { .. } => "proxy reads another answer",
+            Self::CheckWarned { .. } => "check raised a warning",
+            Self::CheckWaits { .. } => "start waits",
+            Self::Refused { .. } => "publisher refuses to run",
         }
     }
 
@@ -108,6 +121,15 @@ impl Notice {
                 "The proxy points to another aggregator than the one written; `publisher deploy verify` says which."
             }
             Self::LoopStalled { .. } => "Restart the publisher and report this with the log before it.",
+            Self::CheckWarned { .. } => {
+                "Read the hint; until something changes, the publisher runs like this."
+            }
+            Self::CheckWaits { .. } => {
+                "It is asked again until it answers; nothing is published before. `publisher check --online` asks once."
+            }
+            Self::Refused { .. } => {
+                "Correct what the detail says, then start again; nothing is signed like this."
+            }
             _ => "",
         }
     }
@@ -138,6 +160,11 @@ pub fn notify(notice: &Notice) {
         Notice::NodeWrongHash { node, detail } => line!(node, detail,),
         Notice::JournalUnavailable { error } => line!(error,),
         Notice::ReadBackDiffers { feed, proxy, written, read } => line!(feed, proxy, written, read,),
+        Notice::CheckWarned { what, detail, hint }
+        | Notice::CheckWaits { what, detail, hint }
+        | Notice::Refused { what, detail, hint } => {
+            line!(what, detail, hint = Some(hint).filter(|hint| !hint.is_empty()),);
+        }
         Notice::LoopStalled { name, for_span } => line!(name, for_ms = for_span.ms(),),
     }
 }

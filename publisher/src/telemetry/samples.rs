@@ -132,6 +132,7 @@ const SIGN_FAULTS: &[SignFault] = &[SignFault::Timeout, SignFault::Mismatch, Sig
 /// One notice of every kind.
 pub(super) fn notices() -> Vec<Notice> {
     let node = || "http://127.0.0.1:8545".to_owned();
+    let what = || "feed BTC-USD".to_owned();
     vec![
         Notice::Started { version: env!("CARGO_PKG_VERSION"), chain_id: 138, feeds: 2 },
         Notice::Stopping { reason: "SIGTERM".into() },
@@ -150,5 +151,8 @@ pub(super) fn notices() -> Vec<Notice> {
             read: "round 6: 2".into(),
         },
         Notice::LoopStalled { name: "heads", for_span: Span::from_s(60) },
+        Notice::CheckWarned { what: what(), detail: "the aggregator is paused".into(), hint: String::new() },
+        Notice::CheckWaits { what: what(), detail: "no answer".into(), hint: String::new() },
+        Notice::Refused { what: what(), detail: "8 decimals".into(), hint: "correct feed.decimals".into() },
     ]
 }
