@@ -5,6 +5,8 @@
 mod crashes;
 mod publishing;
 mod reorgs;
+mod signer;
+mod sources;
 
 /// The daemon's program with its fail-points.
 const BINARY: &str = env!("CARGO_BIN_EXE_publisher-under-test");

@@ -137,7 +137,9 @@ impl World {
 }
 
 /// Venues that say what a tether is worth, all of which the worlds ask for.
-const TETHER: [Venue; 3] = [Venue::Coinbase, Venue::Kraken, Venue::Bitstamp];
+const TETHER: [Venue; 4] = [Venue::Coinbase, Venue::Kraken, Venue::Bitstamp, Venue::Okx];
+/// So many of them make a rate.
+const TETHER_QUORUM: usize = 3;
 const ONE: i128 = 100_000_000;
 
 /// Every median that any quorum of the venues justified shortly before `signed_ms`.
@@ -170,7 +172,7 @@ fn medians(served: &[Served], pair: &str, signed_ms: i64, quorum: usize, venues:
             young.map(|(venue, (price, _))| (*venue, *price)).collect()
         };
         let rates: Vec<i128> = fresh(&rates).iter().map(|(_, rate)| *rate).collect();
-        for rate in justified(&rates, TETHER.len()) {
+        for rate in justified(&rates, TETHER_QUORUM) {
             let in_dollars = |(venue, price): &(Venue, i128)| match venue {
                 Venue::Binance | Venue::Okx => divided(price * rate, ONE),
                 _ => *price,

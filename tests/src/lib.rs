@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod history;
 pub mod log;
 pub mod miner;
+pub mod owner;
 pub mod rpc_proxy;
 pub mod together;
 pub mod world;

@@ -51,4 +51,21 @@ impl World {
         self.wait(within, &format!("a log line {code}"), async || Ok(self.logged(code)?.iter().any(&what)))
             .await
     }
+
+    /// Waits until a telemetry page with JSON is as wanted; returns it.
+    pub async fn wait_page(
+        &self,
+        page: &str,
+        within: Duration,
+        wanted: impl Fn(u16, &Value) -> bool,
+    ) -> Result<Value> {
+        let mut last = Value::Null;
+        self.wait(within, &format!("{page} is as wanted"), async || {
+            let Ok((status, text)) = self.get(page).await else { return Ok(false) };
+            last = serde_json::from_str(&text)?;
+            Ok(wanted(status, &last))
+        })
+        .await?;
+        Ok(last)
+    }
 }

@@ -193,7 +193,7 @@ impl World {
         for (index, account) in self.accounts().iter().enumerate() {
             let _ = write!(toml, "[signer.key{index}]\nkind = \"{kind}\"\n{at}\naddress = \"{account}\"\n");
         }
-        toml.push_str("[rate.\"USDT-USD\"]\nsources = [\"kraken:USDTUSD\", \"coinbase:USDT-USD\", \"bitstamp:usdtusd\"]\n");
+        toml.push_str("[rate.\"USDT-USD\"]\nsources = [\"kraken:USDTUSD\", \"coinbase:USDT-USD\", \"bitstamp:usdtusd\", \"okx:USDT-USD\"]\n");
         toml.push_str(&format!("[defaults.policy]\n{}\n", self.options.policy));
         for ((index, feed), (_, _, upper)) in self.feeds.iter().enumerate().zip(FEEDS) {
             let index = if self.options.one_account { 0 } else { index };
