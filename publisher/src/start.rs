@@ -221,14 +221,13 @@ async fn examine_feed(
     checks: &mut Vec<Check>,
     what: &str,
 ) -> Result<AggregatorFacts, Check> {
-    let unreadable = |error: ChainError, address: Address| match error {
-        ChainError::Rpc { .. } | ChainError::BadAnswer(_) => Check::new(
-            what,
-            Verdict::Wrong,
-            format!("{address} does not answer like an aggregator: {error}"),
-            "check the address; `publisher deploy plan` shows what is there",
-        ),
-        other => Check::new(what, Verdict::Unavailable, other.to_string(), ""),
+    let unreadable = |error: ChainError, address: Address| {
+        if error.is_contracts_word() {
+            let detail = format!("{address} does not answer like an aggregator: {error}");
+            let hint = "check the address; `publisher deploy plan` shows what is there";
+            return Check::new(what, Verdict::Wrong, detail, hint);
+        }
+        Check::new(what, Verdict::Unavailable, error.to_string(), "")
     };
     let Some(aggregator) = feed.aggregator else {
         return Err(Check::new(
@@ -281,11 +280,13 @@ async fn examine_feed(
         )),
         Some(proxy) => {
             let read = node.proxy_facts(proxy).await.map_err(|error| unreadable(error, proxy))?;
-            if read.aggregator != aggregator {
-                let detail = format!(
-                    "consumers read {} through {proxy}, but {aggregator} would be written",
-                    read.aggregator
-                );
+            if read.aggregator != aggregator && read.proposed == aggregator {
+                // The proxy takes an aggregator over only once it has rounds, so somebody has to write them.
+                let detail = format!("proposed on {proxy}; consumers still read {}", read.aggregator);
+                checks.push(Check::new(what, Verdict::Warn, detail, "confirm it with `publisher deploy apply`"));
+            } else if read.aggregator != aggregator {
+                let detail =
+                    format!("consumers read {} through {proxy}, but {aggregator} would be written", read.aggregator);
                 return Err(Check::new(what, Verdict::Wrong, detail, "run `publisher deploy plan`"));
             }
         }

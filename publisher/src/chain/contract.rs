@@ -76,7 +76,7 @@ impl Node {
             block_number: at.number,
             block_hash: at.hash,
             round: u64::try_from(state.latestRound_)
-                .map_err(|_| ChainError::BadAnswer("a round beyond 64 bits"))?,
+                .map_err(|_| ChainError::Contract("a round beyond 64 bits"))?,
             answer: Answer::new(state.latestAnswer_),
             updated_at: wall(state.updatedAt)?,
             paused: state.paused_,
@@ -213,13 +213,13 @@ fn next<C: SolCall>(answers: &mut impl Iterator<Item = Raw>) -> Result<C::Return
 fn returned<C: SolCall>(raw: Raw) -> Result<C::Return, ChainError> {
     let data: Bytes = decode(&raw?)?;
     if data.is_empty() {
-        return Err(ChainError::BadAnswer("the address has no code of ours"));
+        return Err(ChainError::Contract("the address has no code of ours"));
     }
-    C::abi_decode_returns_validate(&data).map_err(|_| ChainError::BadAnswer("another contract's return data"))
+    C::abi_decode_returns_validate(&data).map_err(|_| ChainError::Contract("another contract's return data"))
 }
 
 fn wall(seconds: U256) -> Result<Wall, ChainError> {
-    u64::try_from(seconds).map(Wall::from_s).map_err(|_| ChainError::BadAnswer("a time beyond 64 bits"))
+    u64::try_from(seconds).map(Wall::from_s).map_err(|_| ChainError::Contract("a time beyond 64 bits"))
 }
 
 #[cfg(test)]

@@ -65,6 +65,9 @@ pub enum ChainError {
     /// An answer that is none: cut off, too large, of another shape, with another id, or contradicting itself.
     #[error("the node's answer cannot be used: {0}")]
     BadAnswer(&'static str),
+    /// A whole answer, and what the contract returned is nothing that ours returns.
+    #[error("the contract is another one: {0}")]
+    Contract(&'static str),
 }
 
 impl ChainError {
@@ -77,6 +80,17 @@ impl ChainError {
             Self::RateLimited { .. } => "rate_limited",
             Self::Rpc { .. } => "refused",
             Self::BadAnswer(_) => "bad_answer",
+            Self::Contract(_) => "contract",
+        }
+    }
+
+    /// Whether a failed call failed in the contract: it reverted, or returned what ours does not. Everything else is
+    /// the node's failure and may be gone at the next try.
+    pub fn is_contracts_word(&self) -> bool {
+        match self {
+            Self::Contract(_) => true,
+            Self::Rpc { message, data, .. } => data.is_some() || message.to_lowercase().contains("revert"),
+            _ => false,
         }
     }
 }

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use url::Url;
 
@@ -25,6 +26,9 @@ const SECRET_LENGTH: usize = 8;
 
 /// Waiting times a node asks for are believed up to an hour.
 const RETRY_AFTER_LIMIT_S: u64 = 3600;
+
+/// And they are kept up to a minute: a gateway that asks for more is asked again, rather than a heartbeat missed.
+const QUIET_LIMIT: Span = Span::from_s(60);
 
 /// How a node is reached.
 #[derive(Clone)]
@@ -108,6 +112,8 @@ pub(super) struct Wire {
     authorization: Option<HeaderValue>,
     batch_limit: usize,
     next_id: AtomicU64,
+    /// The node asked to be left alone until then.
+    quiet_until: Mutex<Option<Instant>>,
 }
 
 impl Wire {
@@ -137,6 +143,7 @@ impl Wire {
             authorization,
             batch_limit: setup.batch_limit,
             next_id: AtomicU64::new(1),
+            quiet_until: Mutex::default(),
         })
     }
 
@@ -232,6 +239,9 @@ impl Wire {
     /// One HTTP request. The inner result says whether its status was 200; the body is read either way, because
     /// some nodes send their JSON-RPC errors with other statuses.
     async fn exchange(&self, body: &Value) -> Result<(Result<(), ChainError>, Vec<u8>), ChainError> {
+        if let Some(left) = self.quiet() {
+            return Err(ChainError::RateLimited { retry_after: Some(left) });
+        }
         let mut request =
             self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body.to_string());
         if let Some(value) = &self.authorization {
@@ -248,6 +258,7 @@ impl Wire {
                 let asked = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok());
                 let seconds = asked.and_then(|v| v.trim().parse::<u64>().ok());
                 let retry_after = seconds.map(|s| Span::from_s(s.min(RETRY_AFTER_LIMIT_S)));
+                self.keep_quiet(retry_after);
                 return Err(ChainError::RateLimited { retry_after });
             }
             status => Err(ChainError::Http(status)),
@@ -263,6 +274,20 @@ impl Wire {
                 Err(e) if e.is_timeout() => return Err(ChainError::Timeout),
                 Err(_) => return Err(ChainError::BadAnswer("cut off")),
             }
+        }
+    }
+
+    /// How much longer the node wants to be left alone.
+    fn quiet(&self) -> Option<Span> {
+        let until = *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = until?.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then(|| Span::from(left))
+    }
+
+    fn keep_quiet(&self, asked: Option<Span>) {
+        if let Some(asked) = asked {
+            let until = Instant::now() + asked.min(QUIET_LIMIT).into();
+            *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
         }
     }
 

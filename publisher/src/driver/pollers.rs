@@ -5,11 +5,13 @@ use super::{Driver, inbox::Sender, wall};
 use crate::sources::{NextPoll, Venue};
 use crate::telemetry::{Health, Notice, notify, venue_answered};
 use publisher_core::io::Input;
+use publisher_core::tx::BlockRef;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// The node's identity is checked again after this many polls, and after every failed one.
+/// The node's identity is checked again after this many polls, after every failed one, and whenever a head does not
+/// follow the one before.
 const IDENTITY_POLLS: u32 = 60;
 
 /// Starts every poller.
@@ -26,6 +28,7 @@ async fn heads(edges: Arc<Edges>, health: Health, sender: Sender) {
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut polls = 0u32;
     let mut failing = false;
+    let mut last: Option<BlockRef> = None;
     loop {
         timer.tick().await;
         health.progressed("head", edges.poll);
@@ -35,8 +38,16 @@ async fn heads(edges: Arc<Edges>, health: Health, sender: Sender) {
             Ok(()) => edges.head().await.map_err(|error| error.to_string()),
             Err(reason) => Err(reason),
         };
+        // A head that does not follow the last one may be another chain's: it is not passed on before that is asked.
+        let polled = match polled {
+            Ok((head, _)) if last.is_some_and(|last| !follows(&head, &last)) => {
+                edges.check_identity().await.and(polled)
+            }
+            polled => polled,
+        };
         match polled {
-            Ok(input) => {
+            Ok((head, input)) => {
+                last = Some(head);
                 polls = polls.wrapping_add(1).max(1);
                 if failing {
                     failing = false;
@@ -57,6 +68,11 @@ async fn heads(edges: Arc<Edges>, health: Health, sender: Sender) {
     }
 }
 
+/// Whether the head is the same as before, or its child.
+fn follows(head: &BlockRef, last: &BlockRef) -> bool {
+    head.hash == last.hash || head.parent == last.hash
+}
+
 /// Polls one venue at its own pace.
 async fn quotes(venue: Arc<Venue>, sender: Sender) {
     let mut hasher = DefaultHasher::new();
@@ -73,14 +89,14 @@ async fn quotes(venue: Arc<Venue>, sender: Sender) {
 }
 
 impl Edges {
-    /// The head as an input.
-    async fn head(&self) -> Result<Input, crate::chain::ChainError> {
+    /// The head, and the same as an input.
+    async fn head(&self) -> Result<(BlockRef, Input), crate::chain::ChainError> {
         let (head, base_fee_wei) = self.node.head().await?;
         let fees = self.node.fee_hint(self.fee_profile, base_fee_wei).await?;
         let tagged = match self.tag {
             Some(tag) => self.node.block_by_tag(tag).await?,
             None => None,
         };
-        Ok(Input::Head { head, fees, tagged })
+        Ok((head, Input::Head { head, fees, tagged }))
     }
 }

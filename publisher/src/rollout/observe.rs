@@ -181,16 +181,7 @@ fn site<T>(address: Address, known: bool, found: Found<T>) -> Site<T> {
 fn own<T>(answer: Result<T, ChainError>) -> Result<Found<T>, ChainError> {
     match answer {
         Ok(value) => Ok(Found::Ours(value)),
-        Err(error) if is_contracts_word(&error) => Ok(Found::Foreign(None)),
+        Err(error) if error.is_contracts_word() => Ok(Found::Foreign(None)),
         Err(error) => Err(error),
-    }
-}
-
-/// Whether a failed call failed in the contract: it reverted, or returned what ours does not.
-pub(super) fn is_contracts_word(error: &ChainError) -> bool {
-    match error {
-        ChainError::BadAnswer(_) => true,
-        ChainError::Rpc { message, data, .. } => data.is_some() || message.to_lowercase().contains("revert"),
-        _ => false,
     }
 }

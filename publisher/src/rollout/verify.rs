@@ -3,7 +3,6 @@
 //! A proxy can be deployed, pointed and read without an error while consumers get nothing from it. So the last gate
 //! reads through the address that consumers use and compares with the contract that the publisher writes.
 
-use super::observe::is_contracts_word;
 use super::{AddressBook, ReadError, observe};
 use crate::chain::{ChainError, LatestRound, Node};
 use alloy::primitives::{Address, U256};
@@ -132,7 +131,7 @@ async fn read(node: &Node, contract: Address) -> Result<Read, ChainError> {
     match node.proxy_latest(contract).await {
         Ok(Some(round)) => Ok(Read::Round(round)),
         Ok(None) => Ok(Read::NoData),
-        Err(error) if is_contracts_word(&error) => Ok(Read::Refused(error.to_string())),
+        Err(error) if error.is_contracts_word() => Ok(Read::Refused(error.to_string())),
         Err(error) => Err(error),
     }
 }

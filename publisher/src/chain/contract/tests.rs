@@ -45,7 +45,7 @@ async fn what_is_not_our_contract_is_not_read() {
     for data in [Bytes::new(), vec![1; 31].into(), vec![0xff; 160].into(), wide.into()] {
         let double = Double::rpc(move |_, _| Ok(json!(data))).await;
         let error = double.node().round_view(FEED, OURS, &head()).await.unwrap_err();
-        assert!(matches!(error, ChainError::BadAnswer(_)), "{error:?}");
+        assert!(matches!(error, ChainError::Contract(_)), "{error:?}");
     }
 }
 

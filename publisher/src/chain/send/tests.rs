@@ -146,3 +146,25 @@ async fn a_rate_limit_carries_its_waiting_time() {
     assert_eq!(sent(limited("99999999")).await.retry_after, Some(Span::from_s(3600)));
     assert_eq!(sent(limited("Wed, 21 Oct 2015 07:28:00 GMT")).await.retry_after, None);
 }
+
+#[tokio::test]
+async fn a_node_that_asks_for_quiet_is_left_alone_until_then() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let double = Double::http(move |body| {
+        if asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 0 {
+            let answer = json!({ "jsonrpc": "2.0", "id": body["id"], "result": "0x8a" });
+            return axum::response::Response::new(Body::from(answer.to_string()));
+        }
+        let limited = axum::response::Response::builder().status(429).header("retry-after", "1");
+        limited.body(Body::from("slow")).unwrap()
+    })
+    .await;
+    let (node, (raw, hash)) = (double.node(), raw());
+    let limit = |answer| matches!(answer, Err(ChainError::RateLimited { retry_after: Some(_) }));
+    assert!(limit(node.chain_id().await));
+    assert!(limit(node.chain_id().await), "even the next call, whatever it is");
+    assert_eq!(node.send_raw(&raw, hash).await.outcome, SendOutcome::Ambiguous);
+    assert_eq!(double.requests(), 1);
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    assert_eq!(node.chain_id().await, Ok(138));
+}
