@@ -57,6 +57,11 @@ impl World {
         Ok(())
     }
 
+    /// The base fee of the next block, in wei.
+    pub async fn base_fee(&self, wei: u128) -> Result<()> {
+        Ok(self.owner.anvil_set_next_block_base_fee_per_gas(wei).await?)
+    }
+
     /// Takes a transaction out of the node's pool, as a pool does that is full.
     pub async fn forget(&self, hash: B256) -> Result<()> {
         let gone = self.owner.anvil_drop_transaction(hash).await?;
