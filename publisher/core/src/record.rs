@@ -168,7 +168,8 @@ pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
     let mut accounts: BTreeMap<Address, BTreeMap<u64, (RecoveredIntent, bool)>> = BTreeMap::new();
     let mut halts: BTreeMap<Scope, String> = BTreeMap::new();
     let mut included: BTreeMap<(Address, u64), Receipt> = BTreeMap::new();
-    let mut anchor: Option<(u64, B256)> = None;
+    let mut landed: Vec<(Wall, u64, B256)> = Vec::new();
+    let mut resumed_at: Option<Wall> = None;
     for record in records {
         match record {
             Record::Intent { account, nonce, work, .. } => {
@@ -188,26 +189,22 @@ pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
             Record::Orphaned { account, nonce } => {
                 included.remove(&(*account, *nonce));
             }
-            Record::Closed { account, nonce, outcome, .. } => {
+            Record::Closed { account, nonce, outcome, at } => {
                 if let Some((_, open)) = accounts.get_mut(account).and_then(|a| a.get_mut(nonce)) {
                     *open = false;
                 }
                 // A stranger took the nonce: whatever inclusion was known of it is stale.
-                if let Some(receipt) =
-                    included.get(&(*account, *nonce)).filter(|_| *outcome != Outcome::Foreign)
-                    && anchor.is_none_or(|(number, _)| receipt.block_number >= number)
-                {
-                    anchor = Some((receipt.block_number, receipt.block_hash));
+                if let Some(receipt) = included.get(&(*account, *nonce)).filter(|_| *outcome != Outcome::Foreign) {
+                    landed.push((*at, receipt.block_number, receipt.block_hash));
                 }
             }
             Record::Halted { scope, reason, .. } => {
                 halts.insert(scope.clone(), reason.clone());
             }
-            Record::Resumed { scope, .. } => {
+            Record::Resumed { scope, at } => {
                 halts.remove(scope);
                 if *scope == Scope::Chain {
-                    // What an operator has looked at does not halt again at the next start.
-                    anchor = None;
+                    resumed_at = resumed_at.max(Some(*at));
                 }
             }
             Record::Sent { .. } => {}
@@ -221,5 +218,8 @@ pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
             open: intents.into_values().filter(|(_, open)| *open).map(|(intent, _)| intent).collect(),
         })
         .collect();
+    // What an operator has looked at does not halt again at the next start.
+    let anchor = landed.into_iter().filter(|(at, ..)| resumed_at.is_none_or(|resumed| *at > resumed));
+    let anchor = anchor.map(|(_, number, hash)| (number, hash)).max_by_key(|(number, _)| *number);
     Recovered { accounts, halts: halts.into_iter().collect(), anchor }
 }

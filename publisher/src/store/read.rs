@@ -150,11 +150,13 @@ async fn halts(db: &mut SqliteConnection) -> Result<Vec<(Scope, String)>, StoreE
     Ok(halts.into_iter().collect())
 }
 
-/// The highest block that finally includes something of ours, whatever became of it there.
+/// The highest block that finally includes something of ours, whatever became of it there, since an operator last
+/// acknowledged that the chain's finality was broken.
 async fn anchor(db: &mut SqliteConnection) -> Result<Option<(u64, B256)>, StoreError> {
     let highest: Option<(i64, Vec<u8>)> = sqlx::query_as(
         "SELECT block_number, block_hash FROM inclusion JOIN intent USING (account, nonce) \
-         WHERE canonical = 1 AND closed IN ('final', 'reverted', 'noop_filled') \
+         WHERE canonical = 1 AND closed IN ('final', 'reverted', 'noop_filled') AND closed_at_ms > \
+         (SELECT coalesce(max(at_ms), -9223372036854775808) FROM halt WHERE scope = 'chain' AND halted = 0) \
          ORDER BY block_number DESC LIMIT 1",
     )
     .fetch_optional(db)
