@@ -18,6 +18,13 @@ use publisher_core::time::{Mono, Now, Span, Wall};
 use publisher_core::tx::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+mod chain;
+mod journal;
+mod setup;
+
+use chain::block_hash;
+pub use setup::*;
+
 pub const BLOCK_MS: u64 = 2_000;
 pub const HEARTBEAT_S: u64 = 60;
 pub const ACCOUNT: Address = Address::repeat_byte(0xa1);
@@ -90,85 +97,6 @@ pub struct Rig {
     forks: u64,
     hashes: u64,
     pending: VecDeque<Effect>,
-}
-
-pub fn feed(id: &str) -> FeedId {
-    FeedId::new(id)
-}
-
-pub fn btc() -> FeedId {
-    feed("BTC-USD")
-}
-
-pub fn aggregator(id: &FeedId) -> Address {
-    Address::repeat_byte(id.as_str().as_bytes()[0])
-}
-
-pub fn policy() -> Policy {
-    Policy {
-        heartbeat: Span::from_s(HEARTBEAT_S),
-        heartbeat_lead: Span::from_s(4),
-        deviation: Ratio::from_bps(50),
-        deviation_abs: U256::ZERO,
-        combine: Combine::Any,
-        settle: Span::ZERO,
-        jump: Ratio::default(),
-        jump_confirm: Span::ZERO,
-        min_answer: Answer::new(I256::ONE),
-        max_answer: Answer::new(I256::MAX),
-    }
-}
-
-pub fn feed_spec(id: &FeedId) -> FeedSpec {
-    let paths = (0..VENUES)
-        .map(|v| Path { market: MarketId::new(&format!("v{v}"), id.as_str()), via: Vec::new() })
-        .collect();
-    let rules = Rules { quorum: 3, outlier_floor: Ratio::from_bps(50), refuse_spread: Ratio::from_bps(500) };
-    FeedSpec {
-        aggregator: aggregator(id),
-        decimals: 2,
-        account: ACCOUNT,
-        pricing: Pricing { paths, rules, max_age: Span::from_s(30) },
-        policy: policy(),
-        gas_floor: 100_000,
-        gas_ceiling: 500_000,
-    }
-}
-
-pub fn spec(feeds: &[&str]) -> Spec {
-    Spec {
-        chain: ChainSpec {
-            chain_id: 138,
-            block_time: Span::from_ms(BLOCK_MS),
-            finality: Finality::Depth(4),
-            fees: FeePolicy {
-                profile: FeeProfile::Eip1559,
-                max_fee_wei: 10_000,
-                min_tip_wei: 1,
-                bump_percent: 10,
-            },
-            timing: Timing {
-                answer_timeout: Span::from_s(3),
-                retry: Span::from_ms(500),
-                retry_max: Span::from_s(8),
-                resend: Span::from_s(5),
-                bump_heads: 3,
-            },
-            in_flight_max: 4,
-            round_refresh: Span::from_s(30),
-        },
-        feeds: feeds.iter().map(|id| (feed(id), feed_spec(&feed(id)))).collect(),
-        rates: BTreeMap::new(),
-        accounts: vec![ACCOUNT],
-        acknowledge_halts: false,
-    }
-}
-
-fn block_hash(number: u64, fork: u64) -> B256 {
-    let mut bytes = [7u8; 32];
-    bytes[..8].copy_from_slice(&number.to_be_bytes());
-    bytes[8..16].copy_from_slice(&fork.to_be_bytes());
-    B256::from(bytes)
 }
 
 impl Rig {
@@ -291,31 +219,6 @@ impl Rig {
         self.settle();
     }
 
-    /// A block with everything in the pool that can pay, in nonce order.
-    pub fn mine(&mut self) {
-        let parent = self.tip();
-        let number = parent.number + 1;
-        let head = BlockRef {
-            number,
-            hash: block_hash(number, self.forks),
-            parent: parent.hash,
-            time: self.wall(0),
-        };
-        self.blocks.push(Block { head, txs: Vec::new() });
-        let accounts: BTreeSet<Address> = self.pool.keys().map(|(account, _)| *account).collect();
-        let is_taken = |account: &Address| !self.crowded || *account != ACCOUNT;
-        for account in accounts.into_iter().filter(is_taken).collect::<Vec<_>>() {
-            while let Some((hash, tx)) = self.pool.get(&(account, self.nonce(account, number))).cloned() {
-                if tx.fee.cap_wei() < self.base_fee_wei {
-                    break;
-                }
-                self.pool.remove(&(account, tx.nonce));
-                let success = self.would_revert(&tx.call).is_none();
-                self.blocks.last_mut().unwrap().txs.push(Mined { hash, tx, success });
-            }
-        }
-    }
-
     /// The node's head is polled.
     pub fn poll(&mut self) {
         self.poll_at(self.tip().number);
@@ -331,26 +234,6 @@ impl Rig {
         let tagged = self.tagged.map(|n| (n, self.blocks[usize::try_from(n).unwrap()].head.hash));
         self.step(Input::Head { head, fees, tagged });
         self.settle();
-    }
-
-    /// The newest blocks leave the chain, silently.
-    pub fn roll_back(&mut self, depth: usize, lost: Lost) {
-        self.forks += 1;
-        for block in self.blocks.drain(self.blocks.len() - depth..) {
-            for mined in block.txs.into_iter().filter(|_| lost == Lost::Pooled) {
-                self.pool.insert((mined.tx.from, mined.tx.nonce), (mined.hash, mined.tx));
-            }
-        }
-    }
-
-    /// The newest blocks are replaced by as many empty ones, and one more.
-    pub fn reorganise(&mut self, depth: usize, lost: Lost) {
-        self.roll_back(depth, lost);
-        let pool = std::mem::take(&mut self.pool);
-        for _ in 0..=depth {
-            self.mine();
-        }
-        self.pool = pool;
     }
 
     /// The process dies; another one starts from the journal.
@@ -396,83 +279,6 @@ impl Rig {
             effect if (self.hold)(&effect) => self.held.push(effect),
             effect => self.pending.push_back(effect),
         }
-    }
-
-    /// What the store would refuse.
-    fn journalled(&self, record: &Record) {
-        match record {
-            Record::Intent { account, nonce, work, .. } => {
-                assert!(self.intent(*account, *nonce).is_none(), "nonce {nonce} was given away twice");
-                let Work::Round { aggregator, round, .. } = work else { return };
-                let holder = self.journal.iter().find_map(|old| match old {
-                    Record::Intent {
-                        account: a,
-                        nonce: n,
-                        work: Work::Round { aggregator: g, round: r, .. },
-                        ..
-                    } if (a, g, r) == (account, aggregator, round)
-                        && self.closed(*a, *n).is_none_or(|o| o == Outcome::Final) =>
-                    {
-                        Some(*n)
-                    }
-                    _ => None,
-                });
-                assert_eq!(holder, None, "round {round} is on its way twice");
-            }
-            Record::Attempt { account, nonce, attempt, .. } => {
-                assert_eq!(self.closed(*account, *nonce), None, "an attempt at a closed nonce");
-                assert!(!attempt.raw.is_empty());
-                let highest = self.attempts(*account, *nonce).last().copied();
-                assert_eq!(attempt.seq, highest.map_or(0, |a| a.seq + 1));
-                assert!(attempt.fee.cap_wei() <= self.spec.chain.fees.max_fee_wei, "above the cap");
-            }
-            Record::Sent { hash, .. } => assert!(self.is_journalled(*hash)),
-            Record::Included { account, nonce, .. } => {
-                assert_eq!(self.closed(*account, *nonce), None, "an inclusion of a closed nonce");
-            }
-            Record::Closed { account, nonce, .. } => {
-                assert_eq!(self.closed(*account, *nonce), None, "closed twice");
-            }
-            Record::Orphaned { .. } | Record::Halted { .. } | Record::Resumed { .. } => {}
-        }
-    }
-
-    fn intent(&self, account: Address, nonce: u64) -> Option<&Work> {
-        self.journal.iter().find_map(|record| match record {
-            Record::Intent { account: a, nonce: n, work, .. } if (*a, *n) == (account, nonce) => Some(work),
-            _ => None,
-        })
-    }
-
-    pub fn closed(&self, account: Address, nonce: u64) -> Option<Outcome> {
-        self.journal.iter().find_map(|record| match record {
-            Record::Closed { account: a, nonce: n, outcome, .. } if (*a, *n) == (account, nonce) => {
-                Some(*outcome)
-            }
-            _ => None,
-        })
-    }
-
-    pub fn attempts(&self, account: Address, nonce: u64) -> Vec<&Attempt> {
-        let attempts = self.journal.iter().filter_map(|record| match record {
-            Record::Attempt { account: a, nonce: n, attempt, .. } if (*a, *n) == (account, nonce) => {
-                Some(attempt)
-            }
-            _ => None,
-        });
-        attempts.collect()
-    }
-
-    fn is_journalled(&self, hash: B256) -> bool {
-        self.journal.iter().any(|r| matches!(r, Record::Attempt { attempt, .. } if attempt.hash == hash))
-    }
-
-    pub fn intents(&self) -> usize {
-        self.journal.iter().filter(|r| matches!(r, Record::Intent { .. })).count()
-    }
-
-    pub fn is_halted(&self, scope: &Scope) -> bool {
-        replay(&self.journal).halts.iter().any(|(halted, _)| halted == scope)
     }
 
     /// Answers what is pending, and what follows from the answers.
@@ -575,129 +381,6 @@ impl Rig {
         let (hash, account) = (B256::from(bytes), tx.from);
         self.signed.insert(hash, tx);
         Input::Signed { ticket, account, hash, raw: Bytes::copy_from_slice(hash.as_slice()) }
-    }
-
-    /// go-ethereum's rules.
-    pub fn receive(&mut self, hash: B256) -> SendOutcome {
-        let tx = self.signed[&hash].clone();
-        if tx.nonce < self.nonce(tx.from, self.tip().number) {
-            return SendOutcome::NonceUsed;
-        }
-        let enough = |old: u128, new: u128| new > old && new * 10 >= old * 11;
-        match self.pool.get(&(tx.from, tx.nonce)) {
-            Some((old, _)) if *old == hash => return SendOutcome::Known,
-            Some((_, old))
-                if !(enough(old.fee.cap_wei(), tx.fee.cap_wei())
-                    && enough(old.fee.tip_wei(), tx.fee.tip_wei())) =>
-            {
-                return SendOutcome::ReplacementUnderpriced;
-            }
-            _ => {}
-        }
-        self.pool.insert((tx.from, tx.nonce), (hash, tx));
-        SendOutcome::Accepted
-    }
-
-    pub fn nonce(&self, account: Address, height: u64) -> u64 {
-        let mined = self.blocks.iter().filter(|b| b.head.number <= height).flat_map(|b| &b.txs);
-        mined.filter(|m| m.tx.from == account).map(|m| m.tx.nonce + 1).max().unwrap_or(0)
-    }
-
-    fn receipt(&self, hash: B256) -> ReceiptAnswer {
-        if self.no_receipts {
-            return ReceiptAnswer::Unknown;
-        }
-        let found = self.blocks.iter().find_map(|b| Some((b, b.txs.iter().find(|m| m.hash == hash)?)));
-        found.map_or(ReceiptAnswer::Absent, |(block, mined)| {
-            ReceiptAnswer::Found(Receipt {
-                hash,
-                block_number: block.head.number,
-                block_hash: block.head.hash,
-                success: mined.success,
-                gas_used: 40_000,
-                gas_price_wei: 1,
-            })
-        })
-    }
-
-    /// Rounds that a contract stored up to a height.
-    fn stored(&self, to: Address, height: u64) -> Vec<(u64, Answer, Wall)> {
-        let blocks = self.blocks.iter().filter(|b| b.head.number <= height);
-        let txs = blocks.flat_map(|b| b.txs.iter().filter(|m| m.success).map(move |m| (b, m)));
-        txs.filter_map(|(b, m)| match m.tx.call {
-            Call::Submit { aggregator, round, answer } if aggregator == to => {
-                Some((round, answer, b.head.time))
-            }
-            _ => None,
-        })
-        .collect()
-    }
-
-    /// What the contract would say to a call at the tip.
-    pub fn would_revert(&self, call: &Call) -> Option<String> {
-        let Call::Submit { aggregator, round, .. } = call else { return None };
-        let latest = self.stored(*aggregator, u64::MAX).last().map_or(0, |(round, ..)| *round);
-        if self.paused {
-            Some("Paused()".to_owned())
-        } else {
-            (*round != latest + 1).then(|| format!("StaleRound({round}, {})", latest + 1))
-        }
-    }
-
-    fn round_view(&self, id: &FeedId, at: BlockRef) -> RoundView {
-        let latest = self.stored(self.spec.feeds[id].aggregator, at.number).last().copied();
-        let (round, answer, updated_at) = latest.unwrap_or_default();
-        RoundView {
-            block_number: at.number,
-            block_hash: at.hash,
-            round,
-            answer,
-            updated_at,
-            paused: self.paused,
-            authorised: true,
-        }
-    }
-
-    /// A round that somebody else writes goes straight into a new block.
-    pub fn write_foreign_round(&mut self, id: &FeedId, answer: i64) {
-        let to = self.spec.feeds[id].aggregator;
-        let round = self.stored(to, u64::MAX).last().map_or(0, |(round, ..)| *round) + 1;
-        let answer = Answer::new(I256::try_from(answer).unwrap());
-        let stranger = Address::repeat_byte(0xee);
-        let call = Call::Submit { aggregator: to, round, answer };
-        self.insert_foreign(stranger, call);
-        self.mine();
-    }
-
-    /// Somebody else sends from an account that we thought was ours.
-    pub fn insert_foreign(&mut self, from: Address, call: Call) {
-        let nonce = self.nonce(from, u64::MAX);
-        let tx = TxRequest {
-            chain_id: 138,
-            from,
-            nonce,
-            gas_limit: 100_000,
-            fee: Fee::Legacy { gas_price_wei: 1_000_000 },
-            call,
-        };
-        self.hashes += 1;
-        let mut hash = [0xee; 32];
-        hash[..8].copy_from_slice(&self.hashes.to_be_bytes());
-        self.pool.insert((from, nonce), (B256::from(hash), tx));
-    }
-
-    /// Answers of our feed's successful rounds on the canonical chain; they must count up from 1.
-    pub fn rounds(&self, id: &FeedId) -> Vec<i64> {
-        let stored = self.stored(self.spec.feeds[id].aggregator, u64::MAX);
-        for (expected, (round, ..)) in (1..).zip(&stored) {
-            assert_eq!(*round, expected);
-        }
-        stored.iter().map(|(_, answer, _)| i64::try_from(answer.value()).unwrap()).collect()
-    }
-
-    /// Transactions on the canonical chain that failed.
-    pub fn reverted(&self) -> usize {
-        self.blocks.iter().flat_map(|b| &b.txs).filter(|m| !m.success).count()
     }
 
     /// Events since the `from`th, without those about single venues.

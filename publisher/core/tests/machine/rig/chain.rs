@@ -1,0 +1,180 @@
+//! The rig's chain: blocks, a pool with go-ethereum's rules, and the real contract's compare-and-set.
+
+use super::*;
+
+pub(super) fn block_hash(number: u64, fork: u64) -> B256 {
+    let mut bytes = [7u8; 32];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    bytes[8..16].copy_from_slice(&fork.to_be_bytes());
+    B256::from(bytes)
+}
+
+impl Rig {
+    /// A block with everything in the pool that can pay, in nonce order.
+    pub fn mine(&mut self) {
+        let parent = self.tip();
+        let number = parent.number + 1;
+        let head = BlockRef {
+            number,
+            hash: block_hash(number, self.forks),
+            parent: parent.hash,
+            time: self.wall(0),
+        };
+        self.blocks.push(Block { head, txs: Vec::new() });
+        let accounts: BTreeSet<Address> = self.pool.keys().map(|(account, _)| *account).collect();
+        let is_taken = |account: &Address| !self.crowded || *account != ACCOUNT;
+        for account in accounts.into_iter().filter(is_taken).collect::<Vec<_>>() {
+            while let Some((hash, tx)) = self.pool.get(&(account, self.nonce(account, number))).cloned() {
+                if tx.fee.cap_wei() < self.base_fee_wei {
+                    break;
+                }
+                self.pool.remove(&(account, tx.nonce));
+                let success = self.would_revert(&tx.call).is_none();
+                self.blocks.last_mut().unwrap().txs.push(Mined { hash, tx, success });
+            }
+        }
+    }
+
+    /// The newest blocks leave the chain, silently.
+    pub fn roll_back(&mut self, depth: usize, lost: Lost) {
+        self.forks += 1;
+        for block in self.blocks.drain(self.blocks.len() - depth..) {
+            for mined in block.txs.into_iter().filter(|_| lost == Lost::Pooled) {
+                self.pool.insert((mined.tx.from, mined.tx.nonce), (mined.hash, mined.tx));
+            }
+        }
+    }
+
+    /// The newest blocks are replaced by as many empty ones, and one more.
+    pub fn reorganise(&mut self, depth: usize, lost: Lost) {
+        self.roll_back(depth, lost);
+        let pool = std::mem::take(&mut self.pool);
+        for _ in 0..=depth {
+            self.mine();
+        }
+        self.pool = pool;
+    }
+
+    /// go-ethereum's rules.
+    pub fn receive(&mut self, hash: B256) -> SendOutcome {
+        let tx = self.signed[&hash].clone();
+        if tx.nonce < self.nonce(tx.from, self.tip().number) {
+            return SendOutcome::NonceUsed;
+        }
+        let enough = |old: u128, new: u128| new > old && new * 10 >= old * 11;
+        match self.pool.get(&(tx.from, tx.nonce)) {
+            Some((old, _)) if *old == hash => return SendOutcome::Known,
+            Some((_, old))
+                if !(enough(old.fee.cap_wei(), tx.fee.cap_wei())
+                    && enough(old.fee.tip_wei(), tx.fee.tip_wei())) =>
+            {
+                return SendOutcome::ReplacementUnderpriced;
+            }
+            _ => {}
+        }
+        self.pool.insert((tx.from, tx.nonce), (hash, tx));
+        SendOutcome::Accepted
+    }
+
+    pub fn nonce(&self, account: Address, height: u64) -> u64 {
+        let mined = self.blocks.iter().filter(|b| b.head.number <= height).flat_map(|b| &b.txs);
+        mined.filter(|m| m.tx.from == account).map(|m| m.tx.nonce + 1).max().unwrap_or(0)
+    }
+
+    pub(super) fn receipt(&self, hash: B256) -> ReceiptAnswer {
+        if self.no_receipts {
+            return ReceiptAnswer::Unknown;
+        }
+        let found = self.blocks.iter().find_map(|b| Some((b, b.txs.iter().find(|m| m.hash == hash)?)));
+        found.map_or(ReceiptAnswer::Absent, |(block, mined)| {
+            ReceiptAnswer::Found(Receipt {
+                hash,
+                block_number: block.head.number,
+                block_hash: block.head.hash,
+                success: mined.success,
+                gas_used: 40_000,
+                gas_price_wei: 1,
+            })
+        })
+    }
+
+    /// Rounds that a contract stored up to a height.
+    pub(super) fn stored(&self, to: Address, height: u64) -> Vec<(u64, Answer, Wall)> {
+        let blocks = self.blocks.iter().filter(|b| b.head.number <= height);
+        let txs = blocks.flat_map(|b| b.txs.iter().filter(|m| m.success).map(move |m| (b, m)));
+        txs.filter_map(|(b, m)| match m.tx.call {
+            Call::Submit { aggregator, round, answer } if aggregator == to => {
+                Some((round, answer, b.head.time))
+            }
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// What the contract would say to a call at the tip.
+    pub fn would_revert(&self, call: &Call) -> Option<String> {
+        let Call::Submit { aggregator, round, .. } = call else { return None };
+        let latest = self.stored(*aggregator, u64::MAX).last().map_or(0, |(round, ..)| *round);
+        if self.paused {
+            Some("Paused()".to_owned())
+        } else {
+            (*round != latest + 1).then(|| format!("StaleRound({round}, {})", latest + 1))
+        }
+    }
+
+    pub(super) fn round_view(&self, id: &FeedId, at: BlockRef) -> RoundView {
+        let latest = self.stored(self.spec.feeds[id].aggregator, at.number).last().copied();
+        let (round, answer, updated_at) = latest.unwrap_or_default();
+        RoundView {
+            block_number: at.number,
+            block_hash: at.hash,
+            round,
+            answer,
+            updated_at,
+            paused: self.paused,
+            authorised: true,
+        }
+    }
+
+    /// A round that somebody else writes goes straight into a new block.
+    pub fn write_foreign_round(&mut self, id: &FeedId, answer: i64) {
+        let to = self.spec.feeds[id].aggregator;
+        let round = self.stored(to, u64::MAX).last().map_or(0, |(round, ..)| *round) + 1;
+        let answer = Answer::new(I256::try_from(answer).unwrap());
+        let stranger = Address::repeat_byte(0xee);
+        let call = Call::Submit { aggregator: to, round, answer };
+        self.insert_foreign(stranger, call);
+        self.mine();
+    }
+
+    /// Somebody else sends from an account that we thought was ours.
+    pub fn insert_foreign(&mut self, from: Address, call: Call) {
+        let nonce = self.nonce(from, u64::MAX);
+        let tx = TxRequest {
+            chain_id: 138,
+            from,
+            nonce,
+            gas_limit: 100_000,
+            fee: Fee::Legacy { gas_price_wei: 1_000_000 },
+            call,
+        };
+        self.hashes += 1;
+        let mut hash = [0xee; 32];
+        hash[..8].copy_from_slice(&self.hashes.to_be_bytes());
+        self.pool.insert((from, nonce), (B256::from(hash), tx));
+    }
+
+    /// Answers of our feed's successful rounds on the canonical chain; they must count up from 1.
+    pub fn rounds(&self, id: &FeedId) -> Vec<i64> {
+        let stored = self.stored(self.spec.feeds[id].aggregator, u64::MAX);
+        for (expected, (round, ..)) in (1..).zip(&stored) {
+            assert_eq!(*round, expected);
+        }
+        stored.iter().map(|(_, answer, _)| i64::try_from(answer.value()).unwrap()).collect()
+    }
+
+    /// Transactions on the canonical chain that failed.
+    pub fn reverted(&self) -> usize {
+        self.blocks.iter().flat_map(|b| &b.txs).filter(|m| !m.success).count()
+    }
+}

@@ -1,0 +1,75 @@
+//! What the machine of a scenario is configured as, unless the scenario says otherwise.
+
+use super::*;
+
+pub fn feed(id: &str) -> FeedId {
+    FeedId::new(id)
+}
+
+pub fn btc() -> FeedId {
+    feed("BTC-USD")
+}
+
+pub fn aggregator(id: &FeedId) -> Address {
+    Address::repeat_byte(id.as_str().as_bytes()[0])
+}
+
+pub fn policy() -> Policy {
+    Policy {
+        heartbeat: Span::from_s(HEARTBEAT_S),
+        heartbeat_lead: Span::from_s(4),
+        deviation: Ratio::from_bps(50),
+        deviation_abs: U256::ZERO,
+        combine: Combine::Any,
+        settle: Span::ZERO,
+        jump: Ratio::default(),
+        jump_confirm: Span::ZERO,
+        min_answer: Answer::new(I256::ONE),
+        max_answer: Answer::new(I256::MAX),
+    }
+}
+
+pub fn feed_spec(id: &FeedId) -> FeedSpec {
+    let paths = (0..VENUES)
+        .map(|v| Path { market: MarketId::new(&format!("v{v}"), id.as_str()), via: Vec::new() })
+        .collect();
+    let rules = Rules { quorum: 3, outlier_floor: Ratio::from_bps(50), refuse_spread: Ratio::from_bps(500) };
+    FeedSpec {
+        aggregator: aggregator(id),
+        decimals: 2,
+        account: ACCOUNT,
+        pricing: Pricing { paths, rules, max_age: Span::from_s(30) },
+        policy: policy(),
+        gas_floor: 100_000,
+        gas_ceiling: 500_000,
+    }
+}
+
+pub fn spec(feeds: &[&str]) -> Spec {
+    Spec {
+        chain: ChainSpec {
+            chain_id: 138,
+            block_time: Span::from_ms(BLOCK_MS),
+            finality: Finality::Depth(4),
+            fees: FeePolicy {
+                profile: FeeProfile::Eip1559,
+                max_fee_wei: 10_000,
+                min_tip_wei: 1,
+                bump_percent: 10,
+            },
+            timing: Timing {
+                answer_timeout: Span::from_s(3),
+                retry: Span::from_ms(500),
+                retry_max: Span::from_s(8),
+                resend: Span::from_s(5),
+                bump_heads: 3,
+            },
+            in_flight_max: 4,
+            round_refresh: Span::from_s(30),
+        },
+        feeds: feeds.iter().map(|id| (feed(id), feed_spec(&feed(id)))).collect(),
+        rates: BTreeMap::new(),
+        accounts: vec![ACCOUNT],
+        acknowledge_halts: false,
+    }
+}
