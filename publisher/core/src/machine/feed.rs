@@ -76,6 +76,8 @@ impl Flight {
 #[derive(Clone, Debug)]
 pub(super) struct Feed {
     pub spec: FeedSpec,
+    /// When this process began to look at it.
+    pub began: Mono,
     pub memory: Memory,
     /// The latest round on the canonical chain, and the block that showed it.
     pub known: Option<(Known, u64, B256)>,
@@ -105,6 +107,7 @@ impl Feed {
     pub fn new(spec: FeedSpec, now: Now) -> Self {
         Self {
             spec,
+            began: now.mono,
             memory: Memory::default(),
             known: None,
             paused: false,

@@ -36,7 +36,7 @@ impl Machine {
             return; // A rate: it has no round of its own.
         }
         let aggregation = self.book.evaluate(id, now.wall);
-        self.report_verdicts(id, &aggregation.verdicts.iter().map(|v| v.1).collect::<Vec<_>>(), out);
+        self.report_verdicts(id, &aggregation.verdicts.iter().map(|v| v.1).collect::<Vec<_>>(), now, out);
         let (obstacle, patience) = (self.obstacle(id, now), self.patience());
         let chain_time = self.clock.time(now);
         let Some(feed) = self.feeds.get_mut(id) else { return };
@@ -241,28 +241,31 @@ impl Machine {
         }
     }
 
-    fn report_verdicts(&mut self, id: &FeedId, verdicts: &[Option<LeftOut>], out: &mut Vec<Effect>) {
+    /// Says once that a source lost, changed or regained its vote. One that waits for its rate's first quotes, or for
+    /// its own, has not lost anything yet.
+    fn report_verdicts(&mut self, id: &FeedId, verdicts: &[Option<LeftOut>], now: Now, out: &mut Vec<Effect>) {
         let paths = self.book.paths(id);
         let Some(feed) = self.feeds.get_mut(id) else { return };
+        let young = now.mono.since(feed.began) < feed.spec.pricing.max_age;
+        let mut known = Vec::with_capacity(verdicts.len());
         for (index, (why, path)) in verdicts.iter().zip(paths).enumerate() {
-            let before = feed.verdicts.get(index).copied();
-            if before == Some(*why) {
-                continue;
-            }
-            let source = path.market.to_string();
+            let before = feed.verdicts.get(index).copied().unwrap_or(Some(LeftOut::NeverSeen));
+            let silent = before == Some(LeftOut::NeverSeen);
+            let why = if silent && young && *why == Some(LeftOut::NoRate) { before } else { *why };
+            known.push(why);
+            let source = || path.market.to_string();
             match why {
-                // A source that has not spoken yet at start is no news.
-                Some(LeftOut::NeverSeen) if before.is_none() => {}
+                _ if why == before => {}
                 Some(why) => {
-                    out.push(Effect::Report(Event::SourceLeftOut { feed: id.clone(), source, why: *why }));
+                    out.push(Effect::Report(Event::SourceLeftOut { feed: id.clone(), source: source(), why }));
                 }
-                None if before.is_some_and(|b| b != Some(LeftOut::NeverSeen)) => {
-                    out.push(Effect::Report(Event::SourceBack { feed: id.clone(), source }));
+                None if !silent => {
+                    out.push(Effect::Report(Event::SourceBack { feed: id.clone(), source: source() }));
                 }
                 None => {}
             }
         }
-        feed.verdicts = verdicts.to_vec();
+        feed.verdicts = known;
     }
 }
 
