@@ -194,7 +194,9 @@ pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
                     *open = false;
                 }
                 // A stranger took the nonce: whatever inclusion was known of it is stale.
-                if let Some(receipt) = included.get(&(*account, *nonce)).filter(|_| *outcome != Outcome::Foreign) {
+                if let Some(receipt) =
+                    included.get(&(*account, *nonce)).filter(|_| *outcome != Outcome::Foreign)
+                {
                     landed.push((*at, receipt.block_number, receipt.block_hash));
                 }
             }

@@ -164,7 +164,8 @@ impl Feed {
         self.refusals = self.refusals.saturating_add(1);
         let until = now.mono + retry.times(RETRIES.saturating_mul(u64::from(self.refusals.min(8))));
         self.refused_until = Some(until);
-        self.forget_round();
+        // The next head may show why: somebody else's round, a pause, a revoked role.
+        self.read_at = None;
         if self.refusal_reported.as_ref() != Some(&reason) {
             self.refusal_reported = Some(reason.clone());
             out.push(Effect::Report(Event::PreflightRefused { feed: Some(id.clone()), reason }));

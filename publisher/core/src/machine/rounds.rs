@@ -87,12 +87,13 @@ impl Machine {
     }
 
     /// Reads the contract, if what is known of it is missing or old, and at every head while something is on its way,
-    /// so that a round that others write is seen before a replacement is signed for it.
+    /// so that a round that others write is seen before a replacement is signed for it, or while it takes no rounds.
     fn read_round(&mut self, id: &FeedId, now: Now, out: &mut Vec<Effect>) {
         let (Some(at), Some(feed)) = (self.window.tip().copied(), self.feeds.get(id)) else { return };
         let reading = feed.reading.as_ref().is_some_and(|r| now.mono < r.deadline);
         let refresh = self.chain.round_refresh;
-        let old = feed.flight.is_some() || feed.read_at.is_none_or(|read| now.mono.since(read) >= refresh);
+        let waiting = feed.flight.is_some() || feed.paused || !feed.authorised;
+        let old = waiting || feed.read_at.is_none_or(|read| now.mono.since(read) >= refresh);
         let news = feed.known.is_none_or(|(.., hash)| old && hash != at.hash);
         if reading || now.mono < feed.read_after || !news {
             return;
@@ -162,12 +163,17 @@ impl Machine {
             return; // Read again at the next look.
         }
         feed.read_at = Some(now.mono);
+        let opened = (feed.paused && !view.paused) || (!feed.authorised && view.authorised);
         feed.paused = view.paused;
         feed.authorised = view.authorised;
         let known = Known { round: view.round, answer: view.answer, updated_at: view.updated_at };
         let before = feed.known.replace((known, view.block_number, view.block_hash));
         // While one of ours is on its way it has perhaps landed, and its receipt says so.
-        if feed.flight.is_none() && before.is_some_and(|(old, ..)| view.round > old.round) {
+        let taken = feed.flight.is_none() && before.is_some_and(|(old, ..)| view.round > old.round);
+        if opened || taken {
+            feed.consented(); // What the contract refused was refused for what is over now.
+        }
+        if taken {
             out.push(Effect::Report(Event::RoundTaken { feed: id.clone(), round: view.round }));
         }
         self.follow();
@@ -243,7 +249,13 @@ impl Machine {
 
     /// Says once that a source lost, changed or regained its vote. One that waits for its rate's first quotes, or for
     /// its own, has not lost anything yet.
-    fn report_verdicts(&mut self, id: &FeedId, verdicts: &[Option<LeftOut>], now: Now, out: &mut Vec<Effect>) {
+    fn report_verdicts(
+        &mut self,
+        id: &FeedId,
+        verdicts: &[Option<LeftOut>],
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
         let paths = self.book.paths(id);
         let Some(feed) = self.feeds.get_mut(id) else { return };
         let young = now.mono.since(feed.began) < feed.spec.pricing.max_age;
@@ -257,7 +269,11 @@ impl Machine {
             match why {
                 _ if why == before => {}
                 Some(why) => {
-                    out.push(Effect::Report(Event::SourceLeftOut { feed: id.clone(), source: source(), why }));
+                    out.push(Effect::Report(Event::SourceLeftOut {
+                        feed: id.clone(),
+                        source: source(),
+                        why,
+                    }));
                 }
                 None if !silent => {
                     out.push(Effect::Report(Event::SourceBack { feed: id.clone(), source: source() }));
