@@ -60,6 +60,34 @@ fn a_paused_contract_gets_nothing_and_is_heard_of_once() {
     assert_eq!(rig.rounds(&btc()).len(), 2);
 }
 
+/// Without it a feed would stay silent for as long as it takes to look at the contract again by chance.
+#[test]
+fn a_contract_that_takes_rounds_again_gets_one_at_the_next_head() {
+    let mut rig = Rig::running();
+    rig.paused = true;
+    rig.price = 10_100;
+    rig.blocks(50);
+    assert_eq!(rig.view(&btc()).hold, Some(Hold::Paused));
+    rig.paused = false;
+    rig.blocks(2);
+    assert_eq!(rig.rounds(&btc()), [10_000, 10_100]);
+}
+
+/// Without it a round that others wrote before we saw its block would cost more refusals, and their ever longer waits.
+#[test]
+fn a_round_that_others_wrote_ahead_of_our_head_costs_one_refusal_and_no_wait() {
+    let mut rig = Rig::running();
+    rig.write_foreign_round(&btc(), 10_050);
+    rig.price = 10_200;
+    rig.quotes(5);
+    assert_eq!((rig.count_events("PUB-1008"), rig.count_events("PUB-1007")), (1, 0));
+    rig.poll();
+    assert_eq!(rig.count_events("PUB-1007"), 1);
+    rig.mine();
+    assert_eq!(rig.rounds(&btc()), [10_000, 10_050, 10_200]);
+    assert_eq!(rig.count_events("PUB-1008"), 1);
+}
+
 /// Without it a contract that refuses for a reason of its own would be asked without a pause, and fill the log.
 #[test]
 fn a_refusing_contract_is_asked_ever_more_slowly_and_heard_of_once() {
