@@ -2,7 +2,9 @@
 //! once.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop by panicking")]
 
+mod contract;
 mod crashes;
+mod node;
 mod publishing;
 mod reorgs;
 mod signer;
