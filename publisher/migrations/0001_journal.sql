@@ -25,6 +25,7 @@ CREATE TABLE intent (
     data BLOB,
     closed TEXT CHECK (closed IN ('final', 'reverted', 'noop_filled', 'foreign')),
     closed_at_ms INTEGER,
+    reopened INTEGER NOT NULL DEFAULT 0 CHECK (reopened IN (0, 1)),
     PRIMARY KEY (account, nonce),
     CHECK ((feed IS NULL) = (aggregator IS NULL) AND (feed IS NULL) = (round IS NULL)),
     CHECK ((step IS NULL) = (data IS NULL) AND (step IS NOT NULL OR recipient IS NULL)),
@@ -33,11 +34,23 @@ CREATE TABLE intent (
 ) STRICT;
 
 -- A round may be planned again only after the earlier attempt at it ended without reaching the chain. Rounds are
--- counted by the aggregator: a feed that moves to a new one begins again at 1.
+-- counted by the aggregator: a feed that moves to a new one begins again at 1. Intents that broken finality reopened
+-- may be several for one round, because each owns a nonce that the chain may want again.
 CREATE UNIQUE INDEX intent_round ON intent (aggregator, round, account)
-    WHERE aggregator IS NOT NULL AND (closed IS NULL OR closed = 'final');
+    WHERE aggregator IS NOT NULL AND (closed IS NULL OR closed = 'final') AND reopened = 0;
 CREATE INDEX intent_feed ON intent (feed, planned_at_ms) WHERE feed IS NOT NULL;
 CREATE INDEX intent_open ON intent (account, nonce) WHERE closed IS NULL;
+
+-- Ends that the chain took back although they had counted as final, as an operator has acknowledged.
+CREATE TABLE reopening (
+    account BLOB NOT NULL,
+    nonce INTEGER NOT NULL,
+    closed TEXT NOT NULL,
+    closed_at_ms INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (account, nonce, at_ms),
+    FOREIGN KEY (account, nonce) REFERENCES intent (account, nonce)
+) STRICT;
 
 -- Signed bytes that may leave the process.
 CREATE TABLE attempt (
@@ -101,8 +114,17 @@ CREATE TRIGGER intent_is_kept BEFORE DELETE ON intent
 CREATE TRIGGER intent_is_fixed
     BEFORE UPDATE OF account, nonce, planned_at_ms, feed, aggregator, round, step, recipient, data ON intent
     BEGIN SELECT RAISE(ABORT, 'an intent is never changed'); END;
-CREATE TRIGGER intent_stays_closed BEFORE UPDATE OF closed, closed_at_ms ON intent WHEN OLD.closed IS NOT NULL
-    BEGIN SELECT RAISE(ABORT, 'a closed intent is never reopened'); END;
+CREATE TRIGGER intent_stays_closed BEFORE UPDATE OF closed, closed_at_ms ON intent
+    WHEN OLD.closed IS NOT NULL AND (NEW.closed IS NOT NULL OR NEW.reopened = 0 OR NOT EXISTS (
+        SELECT 1 FROM reopening WHERE account = OLD.account AND nonce = OLD.nonce
+        AND closed = OLD.closed AND closed_at_ms = OLD.closed_at_ms))
+    BEGIN SELECT RAISE(ABORT, 'a closed intent is not reopened without a record of it'); END;
+CREATE TRIGGER intent_stays_reopened BEFORE UPDATE OF reopened ON intent WHEN NEW.reopened < OLD.reopened
+    BEGIN SELECT RAISE(ABORT, 'what was reopened is not forgotten'); END;
+CREATE TRIGGER reopening_is_kept BEFORE DELETE ON reopening
+    BEGIN SELECT RAISE(ABORT, 'a reopening is never deleted'); END;
+CREATE TRIGGER reopening_is_fixed BEFORE UPDATE ON reopening
+    BEGIN SELECT RAISE(ABORT, 'a reopening is never changed'); END;
 CREATE TRIGGER attempt_is_kept BEFORE DELETE ON attempt
     BEGIN SELECT RAISE(ABORT, 'an attempt is never deleted'); END;
 CREATE TRIGGER attempt_is_fixed BEFORE UPDATE ON attempt

@@ -283,10 +283,17 @@ async fn examine_feed(
             if read.aggregator != aggregator && read.proposed == aggregator {
                 // The proxy takes an aggregator over only once it has rounds, so somebody has to write them.
                 let detail = format!("proposed on {proxy}; consumers still read {}", read.aggregator);
-                checks.push(Check::new(what, Verdict::Warn, detail, "confirm it with `publisher deploy apply`"));
+                checks.push(Check::new(
+                    what,
+                    Verdict::Warn,
+                    detail,
+                    "confirm it with `publisher deploy apply`",
+                ));
             } else if read.aggregator != aggregator {
-                let detail =
-                    format!("consumers read {} through {proxy}, but {aggregator} would be written", read.aggregator);
+                let detail = format!(
+                    "consumers read {} through {proxy}, but {aggregator} would be written",
+                    read.aggregator
+                );
                 return Err(Check::new(what, Verdict::Wrong, detail, "run `publisher deploy plan`"));
             }
         }

@@ -59,7 +59,7 @@ pub enum Record {
         /// The nonce.
         nonce: u64,
     },
-    /// The nonce is done with. Nothing reopens it.
+    /// The nonce is done with. Nothing but [`Record::Reopened`] takes that back.
     Closed {
         /// The account.
         account: Address,
@@ -67,6 +67,16 @@ pub enum Record {
         nonce: u64,
         /// How it ended.
         outcome: Outcome,
+        /// When.
+        at: Wall,
+    },
+    /// The chain took back what counted as final, and an operator has acknowledged it: whether this nonce is used is
+    /// to be learnt again. Key: account, nonce, at.
+    Reopened {
+        /// The account.
+        account: Address,
+        /// The nonce.
+        nonce: u64,
         /// When.
         at: Wall,
     },
@@ -150,9 +160,24 @@ pub struct RecoveredAccount {
     pub next_nonce: u64,
     /// Intents that are not closed, by nonce.
     pub open: Vec<RecoveredIntent>,
+    /// If the chain is halted: the newest intents, at most [`REOPENED_MAX`], that transactions of ours closed, by nonce.
+    /// What was final for them may be gone.
+    pub closed: Vec<RecoveredIntent>,
 }
 
-/// An intent that is not closed. An inclusion is not carried over: recovery asks the chain again.
+/// Broken finality reopens no more intents of one account than this.
+pub const REOPENED_MAX: usize = 256;
+
+impl RecoveredAccount {
+    /// The same with nothing final.
+    pub fn reopened(&self) -> Self {
+        let mut open: Vec<RecoveredIntent> = self.closed.iter().chain(&self.open).cloned().collect();
+        open.sort_by_key(|intent| intent.nonce);
+        Self { open, closed: Vec::new(), ..*self }
+    }
+}
+
+/// An intent with what was signed for it. An inclusion is not carried over: recovery asks the chain again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecoveredIntent {
     /// Its nonce.
@@ -165,7 +190,7 @@ pub struct RecoveredIntent {
 
 /// What a journal of these records, in order, tells at start. The reference for every store.
 pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
-    let mut accounts: BTreeMap<Address, BTreeMap<u64, (RecoveredIntent, bool)>> = BTreeMap::new();
+    let mut accounts: BTreeMap<Address, BTreeMap<u64, (RecoveredIntent, Option<Outcome>)>> = BTreeMap::new();
     let mut halts: BTreeMap<Scope, String> = BTreeMap::new();
     let mut included: BTreeMap<(Address, u64), Receipt> = BTreeMap::new();
     let mut landed: Vec<(Wall, u64, B256)> = Vec::new();
@@ -174,7 +199,7 @@ pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
         match record {
             Record::Intent { account, nonce, work, .. } => {
                 let intent = RecoveredIntent { nonce: *nonce, work: work.clone(), attempts: Vec::new() };
-                accounts.entry(*account).or_default().entry(*nonce).or_insert((intent, true));
+                accounts.entry(*account).or_default().entry(*nonce).or_insert((intent, None));
             }
             Record::Attempt { account, nonce, attempt, .. } => {
                 if let Some((intent, _)) = accounts.get_mut(account).and_then(|a| a.get_mut(nonce))
@@ -190,8 +215,8 @@ pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
                 included.remove(&(*account, *nonce));
             }
             Record::Closed { account, nonce, outcome, at } => {
-                if let Some((_, open)) = accounts.get_mut(account).and_then(|a| a.get_mut(nonce)) {
-                    *open = false;
+                if let Some((_, end)) = accounts.get_mut(account).and_then(|a| a.get_mut(nonce)) {
+                    *end = Some(*outcome);
                 }
                 // A stranger took the nonce: whatever inclusion was known of it is stale.
                 if let Some(receipt) =
@@ -199,6 +224,12 @@ pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
                 {
                     landed.push((*at, receipt.block_number, receipt.block_hash));
                 }
+            }
+            Record::Reopened { account, nonce, .. } => {
+                if let Some((_, end)) = accounts.get_mut(account).and_then(|a| a.get_mut(nonce)) {
+                    *end = None;
+                }
+                included.remove(&(*account, *nonce));
             }
             Record::Halted { scope, reason, .. } => {
                 halts.insert(scope.clone(), reason.clone());
@@ -212,12 +243,21 @@ pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
             Record::Sent { .. } => {}
         }
     }
+    let in_doubt = halts.contains_key(&Scope::Chain);
     let accounts = accounts
         .into_iter()
-        .map(|(account, intents)| RecoveredAccount {
-            account,
-            next_nonce: intents.keys().next_back().map_or(0, |n| n.saturating_add(1)),
-            open: intents.into_values().filter(|(_, open)| *open).map(|(intent, _)| intent).collect(),
+        .map(|(account, intents)| {
+            let next_nonce = intents.keys().next_back().map_or(0, |n| n.saturating_add(1));
+            let (open, closed): (Vec<_>, Vec<_>) = intents.into_values().partition(|(_, end)| end.is_none());
+            let closed = closed.into_iter().filter(|(_, end)| in_doubt && *end != Some(Outcome::Foreign));
+            let mut closed: Vec<RecoveredIntent> = closed.map(|(intent, _)| intent).collect();
+            let closed = closed.split_off(closed.len().saturating_sub(REOPENED_MAX));
+            RecoveredAccount {
+                account,
+                next_nonce,
+                open: open.into_iter().map(|(intent, _)| intent).collect(),
+                closed,
+            }
         })
         .collect();
     // What an operator has looked at does not halt again at the next start.

@@ -296,7 +296,12 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
         match self.recovered.accounts.iter_mut().find(|known| known.account == account) {
             Some(known) => known.next_nonce = known.next_nonce.max(next_nonce),
             None => {
-                self.recovered.accounts.push(RecoveredAccount { account, next_nonce, open: Vec::new() });
+                self.recovered.accounts.push(RecoveredAccount {
+                    account,
+                    next_nonce,
+                    open: Vec::new(),
+                    closed: Vec::new(),
+                });
             }
         }
     }

@@ -84,8 +84,8 @@ mod tests {
         let strangers = vec![intent(1, step("deploy-aggregator:ETH-USD", None))];
         let recovered = Recovered {
             accounts: vec![
-                RecoveredAccount { account: OTHER, next_nonce: 2, open: strangers },
-                RecoveredAccount { account: DEPLOYER, next_nonce: 8, open },
+                RecoveredAccount { account: OTHER, next_nonce: 2, open: strangers, closed: vec![] },
+                RecoveredAccount { account: DEPLOYER, next_nonce: 8, open, closed: vec![] },
             ],
             ..Recovered::default()
         };

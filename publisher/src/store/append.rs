@@ -37,7 +37,7 @@ pub(super) async fn put(db: &mut SqliteConnection, record: &Record) -> Result {
         Record::Included { account, nonce, receipt } => put_included(db, *account, *nonce, receipt).await,
         Record::Orphaned { account, nonce } => {
             let intent = require_intent(db, *account, *nonce, "orphaned").await?;
-            // Nothing reopens a closed nonce; the record is then the repetition of one that came before.
+            // Of a closed nonce the record is the repetition of one that came before.
             if intent.closed()?.is_none() {
                 forget_canonical(db, *account, *nonce).await?;
             }
@@ -46,6 +46,7 @@ pub(super) async fn put(db: &mut SqliteConnection, record: &Record) -> Result {
         Record::Closed { account, nonce, outcome, at } => {
             put_closed(db, *account, *nonce, *outcome, *at).await
         }
+        Record::Reopened { account, nonce, at } => put_reopened(db, *account, *nonce, *at).await,
         Record::Halted { scope, reason, at } => {
             put_halt(db, &row::scope_text(scope), true, reason, *at).await
         }
@@ -226,7 +227,20 @@ async fn put_closed(
     outcome: Outcome,
     at: Wall,
 ) -> Result {
-    if let Some(stored) = require_intent(db, account, nonce, outcome.code()).await?.closed()? {
+    let intent = require_intent(db, account, nonce, outcome.code()).await?;
+    let taken_back: bool = sqlx::query_scalar(
+        "SELECT count(*) > 0 FROM reopening WHERE account = $1 AND nonce = $2 AND closed = $3 AND closed_at_ms = $4",
+    )
+    .bind(account.as_slice())
+    .bind(column(nonce, "nonce")?)
+    .bind(outcome.code())
+    .bind(at.ms())
+    .fetch_one(&mut *db)
+    .await?;
+    if taken_back {
+        return Ok(()); // The repetition of an end that was taken back since.
+    }
+    if let Some(stored) = intent.closed()? {
         return same_or_conflict(format!("the end of nonce {nonce} of {account}"), &stored, &(outcome, at));
     }
     sqlx::query("UPDATE intent SET closed = $1, closed_at_ms = $2 WHERE account = $3 AND nonce = $4")
@@ -237,6 +251,42 @@ async fn put_closed(
         .execute(db)
         .await?;
     Ok(())
+}
+
+async fn put_reopened(db: &mut SqliteConnection, account: Address, nonce: u64, at: Wall) -> Result {
+    let intent = require_intent(db, account, nonce, "reopened").await?;
+    let there: bool = sqlx::query_scalar(
+        "SELECT count(*) > 0 FROM reopening WHERE account = $1 AND nonce = $2 AND at_ms = $3",
+    )
+    .bind(account.as_slice())
+    .bind(column(nonce, "nonce")?)
+    .bind(at.ms())
+    .fetch_one(&mut *db)
+    .await?;
+    if there {
+        return Ok(());
+    }
+    let Some((outcome, closed_at)) = intent.closed()? else {
+        return Err(conflict(format!("the end of nonce {nonce} of {account}"), "none", "its reopening"));
+    };
+    sqlx::query(
+        "INSERT INTO reopening (account, nonce, closed, closed_at_ms, at_ms) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(account.as_slice())
+    .bind(column(nonce, "nonce")?)
+    .bind(outcome.code())
+    .bind(closed_at.ms())
+    .bind(at.ms())
+    .execute(&mut *db)
+    .await?;
+    sqlx::query(
+        "UPDATE intent SET closed = NULL, closed_at_ms = NULL, reopened = 1 WHERE account = $1 AND nonce = $2",
+    )
+    .bind(account.as_slice())
+    .bind(column(nonce, "nonce")?)
+    .execute(&mut *db)
+    .await?;
+    forget_canonical(db, account, nonce).await
 }
 
 async fn put_halt(db: &mut SqliteConnection, scope: &str, halted: bool, reason: &str, at: Wall) -> Result {

@@ -4,7 +4,7 @@ use super::row::{self, AttemptRow, InclusionRow, IntentRow};
 use super::{StoreError, session};
 use alloy::primitives::{Address, B256};
 use publisher_core::quote::FeedId;
-use publisher_core::record::{Outcome, Recovered, RecoveredAccount, RecoveredIntent, Scope};
+use publisher_core::record::{Outcome, REOPENED_MAX, Recovered, RecoveredAccount, RecoveredIntent, Scope};
 use publisher_core::time::Wall;
 use publisher_core::tx::{Attempt, Receipt, SendOutcome, Work};
 use sqlx::{FromRow, SqliteConnection, SqlitePool};
@@ -107,33 +107,48 @@ pub(super) async fn chain(db: &mut SqliteConnection) -> Result<Option<(u64, B256
 }
 
 pub(super) async fn recovered(db: &mut SqliteConnection) -> Result<Recovered, StoreError> {
-    let mut attempts: BTreeMap<(Vec<u8>, i64), Vec<Attempt>> = BTreeMap::new();
-    let rows: Vec<AttemptRow> = sqlx::query_as(
-        "SELECT attempt.* FROM intent JOIN attempt USING (account, nonce) WHERE intent.closed IS NULL \
-         ORDER BY attempt.account, attempt.nonce, attempt.seq",
-    )
-    .fetch_all(&mut *db)
-    .await?;
-    for row in rows {
-        let attempt = row.attempt()?;
-        attempts.entry((row.account, row.nonce)).or_default().push(attempt);
-    }
+    let halts = halts(db).await?;
+    let in_doubt = halts.iter().any(|(scope, _)| *scope == Scope::Chain);
     let mut accounts = Vec::new();
     for AccountNonces { account, next_nonce, .. } in account_nonces(db).await? {
-        let rows: Vec<IntentRow> =
+        let open: Vec<IntentRow> =
             sqlx::query_as("SELECT * FROM intent WHERE account = $1 AND closed IS NULL ORDER BY nonce")
                 .bind(account.as_slice())
                 .fetch_all(&mut *db)
                 .await?;
-        let mut open = Vec::with_capacity(rows.len());
-        for row in rows {
-            let (nonce, work) = (row::number(row.nonce)?, row.work()?);
-            let attempts = attempts.remove(&(row.account, row.nonce)).unwrap_or_default();
-            open.push(RecoveredIntent { nonce, work, attempts });
-        }
-        accounts.push(RecoveredAccount { account, next_nonce, open });
+        // A negative limit is none; of what is not in doubt nothing is read.
+        let limit = if in_doubt { i64::try_from(REOPENED_MAX).unwrap_or(-1) } else { 0 };
+        let mut closed: Vec<IntentRow> = sqlx::query_as(
+            "SELECT * FROM intent WHERE account = $1 AND closed IN ('final', 'reverted', 'noop_filled') \
+             ORDER BY nonce DESC LIMIT $2",
+        )
+        .bind(account.as_slice())
+        .bind(limit)
+        .fetch_all(&mut *db)
+        .await?;
+        closed.reverse();
+        let (open, closed) = (with_attempts(db, open).await?, with_attempts(db, closed).await?);
+        accounts.push(RecoveredAccount { account, next_nonce, open, closed });
     }
-    Ok(Recovered { accounts, halts: halts(db).await?, anchor: anchor(db).await? })
+    Ok(Recovered { accounts, halts, anchor: anchor(db).await? })
+}
+
+async fn with_attempts(
+    db: &mut SqliteConnection,
+    rows: Vec<IntentRow>,
+) -> Result<Vec<RecoveredIntent>, StoreError> {
+    let mut intents = Vec::with_capacity(rows.len());
+    for row in rows {
+        let signed: Vec<AttemptRow> =
+            sqlx::query_as("SELECT * FROM attempt WHERE account = $1 AND nonce = $2 ORDER BY seq")
+                .bind(&row.account)
+                .bind(row.nonce)
+                .fetch_all(&mut *db)
+                .await?;
+        let attempts = signed.iter().map(AttemptRow::attempt).collect::<Result<_, _>>()?;
+        intents.push(RecoveredIntent { nonce: row::number(row.nonce)?, work: row.work()?, attempts });
+    }
+    Ok(intents)
 }
 
 /// The newest reason of each scope whose newest record is a halt.

@@ -22,7 +22,7 @@ use crate::outbox::{Outbox, Timing};
 use crate::policy::{Hold, Known, Policy};
 use crate::price::Answer;
 use crate::quote::FeedId;
-use crate::record::{Record, Recovered, Scope};
+use crate::record::{Record, Recovered, RecoveredAccount, Scope};
 use crate::time::{Mono, Now, Span, Wall};
 use crate::tx::{BlockRef, FeeHint, Work};
 use alloy_primitives::{Address, B256};
@@ -142,16 +142,21 @@ impl Machine {
         let mut values: BTreeMap<FeedId, Pricing> = spec.rates;
         values.extend(spec.feeds.iter().map(|(id, feed)| (id.clone(), feed.pricing.clone())));
         let book = Book::new(values)?;
+        // An operator who acknowledges that finality was broken acknowledges that nothing was final.
+        let broken = recovered.halts.iter().any(|(scope, _)| *scope == Scope::Chain);
+        let reopen = spec.acknowledge_halts && broken;
+        let adopted = |old: &RecoveredAccount| if reopen { old.reopened() } else { old.clone() };
+        let accounts: Vec<RecoveredAccount> = recovered.accounts.iter().map(adopted).collect();
         let mut outboxes = BTreeMap::new();
         let outbox = |account: Address| {
-            let old = recovered.accounts.iter().find(|a| a.account == account);
+            let old = accounts.iter().find(|a| a.account == account);
             Outbox::new(account, old, spec.chain.timing, spec.chain.in_flight_max)
         };
         for account in spec.feeds.values().map(|f| f.account).chain(spec.accounts.iter().copied()) {
             outboxes.entry(account).or_insert_with(|| outbox(account));
         }
         // An account that left the configuration has no signer any more, but what it signed may still land.
-        for account in recovered.accounts.iter().filter(|a| !a.open.is_empty()).map(|a| a.account) {
+        for account in accounts.iter().filter(|a| !a.open.is_empty()).map(|a| a.account) {
             outboxes.entry(account).or_insert_with(|| outbox(account).retired());
         }
         let feeds = spec.feeds.into_iter().map(|(id, spec)| (id, Feed::new(spec, now))).collect();
@@ -183,6 +188,9 @@ impl Machine {
             greeting: Vec::new(),
         };
         machine.adopt_halts(&recovered.halts, spec.acknowledge_halts, now);
+        if reopen {
+            machine.reopen(&recovered.accounts, now);
+        }
         machine.adopt_flights();
         Ok(machine)
     }
@@ -227,6 +235,14 @@ impl Machine {
         }
         self.greeting.push(Effect::Persist(vec![Record::Resumed { scope: scope.clone(), at: now.wall }]));
         self.greeting.push(Effect::Report(Event::Resumed { scope: scope.clone() }));
+    }
+
+    /// What counted as final is to be found again, or sent again.
+    fn reopen(&mut self, accounts: &[RecoveredAccount], now: Now) {
+        let closed =
+            accounts.iter().flat_map(|old| old.closed.iter().map(|intent| (old.account, intent.nonce)));
+        let reopened = closed.map(|(account, nonce)| Record::Reopened { account, nonce, at: now.wall });
+        self.greeting.push(Effect::Persist(reopened.collect()));
     }
 
     /// What the journal left open is on its way.

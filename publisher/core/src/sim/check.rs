@@ -183,6 +183,9 @@ impl Judge {
                     self.held.remove(round);
                 }
             }
+            Record::Reopened { nonce, .. } => {
+                self.accuse(format!("nonce {nonce} was reopened without cause"))
+            }
             Record::Halted { reason, .. } => self.accuse(format!("halted without cause: {reason}")),
             Record::Resumed { .. } => {}
         }

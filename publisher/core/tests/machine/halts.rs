@@ -19,7 +19,7 @@ fn a_finality_violation_halts_until_it_is_acknowledged() {
         let mut rig = with(finality);
         rig.blocks(20);
         rig.deviate();
-        rig.blocks(6);
+        rig.blocks(depth);
         let (rounds, intents) = (rig.rounds(&btc()).len(), rig.intents());
         rig.reorganise(depth, Lost::Dropped);
         rig.poll();
@@ -32,17 +32,19 @@ fn a_finality_violation_halts_until_it_is_acknowledged() {
         rig.restart();
         rig.blocks(5);
         assert_eq!(rig.intents(), intents, "{finality:?}: a restart changes nothing");
-        // The operator finds that our transactions are on the new chain, too.
-        for (hash, tx) in rig.signed.clone() {
-            if tx.nonce >= rig.nonce(ACCOUNT, u64::MAX) && rounds > rig.rounds(&btc()).len() {
-                rig.pool.insert((ACCOUNT, tx.nonce), (hash, tx));
-            }
-        }
-        rig.mine();
+        let lost = rounds - rig.rounds(&btc()).len();
+        assert!(lost > 0, "{finality:?}: a round that counted as final is gone");
         rig.restart_acknowledging();
         rig.blocks(10);
         assert!(!rig.is_halted(&Scope::Chain), "{finality:?}");
-        assert!(rig.rounds(&btc()).len() > rounds, "{finality:?}: and the feed goes on");
+        assert!(
+            rig.rounds(&btc()).len() > rounds,
+            "{finality:?}: the lost round is back, and the feed goes on"
+        );
+        assert_eq!(rig.reverted(), 0);
+        rig.restart();
+        rig.blocks(6);
+        assert!(!rig.is_halted(&Scope::Chain), "{finality:?}: what was acknowledged is over");
     }
 }
 
@@ -65,6 +67,38 @@ fn another_chain_at_start_halts_and_an_acknowledgement_is_not_asked_for_twice() 
     rig.restart();
     rig.blocks(4);
     assert!(!rig.is_halted(&Scope::Chain), "the old anchor was acknowledged with the halt");
+}
+
+/// Without it a round would count as published for ever although the new chain had refused it, or as lost although
+/// another block of the new chain had it.
+#[test]
+fn what_broken_finality_took_is_judged_anew() {
+    for lost in [Lost::Pooled, Lost::Dropped] {
+        let mut rig = with(Finality::Instant);
+        rig.deviate();
+        rig.blocks(2);
+        assert_eq!(rig.closed(ACCOUNT, 1), Some(Outcome::Final));
+        let rounds = rig.rounds(&btc());
+        rig.reorganise(2, lost);
+        rig.poll();
+        assert!(rig.is_halted(&Scope::Chain));
+        // The new chain refuses the round, once.
+        rig.paused = true;
+        if lost == Lost::Pooled {
+            rig.mine();
+        }
+        rig.paused = false;
+        rig.restart_acknowledging();
+        rig.blocks(8);
+        assert_eq!(rig.rounds(&btc()), rounds, "{lost:?}");
+        let expected = if lost == Lost::Pooled { Outcome::Reverted } else { Outcome::Final };
+        assert_eq!(rig.closed(ACCOUNT, 1), Some(expected), "{lost:?}");
+        assert_eq!(
+            rig.closed(ACCOUNT, 0),
+            Some(Outcome::Final),
+            "{lost:?}: an older one is found where it was"
+        );
+    }
 }
 
 /// Without it a sibling right after a start, when the window is one block deep, would pass for an ordinary reorg.

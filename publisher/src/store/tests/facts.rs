@@ -70,8 +70,14 @@ async fn recovery_reads_back_what_is_open() {
                     open(8, round("BTC-USD", 2), vec![signed(0, 80), signed(1, 81)]),
                     open(9, step, vec![]),
                 ],
+                closed: vec![],
             },
-            RecoveredAccount { account: account(2), next_nonce: 1, open: vec![open(0, call, vec![])] },
+            RecoveredAccount {
+                account: account(2),
+                next_nonce: 1,
+                open: vec![open(0, call, vec![])],
+                closed: vec![],
+            },
         ],
         halts: vec![
             (Scope::Feed(FeedId::new("A")), "jump".into()),
@@ -292,6 +298,57 @@ async fn every_connection_writes_through() {
 }
 
 /// Without this a second hand in the file could take back what was written.
+/// Without this a round that counted as final and is gone could neither be sent again nor be planned anew.
+#[tokio::test]
+async fn what_broken_finality_took_is_reopened_and_may_end_otherwise() {
+    let place = Place::new();
+    let (journal, _) = place.open().await;
+    let halt = Record::Halted { scope: Scope::Chain, reason: "broken".into(), at: Wall::from_ms(8_000) };
+    let reopened = |nonce| Record::Reopened { account: account(1), nonce, at: Wall::from_ms(9_000) };
+    let story = [
+        intent(0, round("A", 1)),
+        attempt(0, 0, 10),
+        included(0, 10, 50),
+        closed(0, Outcome::Reverted),
+        intent(1, round("A", 1)),
+        attempt(1, 0, 11),
+        included(1, 11, 51),
+        closed(1, Outcome::Final),
+        intent(2, round("A", 2)),
+        closed(2, Outcome::Foreign),
+    ];
+    journal.append(&story).await.unwrap();
+    assert_eq!(journal.reader().recovered().await.unwrap().accounts[0].closed, []);
+    journal.append(&[halt]).await.unwrap();
+    let recovered = journal.reader().recovered().await.unwrap();
+    let nonces: Vec<u64> = recovered.accounts[0].closed.iter().map(|intent| intent.nonce).collect();
+    assert_eq!(nonces, [0, 1], "what strangers took is not ours to find again");
+    assert_eq!(recovered.accounts[0].closed[1].attempts, [signed(0, 11)]);
+
+    refuses(&journal, reopened(7), &["no intent"]).await;
+    let resumed = Record::Resumed { scope: Scope::Chain, at: Wall::from_ms(9_000) };
+    // Both were for the same round, and both nonces are wanted again.
+    journal.append(&[resumed, reopened(0), reopened(1)]).await.unwrap();
+    journal.append(&story).await.unwrap();
+    let recovered = journal.reader().recovered().await.unwrap();
+    assert_eq!(
+        (recovered.accounts[0].open.len(), recovered.anchor),
+        (2, None),
+        "the old story changes nothing"
+    );
+    refuses(&journal, intent(3, round("A", 1)), &["round 1", "nonce"]).await;
+    let end =
+        |nonce, outcome| Record::Closed { account: account(1), nonce, outcome, at: Wall::from_ms(9_500) };
+    journal.append(&[included(0, 10, 60), end(0, Outcome::Final)]).await.unwrap();
+    journal
+        .append(&[included(1, 11, 61), end(1, Outcome::Reverted), reopened(0), reopened(1)])
+        .await
+        .unwrap();
+    let recovered = journal.reader().recovered().await.unwrap();
+    assert_eq!(recovered.accounts[0].open, [], "an old reopening is not a new one");
+    assert_eq!(recovered.anchor.map(|(number, _)| number), Some(61));
+}
+
 #[tokio::test]
 async fn the_database_itself_keeps_facts() {
     let place = Place::new();
@@ -305,6 +362,8 @@ async fn the_database_itself_keeps_facts() {
         "DELETE FROM attempt",
         "UPDATE intent SET nonce = 2",
         "UPDATE intent SET closed = NULL, closed_at_ms = NULL",
+        "UPDATE intent SET closed = NULL, closed_at_ms = NULL, reopened = 1",
+        "UPDATE intent SET closed = 'final'",
         "UPDATE attempt SET raw = x'00'",
         "INSERT INTO attempt SELECT x'0000000000000000000000000000000000000000000000000000000000000001', account, \
          nonce, 1, x'', kind, tip_wei, cap_wei, gas_limit, NULL, NULL, 0 FROM attempt",

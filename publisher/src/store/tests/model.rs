@@ -16,6 +16,8 @@ struct Model {
     blocks: BTreeMap<(B256, B256), Receipt>,
     canonical: BTreeMap<Key, Receipt>,
     closed: BTreeMap<Key, (Outcome, Wall)>,
+    /// Ends that were taken back, and when.
+    reopened: Vec<(Key, (Outcome, Wall), Wall)>,
     halts: Vec<(Scope, Option<String>, Wall)>,
 }
 
@@ -82,7 +84,20 @@ impl Model {
             Record::Closed { account, nonce, outcome, at } => {
                 let key = (account, nonce);
                 self.intents.get(&key).ok_or(Refused)?;
+                if self.reopened.iter().any(|(k, end, _)| *k == key && *end == (outcome, at)) {
+                    return Ok(());
+                }
                 same(self.closed.entry(key).or_insert((outcome, at)), &(outcome, at))
+            }
+            Record::Reopened { account, nonce, at } => {
+                let key = (account, nonce);
+                if self.reopened.iter().any(|(k, _, when)| *k == key && *when == at) {
+                    return Ok(());
+                }
+                let end = self.closed.remove(&key).ok_or(Refused)?;
+                self.reopened.push((key, end, at));
+                self.canonical.remove(&key);
+                Ok(())
             }
             Record::Halted { scope, reason, at } => self.put_halt((scope, Some(reason), at)),
             Record::Resumed { scope, at } => self.put_halt((scope, None, at)),
@@ -111,15 +126,19 @@ impl Model {
     }
 
     fn recovered(&self) -> Recovered {
+        let newest: BTreeMap<_, _> = self.halts.iter().map(|(scope, reason, _)| (scope, reason)).collect();
+        let in_doubt = newest.get(&Scope::Chain).is_some_and(|reason| reason.is_some());
         let mut accounts: BTreeMap<Address, RecoveredAccount> = BTreeMap::new();
         for (key @ (account, nonce), (work, _)) in &self.intents {
             let entry = accounts.entry(*account).or_insert_with(|| RecoveredAccount {
                 account: *account,
                 next_nonce: 0,
                 open: vec![],
+                closed: vec![],
             });
             entry.next_nonce = nonce + 1;
-            if !self.closed.contains_key(key) {
+            let end = self.closed.get(key).map(|(outcome, _)| *outcome);
+            if end.is_none() || in_doubt && end != Some(Outcome::Foreign) {
                 let mut attempts: Vec<Attempt> = self
                     .attempts
                     .values()
@@ -127,10 +146,10 @@ impl Model {
                     .map(|(_, a, _)| a.clone())
                     .collect();
                 attempts.sort_by_key(|a| a.seq);
-                entry.open.push(RecoveredIntent { nonce: *nonce, work: work.clone(), attempts });
+                let list = if end.is_none() { &mut entry.open } else { &mut entry.closed };
+                list.push(RecoveredIntent { nonce: *nonce, work: work.clone(), attempts });
             }
         }
-        let newest: BTreeMap<_, _> = self.halts.iter().map(|(scope, reason, _)| (scope, reason)).collect();
         let halts =
             newest.into_iter().filter_map(|(scope, reason)| Some((scope.clone(), reason.clone()?))).collect();
         let anchor = self
@@ -187,6 +206,7 @@ fn records() -> impl Strategy<Value = Record> {
         2 => key().prop_map(|(account, nonce)| Record::Orphaned { account, nonce }),
         2 => (key(), outcomes, at())
             .prop_map(|((account, nonce), outcome, at)| Record::Closed { account, nonce, outcome, at }),
+        2 => (key(), at()).prop_map(|((account, nonce), at)| Record::Reopened { account, nonce, at }),
         1 => (scope(), 0..2u8, at())
             .prop_map(|(scope, reason, at)| Record::Halted { scope, reason: format!("reason {reason}"), at }),
         1 => (scope(), at()).prop_map(|(scope, at)| Record::Resumed { scope, at }),

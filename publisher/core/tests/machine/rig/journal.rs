@@ -38,6 +38,9 @@ impl Rig {
             Record::Closed { account, nonce, .. } => {
                 assert_eq!(self.closed(*account, *nonce), None, "closed twice");
             }
+            Record::Reopened { account, nonce, .. } => {
+                assert!(self.closed(*account, *nonce).is_some(), "an open nonce is reopened");
+            }
             Record::Orphaned { .. } | Record::Halted { .. } | Record::Resumed { .. } => {}
         }
     }
@@ -50,12 +53,14 @@ impl Rig {
     }
 
     pub fn closed(&self, account: Address, nonce: u64) -> Option<Outcome> {
-        self.journal.iter().find_map(|record| match record {
+        let mut ends = self.journal.iter().rev().filter_map(|record| match record {
             Record::Closed { account: a, nonce: n, outcome, .. } if (*a, *n) == (account, nonce) => {
-                Some(*outcome)
+                Some(Some(*outcome))
             }
+            Record::Reopened { account: a, nonce: n, .. } if (*a, *n) == (account, nonce) => Some(None),
             _ => None,
-        })
+        });
+        ends.next().flatten()
     }
 
     pub fn attempts(&self, account: Address, nonce: u64) -> Vec<&Attempt> {
