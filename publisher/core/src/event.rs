@@ -204,12 +204,23 @@ impl Event {
             Self::Sent { outcome: SendOutcome::Forbidden, .. } => {
                 "The node refuses this account or chain id; check permissioning and the signer's chain id."
             }
+            Self::Sent { outcome: SendOutcome::Accepted | SendOutcome::Known, .. } => "",
+            Self::Sent { .. } => {
+                "No action unless it repeats: the same bytes go out again and the nonce is kept. The detail is the node's own word."
+            }
             Self::FeeCapReached { .. } => {
                 "Raise fees.max_fee if this price is acceptable; meanwhile the highest attempt is sent again."
             }
             Self::OutOfFunds { .. } => "Send native currency to the account; it resumes by itself.",
             Self::Closed { outcome: Outcome::Reverted, .. } => {
                 "The contract refused a mined transaction; read its revert reason and the aggregator's state."
+            }
+            Self::Closed { outcome: Outcome::Foreign, .. } => {
+                "A transaction that is not ours took this nonce; PUB-2012 said so and what to do about it."
+            }
+            Self::Orphaned { .. } => "No action; the same transaction goes out again.",
+            Self::Reorged { .. } => {
+                "No action; what the chain took back goes out again. If it happens often or deep, look at the validators."
             }
             Self::ForeignNonce { .. } => {
                 "Somebody else uses this key, or the journal is an old copy. Find out which; then restart with --acknowledge-halts."

@@ -138,6 +138,7 @@ impl Machine {
             _ => None,
         };
         let feed = feed.and_then(|id| self.feeds.get_mut(&id).map(|feed| (id, feed)));
+        flight.refused = matches!(answer, PreflightAnswer::Reverts(_));
         match (answer, feed) {
             (PreflightAnswer::Unknown, _) => {}
             (PreflightAnswer::Gas(gas), feed) => {
@@ -193,7 +194,9 @@ impl Machine {
                 answer: Some((answer, observed_at)),
             }),
             None => {
-                let patience = feed.spec.pricing.max_age;
+                // While an answer is awaited the contract may yet consent.
+                let hopeful = flight.is_some_and(|f| f.asking.is_some() && !f.refused);
+                let patience = feed.spec.pricing.max_age.times(if hopeful { 4 } else { 1 });
                 let stuck = outbox.blocks_others(nonce) && intent.silent_for(now.mono) >= patience;
                 stuck.then_some(noop)
             }

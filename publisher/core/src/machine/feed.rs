@@ -41,6 +41,8 @@ pub(super) struct Flight {
     pub consent: Option<Mono>,
     /// The contract is being asked again.
     pub asking: Option<Asked<()>>,
+    /// When it was last asked, it refused.
+    pub refused: bool,
     pub decided: Mono,
     pub planned: Mono,
     pub signed: Mono,
@@ -57,6 +59,7 @@ impl Flight {
             gas_limit,
             consent: None,
             asking: None,
+            refused: false,
             decided: Mono::default(),
             planned: Mono::default(),
             signed: Mono::default(),

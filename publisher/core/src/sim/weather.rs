@@ -92,7 +92,6 @@ impl World {
                 // What was signed before is too cheap until it is replaced: after so many heads.
                 self.excuse_now(BLOCK.times(u64::from(timing().bump_heads) + 4));
             }
-            11 => self.crash(),
             12 | 13 => self.stranger(),
             14 => {
                 let span = self.rng.u64(2_000..40_000);
@@ -102,12 +101,13 @@ impl World {
                 // when the contract is next read.
                 self.excuse_now(Span::from_ms(span) + REFRESH + FINAL + timing().retry_max.times(4));
             }
-            _ => {
+            15 => {
                 let hour = self.rng.choice([3_600_000, -3_600_000]).unwrap_or_default();
                 self.set_clock(hour);
                 let until = self.rng.u64(10_000..300_000);
                 self.at(until, Happening::ClockRight);
             }
+            _ => self.crash(),
         }
     }
 

@@ -217,3 +217,43 @@ fn facts_of_two_forks_do_not_make_a_stranger() {
     assert_eq!(rig.attempts(ACCOUNT, 1).len(), 1);
     assert_eq!(rig.rounds(&btc()).len(), 2);
 }
+
+/// Without it a receipt that was read before a reorg, and arrived after it, would close a round that is not on the
+/// chain.
+#[test]
+fn a_receipt_from_an_orphaned_block_is_not_believed() {
+    let mut rig = Rig::running();
+    rig.deviate();
+    rig.hold = |effect| matches!(effect, Effect::FetchAccount { .. });
+    rig.mine();
+    rig.poll();
+    let question = rig.held.pop().unwrap();
+    let stale = rig.answer(question).unwrap();
+    rig.reorganise(1, Lost::Dropped);
+    rig.poll();
+    rig.step(stale);
+    assert_eq!(rig.count_events("PUB-2009"), 1, "the first round's only");
+    rig.release();
+    rig.blocks(8);
+    assert_eq!(rig.rounds(&btc()), [10_000, 10_100]);
+    assert_eq!(rig.closed(ACCOUNT, 1), Some(Outcome::Final));
+}
+
+/// Without it heartbeats would be counted from a round that is no longer on the chain.
+#[test]
+fn a_heartbeat_is_not_counted_from_a_round_that_a_reorg_undid() {
+    let mut rig = Rig::running();
+    let landed = rig.view(&btc()).known.unwrap().updated_at;
+    while rig.tip().time.since(landed) < Span::from_s(28) {
+        rig.block();
+    }
+    rig.write_foreign_round(&btc(), 10_000);
+    rig.blocks(3);
+    assert_eq!(rig.view(&btc()).known.unwrap().round, 2, "read");
+    rig.reorganise(4, Lost::Dropped);
+    rig.poll();
+    while rig.rounds(&btc()).len() < 2 {
+        rig.block();
+    }
+    assert!(rig.tip().time.since(landed) <= Span::from_s(60), "{}", rig.tip().time.since(landed));
+}
