@@ -30,6 +30,9 @@ fn storm(weather: Storm) -> Report {
     // Nothing is reverted but by strangers, and hardly a round lands that nobody needed.
     assert_eq!(report.wasted > 0, mischief, "{report:?}");
     assert!(report.wasted * 50 <= report.rounds && report.needless * 20 <= report.rounds, "{report:?}");
+    // Whatever fails, and however fast, people and nodes are not flooded.
+    assert!(report.events <= report.rounds * 20, "{report:?}");
+    assert!(report.requests <= hours * 3600 * 2, "{report:?}");
     report
 }
 

@@ -194,6 +194,7 @@ impl Machine {
                 self.closed(account, &intent, Some(receipt), outcome, now, out);
             }
         }
+        self.follow();
     }
 
     /// After a restart, and after losing the window: is the last final block of ours still there?
@@ -213,8 +214,9 @@ impl Machine {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        let Some(asked) = self.anchoring.take_if(|a| a.ticket == ticket) else { return };
+        let Some(asked) = self.anchoring.as_mut().filter(|a| a.ticket == ticket) else { return };
         let (number, expected) = asked.what;
+        asked.deadline = now.mono + self.chain.timing.retry;
         match hash {
             Some(found) if found == expected => self.anchored = true,
             Some(found) => {

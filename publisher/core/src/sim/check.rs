@@ -31,6 +31,8 @@ pub struct Report {
     pub needless: u64,
     /// Events reported.
     pub events: u64,
+    /// Questions to the node and to the signer, broadcasts included.
+    pub requests: u64,
     /// Requests and answers lost.
     pub losses: u64,
     /// Rounds that landed before their heartbeat was due.

@@ -223,6 +223,7 @@ impl World {
     }
 
     fn perform(&mut self, effect: Effect) {
+        self.judge.report.requests += u64::from(!matches!(effect, Effect::Report(_) | Effect::Persist(_)));
         match effect {
             Effect::Report(_) => self.judge.report.events += 1,
             Effect::Persist(records) => {
