@@ -131,6 +131,19 @@ fn a_round_that_stays_unknown_is_reported() {
     assert_eq!(rig.events.iter().filter(|e| held(e)).count(), 1);
 }
 
+/// Without it a transaction that does not arrive would let a heartbeat be missed in silence.
+#[test]
+fn a_heartbeat_that_is_stuck_on_its_way_is_an_alarm() {
+    let mut rig = Rig::running();
+    rig.crowded = true;
+    rig.blocks(90);
+    let stuck = |e: &&Event| matches!(e, Event::HeartbeatBlocked { hold: Hold::InFlight, .. });
+    assert_eq!(rig.events.iter().filter(stuck).count(), 1);
+    rig.crowded = false;
+    rig.blocks(3);
+    assert_eq!(rig.rounds(&btc()).len(), 2);
+}
+
 /// Without it another publisher's round would be fought over with reverts, or block the feed until finality.
 #[test]
 fn a_round_that_others_wrote_is_given_up_and_the_next_one_follows() {

@@ -244,6 +244,15 @@ impl Rig {
         self.machine = Machine::new(self.spec.clone(), &replay(&self.journal), self.now()).unwrap();
     }
 
+    /// No process runs for so many blocks; then one starts.
+    pub fn dead_for_blocks(&mut self, blocks: usize) {
+        for _ in 0..blocks {
+            self.ms += BLOCK_MS;
+            self.mine();
+        }
+        self.restart();
+    }
+
     pub fn restart_acknowledging(&mut self) {
         self.spec.acknowledge_halts = true;
         self.restart();
