@@ -5,10 +5,12 @@
 mod contract;
 mod crashes;
 mod node;
+mod operations;
 mod publishing;
 mod reorgs;
 mod signer;
 mod sources;
+mod tidy;
 
 /// The daemon's program with its fail-points.
 const BINARY: &str = env!("CARGO_BIN_EXE_publisher-under-test");

@@ -5,11 +5,13 @@
     reason = "a harness may stop a test by panicking; its indices are of its own making"
 )]
 
+pub mod cli;
 pub mod daemon;
 pub mod history;
 pub mod log;
 pub mod miner;
 pub mod owner;
+pub mod prometheus;
 pub mod rpc_proxy;
 pub mod together;
 pub mod world;

@@ -112,9 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn whatever_needs_an_operator_says_what_to_do() {
-        for row in codes().iter().filter(|row| row.level == Level::Error) {
-            assert!(row.advice.ends_with('.'), "{} has no advice: {:?}", row.code, row.advice);
-        }
+    fn whatever_an_operator_should_know_says_what_to_do() {
+        let mute: Vec<_> =
+            codes().into_iter().filter(|row| row.level >= Level::Warn && !row.advice.ends_with('.')).collect();
+        assert!(mute.is_empty(), "no advice: {mute:#?}");
     }
 }
