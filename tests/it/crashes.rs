@@ -188,10 +188,7 @@ async fn f79_sigterm_ends_a_daemon_that_waits_for_its_node() {
     let world = quick().await.unwrap();
     world.proxy.set_upstream("http://127.0.0.1:1");
     let mut daemon = world.daemon(BINARY, &[]).unwrap();
-    world
-        .wait(SOON, "it says what it waits for", async || Ok(world.log_text().contains("publisher: node")))
-        .await
-        .unwrap();
+    world.said("PUB-5014", 1).await.unwrap();
     daemon.terminate().unwrap();
     assert!(daemon.ended(Duration::from_secs(9)).await.unwrap().success());
     assert!(world.proxy.forwarded().is_empty());

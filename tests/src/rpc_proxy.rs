@@ -2,7 +2,8 @@
 //!
 //! Rules are matched per call, by method, in the order in which they were set; each may be limited in number
 //! and in probability, from a seed. The elements of a batch are treated one by one; a fault of the connection
-//! or of HTTP that befalls one of them befalls the answer of the whole batch.
+//! or of HTTP that befalls one of them befalls the answer of the whole batch, and one node answers all of it:
+//! whether that one lags is decided with the first element.
 //!
 //! Invariants: without rules every answer is the upstream's; a call is forwarded exactly as often as its
 //! faults say; every raw transaction that went upstream is remembered (bounded).
@@ -81,7 +82,7 @@ impl RpcProxy {
         let upstream = Mutex::new(upstream_url.to_owned());
         let shared = Arc::new(Shared { upstream, client, memory: Mutex::default() });
         let router = Router::new()
-            .route("/", post(answer))
+            .fallback(post(answer))
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .with_state(Arc::clone(&shared));
         let server = Server::start(SocketAddr::from(([127, 0, 0, 1], 0)), router).await?;
@@ -172,7 +173,8 @@ async fn answer(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     };
     let is_batch = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     // All faults are drawn first: a connection that closes beforehand must not have forwarded anything.
-    let elements: Vec<_> = calls.into_iter().map(|call| Element::new(&shared, call)).collect();
+    let mut elements: Vec<_> = calls.into_iter().map(|call| Element::new(&shared, call)).collect();
+    element::answer_from_one_node(&mut elements);
     let pause_ms = elements.iter().map(Element::delay_ms).max().unwrap_or_default();
     tokio::time::sleep(Duration::from_millis(pause_ms)).await;
     if let Some(spoiled) = elements.iter().find_map(Element::spoiled_before) {

@@ -59,8 +59,26 @@ impl Element {
         })
     }
 
+    fn stale_head(&self) -> Option<&RpcFault> {
+        self.faults.iter().find(|fault| matches!(fault, RpcFault::StaleHead { .. }))
+    }
+
+    /// Whether the call is about a block that a node which lags has not seen yet.
+    async fn is_of_the_future(&self, shared: &Shared) -> bool {
+        let Some(RpcFault::StaleHead { block }) = self.stale_head() else { return false };
+        let params = self.call.get("params").and_then(Value::as_array).into_iter().flatten();
+        let Some(hash) = params.filter_map(|param| param.get("blockHash")).next() else { return false };
+        let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByHash", "params": [hash, false]});
+        let found = shared.forward(&ask).await;
+        let number = found.as_ref().and_then(|answer| answer.pointer("/result/number")).and_then(hex_number);
+        number > block.get("number").and_then(hex_number)
+    }
+
     /// The answer to this call; `None` when the upstream gave none.
     pub(crate) async fn answer(mut self, shared: &Shared) -> Option<Value> {
+        if self.is_of_the_future(shared).await {
+            return Some(rpc_error(self.id(), -32_000, "header not found"));
+        }
         for fault in &self.faults {
             if let RpcFault::StaleHead { block } = fault {
                 live_in_the_past(&mut self.call, &self.method, block);
@@ -145,6 +163,15 @@ impl Element {
             }
             _ => {}
         }
+    }
+}
+
+/// The calls of one request reach one node: if it lags for the first of them, it does for all.
+pub(crate) fn answer_from_one_node(elements: &mut [Element]) {
+    let stale = elements.first().and_then(Element::stale_head).cloned();
+    for element in elements.iter_mut().skip(1) {
+        element.faults.retain(|fault| !matches!(fault, RpcFault::StaleHead { .. }));
+        element.faults.extend(stale.clone());
     }
 }
 

@@ -22,6 +22,10 @@ fn block(number: u64) -> Value {
     json!({"number": format!("{number:#x}"), "hash": keccak256(number.to_be_bytes())})
 }
 
+fn height(hash: &Value) -> u64 {
+    (0..=HEAD).find(|number| block(*number)["hash"] == *hash).unwrap()
+}
+
 async fn node(State(seen): State<Seen>, Json(call): Json<Value>) -> Json<Value> {
     seen.lock().unwrap().push(call.clone());
     let parameter = |position: usize| call["params"][position].as_str().unwrap_or_default().to_owned();
@@ -34,7 +38,11 @@ async fn node(State(seen): State<Seen>, Json(call): Json<Value>) -> Json<Value> 
         "eth_blockNumber" => json!(format!("{HEAD:#x}")),
         "eth_getBlockByNumber" => block(number(&parameter(0))),
         // The account's nonce grows by one each block.
-        "eth_getTransactionCount" => json!(format!("{:#x}", number(&parameter(1)))),
+        "eth_getTransactionCount" => match &call["params"][1] {
+            Value::Object(block) => json!(format!("{:#x}", height(&block["blockHash"]))),
+            _ => json!(format!("{:#x}", number(&parameter(1)))),
+        },
+        "eth_getBlockByHash" => block(height(&call["params"][0])),
         "eth_sendRawTransaction" => json!(keccak256(hex(&parameter(0)))),
         "eth_getTransactionReceipt" => json!({"blockNumber": "0x14", "status": "0x1"}),
         other => panic!("the node was asked for {other}"),
@@ -193,8 +201,31 @@ async fn a_stale_node_lives_in_the_past_in_every_respect() {
     assert_eq!(world.result("eth_getTransactionCount", json!([account])).await, "0xf");
     assert_eq!(world.result("eth_getTransactionCount", json!([account, "0x3"])).await, "0x3");
     assert_eq!(world.result("eth_getTransactionReceipt", json!([keccak256("x")])).await, Value::Null);
+    let at = |number: u64| json!([account, {"blockHash": keccak256(number.to_be_bytes())}]);
+    assert_eq!(world.ask("eth_getTransactionCount", at(16)).await["error"]["message"], "header not found");
+    assert_eq!(world.result("eth_getTransactionCount", at(15)).await, "0xf");
     world.proxy.clear();
     assert_eq!(world.result("eth_blockNumber", json!([])).await, "0x14");
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_by_one_node() {
+    let world = world().await;
+    let call = |id: u64| json!({"jsonrpc": "2.0", "id": id, "method": "eth_blockNumber", "params": []});
+    let batch = Value::Array((0..6).map(call).collect());
+    world.proxy.fault(Rule::new(RpcFault::StaleHead { block: block(15) }).at_random(50, 3));
+    let mut heads = Vec::new();
+    for _ in 0..12 {
+        let answers: Value = world.post(&batch).await.unwrap().json().await.unwrap();
+        let mut told: Vec<_> =
+            answers.as_array().unwrap().iter().map(|one| one["result"].to_string()).collect();
+        told.dedup();
+        assert_eq!(told.len(), 1, "{answers}");
+        heads.append(&mut told);
+    }
+    heads.sort();
+    heads.dedup();
+    assert_eq!(heads.len(), 2, "both nodes were met");
 }
 
 #[tokio::test]
