@@ -1,7 +1,7 @@
 //! Contracts that are paused, taken away, written by others, or not the ones that were meant.
 
 use crate::BINARY;
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use publisher_bindings::Aggregator;
 use publisher_tests::together::together;
 use publisher_tests::world::{Options, World};

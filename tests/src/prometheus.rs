@@ -3,6 +3,9 @@
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The labels of a series, as name and value.
+type Labels = Vec<(String, String)>;
+
 /// One sample.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
@@ -121,7 +124,7 @@ fn quoted(text: &str) -> Result<(String, &str)> {
 /// Every series of a histogram: rising bounds up to infinity, counts that never fall, and as many in all as counted.
 fn histogram(name: &str, samples: &[Sample]) -> Result<()> {
     let bucket = format!("{name}_bucket");
-    let mut series: BTreeMap<Vec<(String, String)>, Vec<(f64, f64)>> = BTreeMap::new();
+    let mut series: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
     for sample in samples.iter().filter(|s| s.name == bucket) {
         let mut labels = sample.labels.clone();
         let bound = labels.remove("le").context("a bucket without bound")?;

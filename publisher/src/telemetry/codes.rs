@@ -113,8 +113,10 @@ mod tests {
 
     #[test]
     fn whatever_an_operator_should_know_says_what_to_do() {
-        let mute: Vec<_> =
-            codes().into_iter().filter(|row| row.level >= Level::Warn && !row.advice.ends_with('.')).collect();
+        let mute: Vec<_> = codes()
+            .into_iter()
+            .filter(|row| row.level >= Level::Warn && !row.advice.ends_with('.'))
+            .collect();
         assert!(mute.is_empty(), "no advice: {mute:#?}");
     }
 }
