@@ -39,7 +39,7 @@ struct Suspicion {
 /// The account could not pay for a transaction.
 #[derive(Clone, Copy, Debug)]
 struct Shortage {
-    /// The lowest nonce that it could not pay for; it is over once this one, or one behind it, is taken.
+    /// The lowest nonce that it could not pay for; it is over once something else is said of it, or of one behind it.
     nonce: u64,
     until: Mono,
     failures: u32,
@@ -209,7 +209,7 @@ impl Outbox {
         self.shortage.is_some_and(|s| now < s.until)
     }
 
-    /// A node took or a block included a transaction: what it could not pay for before, it can.
+    /// A node took or a block included a transaction, or its fault is another one: it is not short of funds any more.
     fn paid(&mut self, nonce: u64) {
         self.shortage.take_if(|s| nonce >= s.nonce);
     }

@@ -91,9 +91,15 @@ impl Outbox {
         out: &mut Vec<Effect>,
     ) -> Mono {
         let timing = self.timing;
+        let says_nothing = matches!(
+            outcome,
+            SendOutcome::Ambiguous | SendOutcome::NodeUnready | SendOutcome::PoolFull | SendOutcome::NonceGap
+        );
+        if outcome != SendOutcome::Funds && !says_nothing {
+            self.paid(nonce);
+        }
         match outcome {
             SendOutcome::Accepted | SendOutcome::Known => {
-                self.paid(nonce);
                 if let Some(tracked) = self.open.get_mut(&nonce).and_then(|i| i.tracked(hash)) {
                     tracked.taken_at.get_or_insert(now.mono);
                     tracked.failures = 0;

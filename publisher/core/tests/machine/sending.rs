@@ -211,6 +211,17 @@ fn lack_of_funds_pauses_without_bumps_and_ends_by_itself() {
     assert_eq!(rig.count_events("PUB-2008"), 2);
 }
 
+/// Without it bytes that are refused for good right after a shortage of funds would wait for the shortage to end, and
+/// it could not, because nothing new was signed.
+#[test]
+fn another_fault_ends_a_shortage_of_funds() {
+    let mut rig = Rig::running();
+    rig.outcomes = [SendOutcome::Funds, SendOutcome::Rejected].into();
+    rig.deviate();
+    rig.blocks(4);
+    assert_eq!(rig.rounds(&btc()), [10_000, 10_100]);
+}
+
 /// Without it a permissioned chain's refusal would be hammered, and bumped, until somebody grants the permission.
 #[test]
 fn a_forbidden_account_is_tried_slowly_and_never_bumped() {
