@@ -2,8 +2,10 @@
 //! once.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop by panicking")]
 
+mod cli;
 mod contract;
 mod crashes;
+mod deploying;
 mod node;
 mod operations;
 mod publishing;

@@ -37,3 +37,39 @@ pub async fn run(binary: &str, dir: &Path, args: &[&str], env: &[(&str, &str)]) 
         err: String::from_utf8(output.stderr)?,
     })
 }
+
+/// Set this variable to write transcripts anew instead of comparing with them.
+const UPDATE: &str = "PUBLISHER_UPDATE_TRANSCRIPTS";
+
+/// Compares what verbs said with a committed transcript. `hide` are texts that differ from run to run, and their names.
+pub fn transcript(file: &Path, ran: &[(&[&str], Ran)], hide: &[(String, &str)]) -> Result<()> {
+    let mut text = String::new();
+    for (args, Ran { code, out, err }) in ran {
+        text.push_str(&format!("$ publisher {}\n", args.join(" ")));
+        for (stream, said) in [("", out), ("! ", err)] {
+            text.extend(said.lines().map(|line| format!("{stream}{line}").trim_end().to_owned() + "\n"));
+        }
+        text.push_str(&format!("= exit code {code}\n\n"));
+    }
+    for (from, to) in hide {
+        text = text.replace(from, to);
+    }
+    if std::env::var_os(UPDATE).is_some() {
+        return Ok(std::fs::write(file, text)?);
+    }
+    let committed = std::fs::read_to_string(file).unwrap_or_default();
+    let differs = committed.lines().zip(text.lines()).position(|(a, b)| a != b);
+    let differs =
+        differs.or((committed != text).then(|| committed.lines().count().min(text.lines().count())));
+    if let Some(line) = differs {
+        let of = |text: &str| text.lines().nth(line).unwrap_or("nothing").to_owned();
+        anyhow::bail!(
+            "{}:{}: committed is {:?}, said is {:?}; if that is meant, run the tests once with {UPDATE}=1",
+            file.display(),
+            line + 1,
+            of(&committed),
+            of(&text)
+        );
+    }
+    Ok(())
+}

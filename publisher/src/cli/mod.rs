@@ -144,7 +144,9 @@ fn load_quietly(common: &Common) -> Result<Config, Failure> {
         if common.json {
             output::json(&problems.json());
         }
-        Failure::usage(problems)
+        // In a form that editors jump to, so without a word before it.
+        say(&problems.to_string());
+        Failure::new(USAGE, "")
     };
     let mut config = Config::load(&common.config).map_err(refused)?;
     AddressBook::beside(&common.config).fill(&mut config).map_err(Failure::usage)?;

@@ -30,7 +30,8 @@ pub(super) struct RunArgs {
 pub(super) async fn run(args: RunArgs) -> Ended {
     let config = load_quietly(&args.common)?;
     let mut log = config.log.clone();
-    log.format = args.log_format.unwrap_or(log.format);
+    let json = args.common.json.then_some(LogFormat::Json);
+    log.format = args.log_format.or(json).unwrap_or(log.format);
     log.install().map_err(Failure::usage)?;
     for Problem { path, reason, hint, .. } in &config.warnings.problems {
         let (what, detail, hint) = (path.clone(), reason.clone(), hint.clone());

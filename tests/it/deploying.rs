@@ -1,0 +1,173 @@
+//! `publisher deploy`: contracts planned, created once, verified, and published to.
+
+use crate::BINARY;
+use alloy::primitives::{Address, U256};
+use alloy::providers::Provider;
+use alloy::providers::ext::AnvilApi;
+use anyhow::{Context, Result, ensure};
+use publisher_doubles::signer::{SignerConfig, SignerDouble};
+use publisher_tests::cli::{Ran, run};
+use publisher_tests::together::together;
+use publisher_tests::world::{Options, World};
+use serde_json::Value;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// A world whose configuration knows no addresses, and an owner with a signer of its own.
+struct Site {
+    world: World,
+    owner: Address,
+    _signer: SignerDouble,
+}
+
+impl Site {
+    async fn new(feeds: usize) -> Result<Self> {
+        let policy = "heartbeat = \"1h\"\ndeviation = \"0.5%\"\nmax_age = \"10s\"\nsettle = \"off\"";
+        let world = World::new(Options { finality: "instant", feeds, policy, ..Options::default() }).await?;
+        let signer = SignerDouble::start(SignerConfig::new(138, vec![[9; 32]])).await?;
+        let owner = signer.addresses()[0];
+        world.owner.anvil_set_balance(owner, U256::from(10).pow(U256::from(20))).await?;
+        for feed in &world.feeds {
+            let addresses = format!("aggregator = \"{}\"\nproxy = \"{}\"\n", feed.aggregator, feed.proxy);
+            world.edit(&addresses, "")?;
+        }
+        let url = signer.url();
+        world.configure(&format!(
+            "[signer.owner]\nkind = \"web3signer\"\nurl = \"{url}\"\naddress = \"{owner}\""
+        ))?;
+        Ok(Self { world, owner, _signer: signer })
+    }
+
+    async fn deploy(&self, args: &[&str], env: &[(&str, &str)]) -> Result<Ran> {
+        let args: Vec<&str> = ["deploy"].iter().chain(args).copied().collect();
+        run(BINARY, self.world.dir.path(), &args, env).await
+    }
+
+    /// Transactions that the owner has made.
+    async fn transactions(&self) -> Result<u64> {
+        Ok(self.world.owner.get_transaction_count(self.owner).await?)
+    }
+
+    /// Lets the world's feeds be the contracts that were deployed, as verify found them.
+    async fn adopt(&mut self) -> Result<()> {
+        let check = run(BINARY, self.world.dir.path(), &["deploy", "plan", "--json"], &[]).await?;
+        ensure!(check.code == 0, "{check:?}");
+        let book = std::fs::read_dir(self.world.dir.path())?.flatten().map(|entry| entry.path());
+        let book = book
+            .filter(|path| path.to_string_lossy().contains("addresses"))
+            .next()
+            .context("no addresses")?;
+        let text = std::fs::read_to_string(&book)?;
+        for feed in &mut self.world.feeds {
+            let of = |key: &str| {
+                find(&text, feed.id, key).with_context(|| format!("{key} of {} in {text}", feed.id))
+            };
+            (feed.aggregator, feed.proxy) = (of("aggregator")?.parse()?, of("proxy")?.parse()?);
+        }
+        Ok(())
+    }
+}
+
+/// The value of a key in the part of a file of addresses that is about a feed.
+fn find(text: &str, feed: &str, key: &str) -> Option<String> {
+    let part = &text[text.find(feed)?..];
+    let value = &part[part.find(key)? + key.len()..];
+    let start = value.find("0x")?;
+    Some(value[start..start + 42].to_owned())
+}
+
+/// Without this a second run deploys second contracts, and consumers read the first.
+#[tokio::test]
+async fn a_rollout_is_planned_applied_once_verified_and_published_to() {
+    let mut site = Site::new(2).await.unwrap();
+    let before = run(BINARY, site.world.dir.path(), &["check", "--online"], &[]).await.unwrap();
+    assert!(before.code == 1 && before.out.contains("publisher deploy apply"), "{before:?}");
+    let plan = site.deploy(&["plan"], &[]).await.unwrap();
+    assert_eq!(plan.code, 1, "{plan:?}");
+    let json = site.deploy(&["plan", "--json"], &[]).await.unwrap();
+    assert!(json.code == 1 && json.json().is_ok(), "{json:?}");
+    assert_eq!(site.transactions().await.unwrap(), 0);
+    let apply = site.deploy(&["apply"], &[]).await.unwrap();
+    assert_eq!(apply.code, 0, "{apply:?}");
+    let steps = site.transactions().await.unwrap();
+    assert!(steps >= 4, "{apply:?}");
+    for again in [&["plan"][..], &["apply"], &["verify"]] {
+        let ran = site.deploy(again, &[]).await.unwrap();
+        assert_eq!(ran.code, 0, "{again:?}: {ran:?}");
+    }
+    assert_eq!(site.transactions().await.unwrap(), steps, "a second apply did something");
+    site.adopt().await.unwrap();
+    let daemon = site.world.daemon(BINARY, &[]).unwrap();
+    let feed = site.world.feed().clone();
+    site.world.wait_answer(&feed, 6_700_000_000_000, SOON).await.unwrap();
+    site.world.wait_round(&site.world.feeds[1], 1, SOON).await.unwrap();
+    site.world.drain(daemon).await.unwrap();
+    site.world.judge(0).await.unwrap();
+}
+
+/// Without this what somebody changed by hand is found out by the next price that does not arrive.
+#[tokio::test]
+async fn verify_finds_what_was_changed_and_apply_repairs_it() {
+    let mut site = Site::new(1).await.unwrap();
+    let early = site.deploy(&["verify"], &[]).await.unwrap();
+    assert_ne!(early.code, 0, "{early:?}");
+    assert_eq!(site.deploy(&["apply"], &[]).await.unwrap().code, 0);
+    site.adopt().await.unwrap();
+    let steps = site.transactions().await.unwrap();
+    let feed = site.world.feed().clone();
+    // The owner revokes the role: as itself, because it is the one that may.
+    site.world.owner.anvil_impersonate_account(site.owner).await.unwrap();
+    let anonymous = alloy::providers::ProviderBuilder::new().connect_http(site.world.anvil.endpoint_url());
+    let aggregator = publisher_bindings::Aggregator::new(feed.aggregator, anonymous);
+    let revoke = aggregator.setTransmitter(feed.account, false).from(site.owner);
+    revoke.send().await.unwrap().get_receipt().await.unwrap();
+    let verify = site.deploy(&["verify", "--json"], &[]).await.unwrap();
+    let said = verify.json().unwrap();
+    let failed: Vec<&Value> =
+        said["checks"].as_array().unwrap().iter().filter(|check| check["ok"] == false).collect();
+    assert!(verify.code == 1 && said["failed"] == 1 && failed.len() == 1, "{said:#}");
+    assert!(failed[0]["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{said:#}");
+    let plan = site.deploy(&["plan"], &[]).await.unwrap();
+    assert!(plan.code == 1 && plan.out.contains(&feed.account.to_string()), "{plan:?}");
+    // The owner's nonce was used by hand: that has to be meant.
+    let halted = site.deploy(&["apply"], &[]).await.unwrap();
+    assert!(halted.code == 1 && halted.err.contains("--acknowledge-halts"), "{halted:?}");
+    for args in [&["apply", "--acknowledge-halts"][..], &["verify"], &["plan"]] {
+        let ran = site.deploy(args, &[]).await.unwrap();
+        assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
+    }
+    // One transaction by hand, one to repair it.
+    assert_eq!(site.transactions().await.unwrap(), steps + 2);
+}
+
+/// Without this a rollout that dies half-way leaves contracts that nobody knows of, and begins again beside them.
+#[tokio::test]
+async fn a_rollout_that_dies_anywhere_goes_on_where_it_stopped() {
+    let undisturbed = {
+        let site = Site::new(1).await.unwrap();
+        assert_eq!(site.deploy(&["apply"], &[]).await.unwrap().code, 0);
+        site.transactions().await.unwrap()
+    };
+    let points =
+        ["after_intent", "after_attempt", "after_broadcast:2", "before_inclusion", "after_closing:2"];
+    together(3, points, |point| async move {
+        let mut site = Site::new(1).await?;
+        let died = site.deploy(&["apply"], &[("PUBLISHER_FAILPOINT", point)]).await;
+        ensure!(died.is_err(), "nothing killed it: {died:?}");
+        let again = site.deploy(&["apply"], &[]).await?;
+        ensure!(again.code == 0, "{again:?}");
+        ensure!(site.transactions().await? == undisturbed, "{} transactions", site.transactions().await?);
+        for verb in ["plan", "verify"] {
+            let ran = site.deploy(&[verb], &[]).await?;
+            ensure!(ran.code == 0, "{verb}: {ran:?}");
+        }
+        site.adopt().await?;
+        let daemon = site.world.daemon(BINARY, &[])?;
+        site.world.wait_round(site.world.feed(), 1, SOON).await?;
+        drop(daemon);
+        site.world.judge(0).await?;
+        Ok(())
+    })
+    .await;
+}
