@@ -53,11 +53,8 @@ impl Site {
     async fn adopt(&mut self) -> Result<()> {
         let check = run(BINARY, self.world.dir.path(), &["deploy", "plan", "--json"], &[]).await?;
         ensure!(check.code == 0, "{check:?}");
-        let book = std::fs::read_dir(self.world.dir.path())?.flatten().map(|entry| entry.path());
-        let book = book
-            .filter(|path| path.to_string_lossy().contains("addresses"))
-            .next()
-            .context("no addresses")?;
+        let mut files = std::fs::read_dir(self.world.dir.path())?.flatten().map(|entry| entry.path());
+        let book = files.find(|path| path.to_string_lossy().contains("addresses")).context("no addresses")?;
         let text = std::fs::read_to_string(&book)?;
         for feed in &mut self.world.feeds {
             let of = |key: &str| {
