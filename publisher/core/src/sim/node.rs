@@ -115,7 +115,8 @@ impl World {
     /// Bytes arrive at the node.
     fn receive(&mut self, hash: B256) -> SendOutcome {
         let Some(request) = self.signed.get(&hash).cloned() else { return SendOutcome::Rejected };
-        let whim = if self.storm.loss_permille > 0 { self.rng.u32(0..400) } else { u32::MAX };
+        let moody = if self.storm.mischief { 100 } else { 400 };
+        let whim = if self.storm.loss_permille > 0 { self.rng.u32(0..moody) } else { u32::MAX };
         let retried = timing().retry_max + Span::from_s(1);
         let (outcome, cost) = match whim {
             0 => (SendOutcome::Accepted, timing().resend + BLOCK.times(3)), // A lie: it keeps nothing.
