@@ -75,7 +75,7 @@ async fn signer(kind: SignerKind) -> Signer {
 }
 
 async fn hasty(kind: SignerKind) -> Signer {
-    let config = SignerConfig { timeout: Duration::from_millis(150), ..config(kind) };
+    let config = SignerConfig { timeout: Duration::from_millis(1_500), ..config(kind) };
     Signer::open(config, policy()).await.unwrap()
 }
 

@@ -134,9 +134,9 @@ async fn a_sick_signer_costs_nothing_but_time() {
         let honest = signer.sign(&submit(LEGACY)).await.unwrap();
         for (mode, fault, words) in [
             (Mode::Down, SignFault::Unavailable, "not reached"),
-            (Mode::Slow { ms: 2_000 }, SignFault::Timeout, "no answer within 150 ms"),
+            (Mode::Slow { ms: 20_000 }, SignFault::Timeout, "no answer within 1500 ms"),
             (Mode::Status503, SignFault::Unavailable, "HTTP 503"),
-            (Mode::LateAnswer { ms: 2_000 }, SignFault::Timeout, "no answer within 150 ms"),
+            (Mode::LateAnswer { ms: 20_000 }, SignFault::Timeout, "no answer within 1500 ms"),
             (Mode::AddressVanished, SignFault::Refused, ""),
         ] {
             double.mode(mode);
@@ -163,9 +163,9 @@ async fn the_self_test_finds_wrong_signers() {
         refused(good.self_test(CHAIN).await, SignFault::Refused, &["no key of 0x", "load the key"]);
         double.mode(Mode::Tampering(Tamper::OtherKey));
         refused(good.self_test(CHAIN).await, SignFault::Mismatch, &["recovers to 0x"]);
-        double.mode(Mode::Slow { ms: 2_000 });
+        double.mode(Mode::Slow { ms: 20_000 });
         let hasty = hasty(kind.at(&double.url())).await;
-        refused(hasty.self_test(CHAIN).await, SignFault::Timeout, &["150 ms"]);
+        refused(hasty.self_test(CHAIN).await, SignFault::Timeout, &["1500 ms"]);
 
         let stranger = SignerConfig { address: AGGREGATOR, ..config(kind.at(&double.url())) };
         double.mode(Mode::Ok);

@@ -62,10 +62,10 @@ async fn slow_forgets_a_client_that_left_and_late_does_not() {
         signed(&signer, request(&signer)).await;
         assert!(began.elapsed() >= Duration::from_millis(200));
     }
-    signer.mode(Mode::LateAnswer { ms: 4_000 });
+    signer.mode(Mode::LateAnswer { ms: 60_000 });
     let began = Instant::now();
     get(&signer, "/upcheck").await;
-    assert!(began.elapsed() < Duration::from_millis(3_000), "a late signer is in good health");
+    assert!(began.elapsed() < Duration::from_secs(30), "a late signer is in good health");
 }
 
 #[tokio::test]
