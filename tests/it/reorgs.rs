@@ -5,6 +5,7 @@ use anyhow::{Result, ensure};
 use publisher_tests::miner::SOON;
 use publisher_tests::together::together;
 use publisher_tests::world::World;
+use std::ops::RangeInclusive;
 
 /// Prices that all deviate from the one before.
 fn prices() -> impl Iterator<Item = String> {
@@ -28,10 +29,12 @@ enum Fate {
 /// gone.
 #[tokio::test]
 async fn f25_f26_f29_f30_reorgs_of_depth_1_to_8_drop_keep_move_and_replace_our_transaction() {
-    together(4, [Fate::Dropped, Fate::Kept, Fate::Moved, Fate::Replaced], reorgs_of_every_depth).await;
+    let fates = [Fate::Dropped, Fate::Kept, Fate::Moved, Fate::Replaced];
+    let cases = fates.iter().flat_map(|fate| [(*fate, 1..=4), (*fate, 5..=8)]);
+    together(8, cases, |(fate, depths)| reorgs_of_depths(fate, depths)).await;
 }
 
-async fn reorgs_of_every_depth(fate: Fate) -> Result<()> {
+async fn reorgs_of_depths(fate: Fate, depths: RangeInclusive<u64>) -> Result<()> {
     let world = World::manual("depth:12").await?;
     if fate == Fate::Replaced {
         // Every head without our transaction asks for a replacement, and nothing is sent again meanwhile.
@@ -40,7 +43,7 @@ async fn reorgs_of_every_depth(fate: Fate) -> Result<()> {
     let daemon = world.daemon(BINARY, &[])?;
     let mut prices = prices();
     let mut price = || prices.next().unwrap();
-    for depth in 1..=8 {
+    for depth in depths {
         let before = world.rounds(world.feed()).await?.len();
         match fate {
             Fate::Replaced => replaced(&world, depth, &price(), &price()).await?,
@@ -223,29 +226,33 @@ async fn nothing_is_sent(world: &World, price: &str) {
 /// Without this, what happened to the chain while nobody looked stays unknown for ever.
 #[tokio::test]
 async fn f33_a_reorg_while_the_daemon_is_down_is_found_at_start() {
-    let world = World::manual("depth:12").await.unwrap();
+    let cases = [(1, Fate::Dropped), (3, Fate::Moved), (5, Fate::Dropped), (2, Fate::Kept)];
+    together(4, cases, |(depth, fate)| reorged_while_down(depth, fate)).await;
+}
+
+async fn reorged_while_down(depth: u64, fate: Fate) -> Result<()> {
+    let world = World::manual("depth:12").await?;
     let mut prices = prices();
-    for (depth, fate) in [(1, Fate::Dropped), (3, Fate::Moved), (5, Fate::Dropped), (2, Fate::Kept)] {
-        let daemon = world.daemon(BINARY, &[]).unwrap();
-        let sent = world.publish(&prices.next().unwrap()).await.unwrap();
-        world.mine(depth - 1).await.unwrap();
-        world.seen().await.unwrap();
-        daemon.kill().unwrap();
-        let (times, inclusions) = (
-            world.proxy.forwarded().iter().filter(|s| s.hash == sent.hash).count(),
-            world.inclusions(sent.hash).unwrap(),
-        );
+    for _ in 0..2 {
+        let daemon = world.daemon(BINARY, &[])?;
+        let sent = world.publish(&prices.next().unwrap()).await?;
+        world.mine(depth - 1).await?;
+        world.seen().await?;
+        daemon.kill()?;
+        let times = world.proxy.forwarded().iter().filter(|s| s.hash == sent.hash).count();
+        let inclusions = world.inclusions(sent.hash)?;
         let txs = [(sent.raw.clone(), if fate == Fate::Moved { depth - 1 } else { 0 })];
-        world.reorg(depth, if fate == Fate::Dropped { &[] } else { &txs }).await.unwrap();
-        let daemon = world.daemon(BINARY, &[]).unwrap();
+        world.reorg(depth, if fate == Fate::Dropped { &[] } else { &txs }).await?;
+        let daemon = world.daemon(BINARY, &[])?;
         if fate == Fate::Dropped {
-            world.sent_times(sent.hash, times + 1).await.unwrap();
-            world.mined(&sent).await.unwrap();
+            world.sent_times(sent.hash, times + 1).await?;
+            world.mined(&sent).await?;
         }
-        world.included(sent.hash, inclusions + 1).await.unwrap();
-        daemon.kill().unwrap();
+        world.included(sent.hash, inclusions + 1).await?;
+        daemon.kill()?;
     }
-    assert_eq!(world.judge(0).await.unwrap()[0].len(), 4);
+    ensure!(world.judge(0).await?[0].len() == 2, "two prices make two rounds");
+    Ok(())
 }
 
 /// Without this a node that goes back without saying so leaves rounds behind that consumers do not see.
