@@ -2,37 +2,43 @@
 //!
 //! A heartbeat is a promise in block time: consumers compare `updatedAt` with `block.timestamp`. Measured with this
 //! machine's clock, a clock that is an hour ahead would send a round with every block, and one that is an hour behind
-//! would send none for an hour. A block's time is never later than its arrival, so the latest head's time plus the
-//! time waited since is the chain's time as soon as heads are seen to follow one another. Until then, when the only
-//! head known may be old, the wall clock is believed if it says later.
+//! would send none for an hour. A block arrives after its own time, so the latest head's time plus the time waited
+//! since is the chain's time as soon as heads are seen to follow one another: of the latest few, the one that arrived
+//! soonest tells best, and a block with a time of fancy, or of a branch that was left unseen, is outlived. Until heads
+//! follow one another, when the only one known may be old, the wall clock is believed if it says later.
 
 use crate::time::{Mono, Now, Wall};
+use std::collections::VecDeque;
+
+/// So many of the latest heads are compared.
+const HEADS: usize = 8;
 
 /// See the module's documentation.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ChainClock {
-    head: Option<(Wall, Mono)>,
+    /// Each head's time and when it arrived.
+    heads: VecDeque<(Wall, Mono)>,
     moving: bool,
 }
 
 impl ChainClock {
     /// A head that follows one seen before, or, at first, any.
     pub fn extended(&mut self, time: Wall, at: Mono) {
-        self.moving = self.head.is_some();
-        let expected = self.head.map(|(known, seen)| known + at.since(seen));
-        if expected.is_none_or(|expected| time > expected) {
-            self.head = Some((time, at));
+        self.moving = !self.heads.is_empty();
+        if self.heads.len() == HEADS {
+            self.heads.pop_front();
         }
+        self.heads.push_back((time, at));
     }
 
     /// A head that took the place of others: whatever time those claimed is forgotten.
     pub fn replaced(&mut self, time: Wall, at: Mono) {
-        *self = Self { head: Some((time, at)), moving: false };
+        *self = Self { heads: VecDeque::from([(time, at)]), moving: false };
     }
 
     /// The time that a block made now would carry.
     pub fn time(&self, now: Now) -> Wall {
-        let chain = self.head.map(|(time, seen)| time + now.mono.since(seen));
+        let chain = self.heads.iter().map(|(time, seen)| *time + now.mono.since(*seen)).max();
         match chain {
             Some(chain) if self.moving => chain,
             Some(chain) => chain.max(now.wall),
@@ -70,5 +76,21 @@ mod tests {
         assert_eq!(time(&clock, 1_000, 602), 1_592);
         clock.extended(Wall::from_s(1_594), Mono::from_ms(604_000));
         assert_eq!(time(&clock, 9_000, 605), 1_595);
+    }
+    #[test]
+    fn a_time_of_fancy_is_outlived_without_a_reorg_that_anybody_saw() {
+        let mut clock = ChainClock::default();
+        for second in 0..10 {
+            clock.extended(Wall::from_s(1_000 + second), Mono::from_ms(second * 1000));
+        }
+        // From here on the chain is ten seconds behind what it was: its younger blocks were replaced before we saw
+        // them, or one validator's clock was ahead.
+        for second in 10..40 {
+            clock.extended(Wall::from_s(990 + second), Mono::from_ms(second * 1000));
+        }
+        assert_eq!(time(&clock, 5_000, 40), 1_030);
+        // A head that arrives late changes nothing.
+        clock.extended(Wall::from_s(1_031), Mono::from_ms(60_000));
+        assert_eq!(time(&clock, 5_000, 60), 1_050);
     }
 }
