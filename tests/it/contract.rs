@@ -27,11 +27,7 @@ async fn f65_f66_a_paused_aggregator_or_a_revoked_role_costs_nothing_and_is_wait
         let (ready, page) = world.get("/readyz").await?;
         ensure!(ready == 503 && page.contains(obstacle), "{ready} {page}");
         tokio::time::sleep(Duration::from_secs(4)).await;
-        ensure!(
-            world.proxy.forwarded().len() == 1,
-            "{} transactions were sent",
-            world.proxy.forwarded().len()
-        );
+        ensure!(world.transactions().len() == 1, "{} transactions were sent", world.transactions().len());
         match obstacle {
             "paused" => world.unpause(&feed).await?,
             _ => world.set_transmitter(&feed, feed.account, true).await?,
@@ -131,9 +127,9 @@ async fn f67_f68_the_loser_of_a_race_within_one_block_goes_on_with_the_next_roun
     let feed = world.feed().clone();
     world.publish("60000").await.unwrap();
     let rival = world.rival(&feed).await.unwrap();
-    let known = world.proxy.forwarded().len();
+    let known = world.transactions().len();
     world.venues.market().set_price(feed.pair, "61000").unwrap();
-    let ours = world.sent_after(known).await.unwrap();
+    let ours = world.another(known).await.unwrap();
     world.pooled(ours.hash).await.unwrap();
     rival.submit(2, 6_100_000_000_001).await.unwrap();
     world.mine(1).await.unwrap();
@@ -161,9 +157,9 @@ async fn f67_a_transaction_whose_round_is_taken_makes_room_for_the_next() {
     let feed = world.feed().clone();
     world.publish("60000").await.unwrap();
     let rival = world.rival(&feed).await.unwrap();
-    let known = world.proxy.forwarded().len();
+    let known = world.transactions().len();
     world.venues.market().set_price(feed.pair, "61000").unwrap();
-    let ours = world.sent_after(known).await.unwrap();
+    let ours = world.another(known).await.unwrap();
     world.pooled(ours.hash).await.unwrap();
     world.forget(ours.hash).await.unwrap();
     rival.submit(2, 6_100_000_000_001).await.unwrap();
@@ -176,14 +172,7 @@ async fn f67_a_transaction_whose_round_is_taken_makes_room_for_the_next() {
         })
         .await
         .unwrap();
-    let other = |sent: &&publisher_tests::rpc_proxy::Forwarded| sent.hash != ours.hash;
-    world
-        .wait(SOON, "something takes its place", async || {
-            Ok(world.proxy.forwarded().iter().skip(known).any(|sent| other(&sent)))
-        })
-        .await
-        .unwrap();
-    let instead = world.proxy.forwarded().iter().skip(known).rfind(other).cloned().unwrap();
+    let instead = world.another(known + 1).await.unwrap();
     world.mined(&instead).await.unwrap();
     world.publish("62000").await.unwrap();
     world.mine(3).await.unwrap();
@@ -201,9 +190,9 @@ async fn f68_a_round_that_reverts_in_its_block_is_planned_once_more() {
     let daemon = world.daemon(BINARY, &[]).unwrap();
     let feed = world.feed().clone();
     world.publish("60000").await.unwrap();
-    let known = world.proxy.forwarded().len();
+    let known = world.transactions().len();
     world.venues.market().set_price(feed.pair, "61000").unwrap();
-    let ours = world.sent_after(known).await.unwrap();
+    let ours = world.another(known).await.unwrap();
     world.pooled(ours.hash).await.unwrap();
     world.pause(&feed).await.unwrap();
     world.included(ours.hash, 1).await.unwrap();
@@ -211,9 +200,9 @@ async fn f68_a_round_that_reverts_in_its_block_is_planned_once_more() {
     world.mine(3).await.unwrap();
     world.wait_logged("PUB-2011", SOON, |line| line["outcome"] == "reverted").await.unwrap();
     world.wait_logged("PUB-1002", SOON, |line| line["hold"] == "paused").await.unwrap();
-    assert_eq!(world.proxy.forwarded().len(), known + 1);
+    assert_eq!(world.transactions().len(), known + 1);
     world.unpause(&feed).await.unwrap();
-    let again = world.sent_after(known + 1).await.unwrap();
+    let again = world.another(known + 1).await.unwrap();
     world.mined(&again).await.unwrap();
     drop(daemon);
     let rounds = world.judge(1).await.unwrap().remove(0);

@@ -120,9 +120,9 @@ async fn health_and_readiness_follow_the_world() {
     world.mine(1).await.unwrap();
     world.wait_page("/readyz", SOON, |status, _| status == 200).await.unwrap();
     // Told to stop while a round is on its way: it says so, and waits for it.
-    let known = world.proxy.forwarded().len();
+    let known = world.transactions().len();
     world.venues.market().set_price("BTC/USD", "68000").unwrap();
-    let sent = world.sent_after(known).await.unwrap();
+    let sent = world.another(known).await.unwrap();
     world.pooled(sent.hash).await.unwrap();
     daemon.signal("TERM").unwrap();
     world.wait_page("/readyz", SOON, failing("draining")).await.unwrap();
@@ -187,7 +187,16 @@ async fn every_line_of_the_log_has_a_code_and_every_loud_one_advice() {
     follow(&world, 68_000).await.unwrap();
     world.proxy.fault(Rule::new(RpcFault::Html502).times(4));
     world.said("PUB-5006", 1).await.unwrap();
-    world.reorg(2, &[]).await.unwrap();
+    // A reorg of blocks that the daemon has seen.
+    world
+        .wait(SOON, "a reorg is told", async || {
+            world.seen().await?;
+            world.reorg(2, &[]).await?;
+            world.seen().await?;
+            Ok(!world.logged("PUB-3001")?.is_empty())
+        })
+        .await
+        .unwrap();
     world.said("PUB-3001", 1).await.unwrap();
     for venue in [Venue::Kraken, Venue::Coinbase, Venue::Okx] {
         market.fault(venue, Fault::Html200);

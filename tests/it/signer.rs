@@ -22,14 +22,14 @@ async fn impatient(signer: &'static str) -> Result<World> {
 /// Moves the price, waits until signing has failed for it, and shows that nothing was sent: the nonce is kept, and
 /// readiness says why.
 async fn fails(world: &World, mode: Mode, price: i64) -> Result<Vec<String>> {
-    let (sent, failed) = (world.proxy.forwarded().len(), world.logged("PUB-2003")?.len());
+    let (sent, failed) = (world.transactions().len(), world.logged("PUB-2003")?.len());
     world.signer.mode(mode);
     world.venues.market().set_price(world.feed().pair, &price.to_string())?;
     let lines = world.said("PUB-2003", failed + 2).await?;
     let faults = lines[failed..].iter().filter_map(|line| line["fault"].as_str().map(str::to_owned));
     let nonces: Vec<_> = lines[failed..].iter().map(|line| &line["nonce"]).collect();
     ensure!(nonces.windows(2).all(|two| two[0] == two[1]), "{mode:?} cost a nonce: {nonces:?}");
-    let sent_now = world.proxy.forwarded().len();
+    let sent_now = world.transactions().len();
     ensure!(sent_now == sent, "{mode:?}: {} transactions were sent", sent_now - sent);
     let (ready, page) = world.get("/readyz").await?;
     ensure!(ready == 503 && page.contains("signer_failing"), "{mode:?}: {ready} {page}");
@@ -177,7 +177,7 @@ async fn every_kind_of_signer_publishes() {
         drop(daemon);
         world.judge(0).await?;
         let kinds: Vec<u8> =
-            world.proxy.forwarded().iter().filter_map(|sent| sent.raw.first().copied()).collect();
+            world.transactions().iter().filter_map(|sent| sent.raw.first().copied()).collect();
         let legacy = kinds.iter().filter(|byte| **byte >= 0xc0).count();
         ensure!(legacy == if fees == "legacy" { 2 } else { 0 }, "{kinds:?}");
         Ok(())

@@ -1,6 +1,7 @@
 //! What the daemon says: its log lines, one JSON object each.
 
 use crate::daemon::Daemon;
+use crate::rpc_proxy::Forwarded;
 use crate::world::World;
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -28,6 +29,26 @@ impl World {
     /// The lines with this code, oldest first.
     pub fn logged(&self, code: &str) -> Result<Vec<Value>> {
         Ok(self.log()?.into_iter().filter(|line| line["code"] == code).collect())
+    }
+
+    /// The transactions that were sent, each once, in the order in which they first went out.
+    pub fn transactions(&self) -> Vec<Forwarded> {
+        let mut sent: Vec<Forwarded> = Vec::new();
+        for one in self.proxy.forwarded() {
+            if !sent.contains(&one) {
+                sent.push(one);
+            }
+        }
+        sent
+    }
+
+    /// Waits until more than `known` transactions were sent; returns the next one.
+    pub async fn another(&self, known: usize) -> Result<Forwarded> {
+        self.wait(Duration::from_secs(60), "another transaction is sent", async || {
+            Ok(self.transactions().len() > known)
+        })
+        .await?;
+        self.transactions().get(known).cloned().context("the proxy forgot it")
     }
 
     /// Asks the daemon to stop and waits until it has drained. The doubles answer meanwhile.
