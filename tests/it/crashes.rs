@@ -5,6 +5,7 @@ use anyhow::{Result, ensure};
 use publisher::driver::failpoint::POINTS;
 use publisher_tests::daemon::Daemon;
 use publisher_tests::miner::SOON;
+use publisher_tests::rpc_proxy::{RpcFault, Rule};
 use publisher_tests::together::together;
 use publisher_tests::world::{Options, World};
 use std::os::unix::process::ExitStatusExt;
@@ -97,7 +98,6 @@ async fn f53_killed_inside_recovery_at_one_step_after_the_other() {
 /// `PUBLISHER_KILLS` sets how often the daemon is killed, `PUBLISHER_SEED` repeats a run.
 #[tokio::test]
 async fn killed_at_random_while_prices_move() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let kills = number("PUBLISHER_KILLS").unwrap_or(24);
     let seed = number("PUBLISHER_SEED").unwrap_or_else(|| fastrand::u64(..1 << 48));
     const WORLDS: u64 = 3;
@@ -109,16 +109,6 @@ async fn campaign(seed: u64, kills: u64) -> Result<()> {
     let world = World::new(Options { feeds: 2, finality: "depth:2", ..Options::default() }).await?;
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut moves = rng.fork();
-    let moving = async {
-        loop {
-            for (pair, cents) in [("BTC/USD", 6_500_000), ("ETH/USD", 350_000)] {
-                let cents = cents * moves.u64(950..1050) / 1000;
-                let price = format!("{}.{:02}", cents / 100, cents % 100);
-                world.venues.market().set_price(pair, &price).unwrap();
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    };
     let killing = async {
         for _ in 0..kills {
             let mut daemon = world.daemon(BINARY, &[])?;
@@ -133,16 +123,36 @@ async fn campaign(seed: u64, kills: u64) -> Result<()> {
         anyhow::Ok(())
     };
     tokio::select! {
-        () = moving => {}
+        () = moving(&world, &mut moves) => unreachable!("prices move for ever"),
         ended = killing => ended?,
     }
     let daemon = world.daemon(BINARY, &[])?;
-    for feed in world.feeds.clone() {
-        let more = world.round(&feed).await? + 1;
-        let pair = feed.pair;
-        world.venues.market().set_price(pair, if pair == "BTC/USD" { "70000" } else { "4000" })?;
-        world.wait_round(&feed, more, SOON).await?;
+    calm(&world, daemon).await
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Moves every price each second, for ever.
+async fn moving(world: &World, rng: &mut fastrand::Rng) {
+    loop {
+        for (pair, cents) in [("BTC/USD", 6_500_000), ("ETH/USD", 350_000)] {
+            let cents = cents * rng.u64(950..1050) / 1000;
+            let price = format!("{}.{:02}", cents / 100, cents % 100);
+            world.venues.market().set_price(pair, &price).unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
+}
+
+/// One more round of each feed, everything final, and the judge.
+async fn calm(world: &World, daemon: Daemon) -> Result<()> {
+    for (feed, price) in world.feeds.iter().zip(["70000", "4000"]) {
+        world.venues.market().set_price(feed.pair, price)?;
+        world.wait_answer(feed, price.parse::<i64>()? * 100_000_000, SOON).await?;
+    }
+    world.mine(12).await?;
     world.settled().await?;
     daemon.drain().await?;
     world.judge(0).await?;
@@ -300,4 +310,55 @@ async fn restored(copied: Copied) -> Result<()> {
     world.settled().await?;
     world.judge(0).await?;
     Ok(())
+}
+
+/// Without this each fault is survived alone, and two that come together are not.
+///
+/// `PUBLISHER_SEED` repeats a run, `PUBLISHER_BLOWS` sets how many blows fall.
+#[tokio::test]
+async fn losses_reorgs_and_kills_at_once_while_prices_move() {
+    let seed = number("PUBLISHER_SEED").unwrap_or_else(|| fastrand::u64(..1 << 48));
+    let blows = number("PUBLISHER_BLOWS").unwrap_or(12);
+    together(3, (0..3).map(|world| (seed + world, blows)), |(seed, blows)| storm(seed, blows)).await;
+}
+
+async fn storm(seed: u64, blows: u64) -> Result<()> {
+    let world = World::new(Options { feeds: 2, ..Options::default() }).await?;
+    let url = world.proxy.url();
+    world.edit(&format!("rpc = [\"{url}\"]"), &format!("rpc = [{{ url = \"{url}\", timeout = \"1s\" }}]"))?;
+    world.configure("[chain.timing]\nretry_max = \"2s\"\nanswer_timeout = \"2s\"")?;
+    world.mine(8).await?; // No reorg shall take the contracts.
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let losses = [
+        RpcFault::DropBefore,
+        RpcFault::DropAfterForward,
+        RpcFault::Truncate,
+        RpcFault::UnknownError { forwarded: true },
+        RpcFault::Delay { ms: 1_300 },
+        RpcFault::Duplicate,
+    ];
+    for (n, loss) in (seed..).zip(losses) {
+        world.proxy.fault(Rule::new(loss).at_random(1, n));
+    }
+    let mut moves = rng.fork();
+    let blowing = async {
+        let mut daemon = world.daemon(BINARY, &[])?;
+        for _ in 0..blows {
+            tokio::time::sleep(Duration::from_millis(rng.u64(300..2500))).await;
+            match rng.u8(..3) {
+                0 => {
+                    daemon.kill()?;
+                    daemon = world.daemon(BINARY, &[])?;
+                }
+                _ => world.reorg(rng.u64(1..=4), &[]).await?,
+            }
+        }
+        anyhow::Ok(daemon)
+    };
+    let daemon = tokio::select! {
+        () = moving(&world, &mut moves) => unreachable!("prices move for ever"),
+        ended = blowing => ended?,
+    };
+    world.proxy.clear();
+    calm(&world, daemon).await
 }
