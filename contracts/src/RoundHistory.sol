@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.37;
+pragma solidity ^0.8.24;
 
 /// @title Storage of every round of one feed, three rounds to a slot.
 /// @notice A write touches one slot (the hot word); every third round the full word moves to the archive

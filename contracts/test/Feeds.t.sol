@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.37;
+pragma solidity ^0.8.24;
 
+import {Aggregator} from "../src/Aggregator.sol";
 import {AggregatorProxy} from "../src/AggregatorProxy.sol";
 import {FeedSuite} from "./base/FeedSuite.sol";
 
+/// @dev A feed whose rounds come from the single-transmitter aggregator.
+abstract contract SubmittedFeed is FeedSuite {
+    Aggregator internal source;
+
+    function _publish(int256 answer) internal override {
+        _submit(source, answer);
+    }
+}
+
 /// @dev The feed read at its own address.
-contract AggregatorFeedTest is FeedSuite {
+contract AggregatorFeedTest is SubmittedFeed {
     function setUp() public {
         source = _aggregator();
         feed = source;
@@ -13,7 +23,7 @@ contract AggregatorFeedTest is FeedSuite {
 }
 
 /// @dev The feed read through the proxy, as its first phase.
-contract ProxiedFeedTest is FeedSuite {
+contract ProxiedFeedTest is SubmittedFeed {
     function setUp() public {
         source = _aggregator();
         feed = new AggregatorProxy(address(source), OWNER);
@@ -22,7 +32,7 @@ contract ProxiedFeedTest is FeedSuite {
 }
 
 /// @dev The feed read through the proxy, as a later phase; the rounds of the one before must not shine through.
-contract LaterPhaseFeedTest is FeedSuite {
+contract LaterPhaseFeedTest is SubmittedFeed {
     function setUp() public {
         AggregatorProxy proxy = new AggregatorProxy(address(_aggregator()), OWNER);
         source = _aggregator();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.37;
+pragma solidity ^0.8.24;
 
 /// @title What consumers of a Chainlink feed read, with Chainlink's semantics.
 /// @notice An answer is an integer with `decimals()` decimal places. Times are unix seconds.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.37;
+pragma solidity ^0.8.24;
 
 /// @title An owner that changes hands in two steps.
 /// @notice The new owner has to accept, so ownership cannot be lost to a mistyped address. The refusals are

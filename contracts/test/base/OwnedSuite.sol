@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.37;
+pragma solidity ^0.8.24;
 
 import {IOwned} from "../../src/interfaces/IOwned.sol";
 import {Fixture} from "./Fixture.sol";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.37;
+pragma solidity ^0.8.24;
 
 /// @title The same reads over the plainest storage there is: every number in a word of its own.
 /// @notice The packed history is compared with it byte by byte.

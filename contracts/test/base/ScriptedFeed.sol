@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.37;
+pragma solidity ^0.8.24;
 
 /// @title An aggregator that somebody else wrote: it says whatever the test tells it to.
 /// @notice Its rounds are wide words, so that it can also say what no feed of ours could.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.37;
+pragma solidity ^0.8.24;
 
 /// @title The cheatcodes of forge that these tests use.
 /// @notice Declared here because Foundry's own standard library is not in the npm registry.
