@@ -125,6 +125,8 @@ pub struct Machine {
     flights: BTreeMap<(Address, u64), Flight>,
     queue: VecDeque<Queued>,
     step_checks: BTreeMap<Ticket, (Address, Work, Mono)>,
+    /// Whose decided answer the contract was asked about: the feeds with a `preflight`, by its ticket.
+    asking: BTreeMap<Ticket, FeedId>,
     halted: Option<String>,
     halted_feeds: BTreeMap<FeedId, String>,
     tickets: u64,
@@ -177,6 +179,7 @@ impl Machine {
             flights: BTreeMap::new(),
             queue: VecDeque::new(),
             step_checks: BTreeMap::new(),
+            asking: BTreeMap::new(),
             halted: None,
             halted_feeds: BTreeMap::new(),
             tickets: 0,

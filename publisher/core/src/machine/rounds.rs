@@ -81,8 +81,10 @@ impl Machine {
         let asked: Asked<Decided> = self.ask(now, decided);
         let call = Call::Submit { aggregator, round, answer };
         out.push(Effect::Preflight { ticket: asked.ticket, from, call });
-        if let Some(feed) = self.feeds.get_mut(id) {
-            feed.preflight = Some(asked);
+        let Some(feed) = self.feeds.get_mut(id) else { return };
+        self.asking.insert(asked.ticket, id.clone());
+        if let Some(unanswered) = feed.preflight.replace(asked) {
+            self.asking.remove(&unanswered.ticket);
         }
     }
 
@@ -132,8 +134,9 @@ impl Machine {
     /// Whether a feed's account has room for one more, beside what others are already asking the contract about.
     fn has_room(&self, id: &FeedId, feed: &Feed, now: Now) -> bool {
         let account = feed.spec.account;
-        let feeds = self.feeds.iter().filter(|(other, f)| *other != id && f.spec.account == account);
-        let claims = feeds.filter(|(_, other)| is_asking(other, now)).count();
+        let others = self.asking.values().filter(|other| *other != id);
+        let others = others.filter_map(|other| self.feeds.get(other)).filter(|f| f.spec.account == account);
+        let claims = others.filter(|other| is_asking(other, now)).count();
         let steps = self.step_checks.values().filter(|(a, ..)| *a == account).count();
         let outbox = self.outboxes.get(&account);
         outbox.is_some_and(|o| o.has_room(claims.saturating_add(steps).saturating_add(1), now.mono))
@@ -192,10 +195,9 @@ impl Machine {
             return;
         }
         let retry = self.chain.timing.retry;
-        let found = self.feeds.iter_mut().find_map(|(id, feed)| {
-            feed.preflight.take_if(|p| p.ticket == ticket).map(|asked| (id.clone(), feed, asked.what))
-        });
-        let Some((id, feed, decided)) = found else { return };
+        let Some(id) = self.asking.remove(&ticket) else { return };
+        let Some(feed) = self.feeds.get_mut(&id) else { return };
+        let Some(decided) = feed.preflight.take().map(|asked| asked.what) else { return };
         let gas_limit = match answer {
             PreflightAnswer::Gas(gas) => gas_limit(gas, feed),
             PreflightAnswer::Unknown => {
