@@ -2,6 +2,7 @@
 # Formats-checks, lints, builds and tests the contracts, the gas snapshot among the tests.
 #   ./test.sh             everything; fails when a figure of gas.json changes
 #   ./test.sh --update    writes gas.json, then everything
+#   ./test.sh --forge     installs the tools and prints where forge is
 # Needs Node 20 or later with npm; the compiler and forge come from package-lock.json.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -32,18 +33,22 @@ find_forge() {
 }
 
 case "${1:-}" in
-  "") update=false ;;
+  "" | --forge) update=false ;;
   --update) update=true ;;
-  *) fail "unknown argument $1; known is --update" ;;
+  *) fail "unknown argument $1; known are --update and --forge" ;;
 esac
 
 command -v node >/dev/null && command -v npm >/dev/null || fail "Node 20 or later with npm is needed; install it and try again"
 (
   if command -v flock >/dev/null; then flock 9; fi
-  install_tools
+  install_tools >&2
 ) 9>.tools.lock
 
 forge=$(find_forge)
+if [ "${1:-}" = --forge ]; then
+  echo "$PWD/$forge"
+  exit
+fi
 # The suite runs under the project's settings alone, whatever the caller's environment says of forge.
 for name in $(compgen -e | grep -E '^(FOUNDRY|DAPP|FORGE)_' || true); do unset "$name"; done
 
