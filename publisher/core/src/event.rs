@@ -101,8 +101,9 @@ pub enum Event {
     ForeignNonce { account: Address, nonce: u64, mined_nonce: u64 },
     /// The chain left blocks we had seen.
     Reorged { depth: u64, from: u64, to: u64 },
-    /// Blocks that counted as final are gone.
-    FinalityViolated { number: u64, expected: B256, found: B256 },
+    /// Blocks that counted as final are gone: the one that was expected at this height, and the one found there, where
+    /// they are known.
+    FinalityViolated { number: u64, expected: Option<B256>, found: Option<B256> },
     /// More blocks than the window holds are unknown; everything is checked again from the journal.
     WindowLost { tip: u64 },
     /// No new head for several block times.

@@ -89,7 +89,12 @@ fn log(event: &Event) {
         ),
         Event::ForeignNonce { account, nonce, mined_nonce } => line!(event, %account, nonce, mined_nonce),
         Event::Reorged { depth, from, to } => line!(event, depth, from, to),
-        Event::FinalityViolated { number, expected, found } => line!(event, number, %expected, %found),
+        Event::FinalityViolated { number, expected, found } => line!(
+            event,
+            number,
+            expected = expected.map(|hash| hash.to_string()),
+            found = found.map(|hash| hash.to_string())
+        ),
         Event::WindowLost { tip } => line!(event, tip),
         Event::HeadStalled { for_span, number } => line!(event, for_ms = for_span.ms(), number),
         Event::HeadMoving { number } => line!(event, number),

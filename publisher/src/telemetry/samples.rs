@@ -70,7 +70,7 @@ pub(super) fn events() -> Vec<Event> {
         Event::Orphaned { feed: Some(feed()), what: what(), hash },
         Event::ForeignNonce { account, nonce, mined_nonce: 7 },
         Event::Reorged { depth: 2, from: 9, to: 8 },
-        Event::FinalityViolated { number: 5, expected: hash, found: B256::ZERO },
+        Event::FinalityViolated { number: 5, expected: Some(hash), found: None },
         Event::WindowLost { tip: 900 },
         Event::HeadStalled { for_span: second.times(30), number: 9 },
         Event::HeadMoving { number: 10 },

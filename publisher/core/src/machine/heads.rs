@@ -23,8 +23,9 @@ impl Machine {
         let replaced = branch.iter().find_map(|block| {
             let ours = self.window.at(block.number).filter(|ours| ours.hash != block.hash)?;
             let is_final = self.highest_final.is_some_and(|height| block.number <= height);
-            is_final.then_some((block.number, ours.hash, block.hash))
+            is_final.then_some((block.number, Some(ours.hash), Some(block.hash)))
         });
+        let highest = self.highest_final.map(|height| (height, self.window.at(height).map(|ours| ours.hash)));
         let change = self.window.apply(branch, now.mono);
         let tip = self.window.tip().copied();
         if matches!(change, Change::Extended | Change::Reorged { .. } | Change::Lost) {
@@ -40,7 +41,14 @@ impl Machine {
             Change::Same | Change::Lagging => {}
             Change::Extended => self.head_moved(now, out),
             Change::Reorged { ancestor, depth } => {
-                self.reorged(ancestor, depth, now, out);
+                let to = tip.map_or(ancestor, |b| b.number);
+                out.push(Effect::Report(Event::Reorged { depth, from: ancestor.saturating_add(depth), to }));
+                // A rollback replaces nothing: the highest final block is then gone, and no other is known.
+                let gone = highest.filter(|(height, _)| *height > ancestor);
+                if let Some((number, expected, found)) = replaced.or(gone.map(|(n, hash)| (n, hash, None))) {
+                    self.finality_violated(number, expected, found, now, out);
+                }
+                self.forget_above(ancestor, now, out);
                 self.head_moved(now, out);
             }
             Change::Unlinked { number, hash } => self.fetch_ancestors(branch, number, hash, now, out),
@@ -107,16 +115,6 @@ impl Machine {
         }
     }
 
-    fn reorged(&mut self, ancestor: u64, depth: u64, now: Now, out: &mut Vec<Effect>) {
-        let to = self.window.tip().map_or(ancestor, |b| b.number);
-        out.push(Effect::Report(Event::Reorged { depth, from: ancestor.saturating_add(depth), to }));
-        if let Some(number) = self.highest_final.filter(|n| *n > ancestor) {
-            let found = self.window.at(number).map_or(B256::ZERO, |b| b.hash);
-            self.finality_violated(number, B256::ZERO, found, now, out);
-        }
-        self.forget_above(ancestor, now, out);
-    }
-
     /// Everything learnt from blocks above `ancestor` is to be learnt again.
     fn forget_above(&mut self, ancestor: u64, now: Now, out: &mut Vec<Effect>) {
         let accounts: Vec<_> = self.outboxes.keys().copied().collect();
@@ -145,8 +143,8 @@ impl Machine {
     fn finality_violated(
         &mut self,
         number: u64,
-        expected: B256,
-        found: B256,
+        expected: Option<B256>,
+        found: Option<B256>,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
@@ -221,7 +219,7 @@ impl Machine {
             Some(found) if found == expected => self.anchored = true,
             Some(found) => {
                 self.anchored = true;
-                self.finality_violated(number, expected, found, now, out);
+                self.finality_violated(number, Some(expected), Some(found), now, out);
             }
             None => {}
         }

@@ -1,6 +1,7 @@
 //! Finality, its violation, and the end of a process.
 
 use crate::rig::*;
+use publisher_core::event::Event;
 use publisher_core::head::Finality;
 use publisher_core::io::Operator;
 use publisher_core::policy::Hold;
@@ -21,9 +22,17 @@ fn a_finality_violation_halts_until_it_is_acknowledged() {
         rig.deviate();
         rig.blocks(depth);
         let (rounds, intents) = (rig.rounds(&btc()).len(), rig.intents());
+        let before = rig.blocks.clone();
         rig.reorganise(depth, Lost::Dropped);
         rig.poll();
         assert_eq!(rig.count_events("PUB-3002"), 1, "{finality:?}");
+        let violated = rig.events.iter().find_map(|event| match event {
+            Event::FinalityViolated { number, expected, found } => Some((*number, *expected, *found)),
+            _ => None,
+        });
+        let (number, expected, found) = violated.unwrap();
+        assert_eq!(expected, Some(before[usize::try_from(number).unwrap()].head.hash), "{finality:?}");
+        assert_ne!(found, expected, "{finality:?}");
         assert!(rig.is_halted(&Scope::Chain), "{finality:?}");
         rig.price *= 2;
         rig.blocks(40);
