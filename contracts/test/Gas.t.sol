@@ -60,7 +60,7 @@ contract GasTest is Fixture {
 
     function test_snapshot() public {
         bytes memory feedArguments =
-            abi.encode(uint8(8), "ETH / USD", int256(1), int256(1e15), OWNER, TRANSMITTER);
+            abi.encode(uint8(8), "ETH / USD", int256(1), int256(1e15), OWNER, TRANSMITTER, uint32(0));
         feed = Aggregator(_deploy(type(Aggregator).creationCode, feedArguments));
         deployAggregator = vm.lastCallGas().gasTotalUsed;
         proxy = AggregatorProxy(_deploy(type(AggregatorProxy).creationCode, abi.encode(feed, OWNER)));
