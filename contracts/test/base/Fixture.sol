@@ -21,12 +21,19 @@ abstract contract Fixture {
     }
 
     function _aggregator(uint8 decimals, int256 min, int256 max) internal returns (Aggregator) {
-        return new Aggregator(decimals, "ETH / USD", min, max, OWNER, TRANSMITTER, 0);
+        return _aggregator(decimals, min, max, 0);
     }
 
-    /// @dev A feed that accepts every answer and keeps as many groups of three rounds behind the latest one.
+    function _aggregator(uint8 decimals, int256 min, int256 max, uint32 groups)
+        internal
+        returns (Aggregator)
+    {
+        return new Aggregator(decimals, "ETH / USD", min, max, OWNER, TRANSMITTER, groups);
+    }
+
+    /// @dev A feed that accepts every answer and keeps that many groups of three rounds behind the latest one.
     function _ring(uint32 groups) internal returns (Aggregator) {
-        return new Aggregator(8, "ETH / USD", type(int176).min, type(int176).max, OWNER, TRANSMITTER, groups);
+        return _aggregator(8, type(int176).min, type(int176).max, groups);
     }
 
     /// @dev Writes the next round as the transmitter.
