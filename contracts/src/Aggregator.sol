@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
+import {FeedPolicy} from "./FeedPolicy.sol";
 import {Owned} from "./Owned.sol";
 import {RoundHistory} from "./RoundHistory.sol";
+import {ValidatorHook} from "./hooks/ValidatorHook.sol";
 import {IAggregator} from "./interfaces/IAggregator.sol";
 import {IAggregatorV2V3} from "./interfaces/IAggregatorV2V3.sol";
 import {ITypeAndVersion} from "./interfaces/ITypeAndVersion.sol";
@@ -10,8 +12,8 @@ import {ITypeAndVersion} from "./interfaces/ITypeAndVersion.sol";
 /// @title A feed written by one transmitter, with every round kept and read by anyone.
 /// @notice A submission reads two slots (the sender's role, the hot word, which also holds the pause bit) and
 /// writes one; every third round writes one more. The price of packing is in `RoundHistory`.
-/// It does not aggregate, bill, or call anyone.
-contract Aggregator is IAggregator, RoundHistory, Owned {
+/// It does not aggregate or bill, and calls nobody but a validator that its owner set.
+contract Aggregator is IAggregator, RoundHistory, Owned, ValidatorHook, FeedPolicy {
     uint256 private constant TRANSMITTER = 1;
 
     /// @inheritdoc IAggregatorV2V3
@@ -38,14 +40,17 @@ contract Aggregator is IAggregator, RoundHistory, Owned {
     /// @param maxAnswer_ the largest answer accepted
     /// @param owner_ who administers the feed
     /// @param transmitter who may submit from the start; zero for nobody
+    /// @param archivedGroups_ how many full groups of three rounds stay readable behind the latest group, a power of
+    /// two from 4 on; 0 for every round, for ever
     constructor(
         uint8 decimals_,
         string memory description_,
         int256 minAnswer_,
         int256 maxAnswer_,
         address owner_,
-        address transmitter
-    ) Owned(owner_) {
+        address transmitter,
+        uint32 archivedGroups_
+    ) RoundHistory(archivedGroups_) Owned(owner_) {
         // A wider answer would be cut when it is stored outside the packed word.
         bool storable = minAnswer_ >= type(int176).min && maxAnswer_ <= type(int176).max;
         if (!storable || minAnswer_ > maxAnswer_) revert InvalidBounds(minAnswer_, maxAnswer_);
@@ -69,6 +74,7 @@ contract Aggregator is IAggregator, RoundHistory, Owned {
         _append(hot, answer);
         emit NewRound(roundId, msg.sender, block.timestamp);
         emit AnswerUpdated(answer, roundId, block.timestamp);
+        if (_isWatched(hot)) _tell(hot, answer);
     }
 
     /// @inheritdoc IAggregator
@@ -96,7 +102,7 @@ contract Aggregator is IAggregator, RoundHistory, Owned {
     {
         uint256 hot = _load();
         uint256 latest = _latestOf(hot);
-        require(latest != 0, "No data present");
+        _demand(latest);
         (answer, updatedAt) = _entry(hot, latest);
         return (uint80(latest), answer, updatedAt, updatedAt, uint80(latest));
     }
@@ -108,24 +114,19 @@ contract Aggregator is IAggregator, RoundHistory, Owned {
         override
         returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
     {
-        uint256 hot = _load();
-        require(_exists(hot, roundId_), "No data present");
-        (answer, updatedAt) = _round(hot, roundId_);
+        (answer, updatedAt) = _round(_load(), roundId_);
+        _demand(updatedAt);
         return (roundId_, answer, updatedAt, updatedAt, roundId_);
     }
 
     /// @inheritdoc IAggregatorV2V3
     function latestAnswer() external view override returns (int256 answer) {
-        uint256 hot = _load();
-        uint256 latest = _latestOf(hot);
-        if (latest != 0) (answer,) = _entry(hot, latest);
+        (, answer,) = _newest(_load());
     }
 
     /// @inheritdoc IAggregatorV2V3
     function latestTimestamp() external view override returns (uint256 updatedAt) {
-        uint256 hot = _load();
-        uint256 latest = _latestOf(hot);
-        if (latest != 0) (, updatedAt) = _entry(hot, latest);
+        (,, updatedAt) = _newest(_load());
     }
 
     /// @inheritdoc IAggregatorV2V3
@@ -135,14 +136,12 @@ contract Aggregator is IAggregator, RoundHistory, Owned {
 
     /// @inheritdoc IAggregatorV2V3
     function getAnswer(uint256 roundId) external view override returns (int256 answer) {
-        uint256 hot = _load();
-        if (_exists(hot, roundId)) (answer,) = _round(hot, roundId);
+        (answer,) = _round(_load(), roundId);
     }
 
     /// @inheritdoc IAggregatorV2V3
     function getTimestamp(uint256 roundId) external view override returns (uint256 updatedAt) {
-        uint256 hot = _load();
-        if (_exists(hot, roundId)) (, updatedAt) = _round(hot, roundId);
+        (, updatedAt) = _round(_load(), roundId);
     }
 
     /// @inheritdoc IAggregator
@@ -153,8 +152,7 @@ contract Aggregator is IAggregator, RoundHistory, Owned {
         returns (uint256 latestRound_, int256 latestAnswer_, uint256 updatedAt, bool paused_, bool authorised)
     {
         uint256 hot = _load();
-        latestRound_ = _latestOf(hot);
-        if (latestRound_ != 0) (latestAnswer_, updatedAt) = _entry(hot, latestRound_);
+        (latestRound_, latestAnswer_, updatedAt) = _newest(hot);
         paused_ = _isPaused(hot);
         authorised = isTransmitter(transmitter);
     }
@@ -169,9 +167,21 @@ contract Aggregator is IAggregator, RoundHistory, Owned {
         return _roles[account] & TRANSMITTER != 0;
     }
 
-    /// @dev Compared in full width: a cut id would name another round.
-    function _exists(uint256 hot, uint256 roundId) private pure returns (bool) {
-        return roundId != 0 && roundId <= _latestOf(hot);
+    /// @dev Tells the validator of the round that was stored after `hot`.
+    function _tell(uint256 hot, int256 answer) private {
+        (uint256 latest, int256 before,) = _newest(hot);
+        _validate(latest, before, latest + 1, answer);
+    }
+
+    /// @dev The latest round of a hot word, zeros when there is none.
+    function _newest(uint256 hot) private view returns (uint256 latest, int256 answer, uint256 updatedAt) {
+        latest = _latestOf(hot);
+        if (latest != 0) (answer, updatedAt) = _entry(hot, latest);
+    }
+
+    /// @inheritdoc ValidatorHook
+    function _setWatched(bool watched) internal override(RoundHistory, ValidatorHook) {
+        RoundHistory._setWatched(watched);
     }
 
     function _setTransmitter(address transmitter, bool authorised) private {
@@ -183,5 +193,10 @@ contract Aggregator is IAggregator, RoundHistory, Owned {
         if (_isPaused(_load()) == paused_) return;
         _setPaused(paused_);
         emit PauseChanged(paused_, msg.sender);
+    }
+
+    /// @dev What is 0 only without a round.
+    function _demand(uint256 number) private pure {
+        require(number != 0, "No data present");
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
+import {Deviation} from "./Deviation.sol";
 import {Owned} from "./Owned.sol";
 import {IAggregatorProxy} from "./interfaces/IAggregatorProxy.sol";
 import {IAggregatorV2V3} from "./interfaces/IAggregatorV2V3.sol";
@@ -30,9 +31,6 @@ contract AggregatorProxy is IAggregatorProxy, Owned {
     /// @inheritdoc IAggregatorV2V3
     /// @dev Taken from the first aggregator and demanded of every later one.
     uint8 public immutable override decimals;
-
-    /// @inheritdoc ITypeAndVersion
-    string public constant override typeAndVersion = "AggregatorProxy 1.0.0";
 
     /// @dev What a read needs, in one slot: phase16 [175:160] | aggregator160 [159:0].
     uint256 private _current;
@@ -75,8 +73,9 @@ contract AggregatorProxy is IAggregatorProxy, Owned {
 
     /// @inheritdoc IAggregatorV2V3
     function latestRoundData()
-        external
+        public
         view
+        virtual
         override
         returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
     {
@@ -86,8 +85,9 @@ contract AggregatorProxy is IAggregatorProxy, Owned {
 
     /// @inheritdoc IAggregatorV2V3
     function getRoundData(uint80 roundId_)
-        external
+        public
         view
+        virtual
         override
         returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
     {
@@ -98,29 +98,29 @@ contract AggregatorProxy is IAggregatorProxy, Owned {
     }
 
     /// @inheritdoc IAggregatorV2V3
-    function latestAnswer() external view override returns (int256) {
+    function latestAnswer() public view virtual override returns (int256) {
         return IAggregatorV2V3(_aggregatorOf(_current)).latestAnswer();
     }
 
     /// @inheritdoc IAggregatorV2V3
-    function latestTimestamp() external view override returns (uint256) {
+    function latestTimestamp() public view virtual override returns (uint256) {
         return IAggregatorV2V3(_aggregatorOf(_current)).latestTimestamp();
     }
 
     /// @inheritdoc IAggregatorV2V3
-    function latestRound() external view override returns (uint256) {
+    function latestRound() public view virtual override returns (uint256) {
         uint256 current = _current;
         return _proxied(_phaseOf(current), IAggregatorV2V3(_aggregatorOf(current)).latestRound());
     }
 
     /// @inheritdoc IAggregatorV2V3
-    function getAnswer(uint256 roundId) external view override returns (int256) {
+    function getAnswer(uint256 roundId) public view virtual override returns (int256) {
         address source = _sourceOf(roundId);
         return source == address(0) ? int256(0) : IAggregatorV2V3(source).getAnswer(uint64(roundId));
     }
 
     /// @inheritdoc IAggregatorV2V3
-    function getTimestamp(uint256 roundId) external view override returns (uint256) {
+    function getTimestamp(uint256 roundId) public view virtual override returns (uint256) {
         address source = _sourceOf(roundId);
         return source == address(0) ? 0 : IAggregatorV2V3(source).getTimestamp(uint64(roundId));
     }
@@ -133,6 +133,11 @@ contract AggregatorProxy is IAggregatorProxy, Owned {
     /// @inheritdoc IAggregatorV2V3
     function version() external view override returns (uint256) {
         return IAggregatorV2V3(_aggregatorOf(_current)).version();
+    }
+
+    /// @inheritdoc ITypeAndVersion
+    function typeAndVersion() external pure virtual override returns (string memory) {
+        return "AggregatorProxy 1.0.0";
     }
 
     /// @inheritdoc IAggregatorProxy
@@ -157,8 +162,9 @@ contract AggregatorProxy is IAggregatorProxy, Owned {
 
     /// @inheritdoc IAggregatorProxy
     function proposedGetRoundData(uint80 roundId_)
-        external
+        public
         view
+        virtual
         override
         returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
     {
@@ -167,8 +173,9 @@ contract AggregatorProxy is IAggregatorProxy, Owned {
 
     /// @inheritdoc IAggregatorProxy
     function proposedLatestRoundData()
-        external
+        public
         view
+        virtual
         override
         returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
     {
@@ -260,21 +267,8 @@ contract AggregatorProxy is IAggregatorProxy, Owned {
 
         if (proposal.maxDeviationBps == NO_COMPARISON) return;
         (, int256 present,,,) = IAggregatorV2V3(_aggregatorOf(_current)).latestRoundData();
-        if (!_within(answer, present, proposal.maxDeviationBps)) {
+        if (!Deviation.within(answer, present, proposal.maxDeviationBps, BPS)) {
             revert AnswerTooFar(answer, present, proposal.maxDeviationBps);
-        }
-    }
-
-    /// @dev Whether `|answer - present| <= |present| * bps / 10,000`, without rounding. A difference of 2^242 and
-    /// more, which no price has, is too far from anything.
-    function _within(int256 answer, int256 present, uint256 bps) private pure returns (bool) {
-        unchecked {
-            uint256 difference =
-                answer > present ? uint256(answer) - uint256(present) : uint256(present) - uint256(answer);
-            uint256 magnitude = present < 0 ? 0 - uint256(present) : uint256(present);
-            if (difference > type(uint256).max / BPS) return false;
-            if (bps != 0 && magnitude > type(uint256).max / bps) return true;
-            return difference * BPS <= magnitude * bps;
         }
     }
 

@@ -12,7 +12,7 @@ abstract contract Owned is IOwned {
     address public override pendingOwner;
 
     modifier onlyOwner() {
-        require(msg.sender == owner, "Only callable by owner");
+        _onlyOwner();
         _;
     }
 
@@ -36,5 +36,10 @@ abstract contract Owned is IOwned {
         owner = msg.sender;
         pendingOwner = address(0);
         emit OwnershipTransferred(from, msg.sender);
+    }
+
+    /// @dev A function, because the text of a modifier is repeated wherever it is used.
+    function _onlyOwner() private view {
+        require(msg.sender == owner, "Only callable by owner");
     }
 }

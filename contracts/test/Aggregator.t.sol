@@ -20,7 +20,7 @@ contract AggregatorConstructorTest is Fixture {
     }
 
     function test_constructor_mayNameNoTransmitter() public {
-        Aggregator feed = new Aggregator(8, "", 0, 0, OWNER, address(0));
+        Aggregator feed = new Aggregator(8, "", 0, 0, OWNER, address(0), 0);
         vm.assertFalse(feed.isTransmitter(address(0)));
         vm.assertFalse(feed.isTransmitter(OWNER));
     }
@@ -36,7 +36,7 @@ contract AggregatorConstructorTest is Fixture {
 
     function _refused(int256 min, int256 max) private {
         vm.expectRevert(abi.encodeWithSelector(IAggregator.InvalidBounds.selector, min, max));
-        new Aggregator(8, "ETH / USD", min, max, OWNER, TRANSMITTER);
+        new Aggregator(8, "ETH / USD", min, max, OWNER, TRANSMITTER, 0);
     }
 }
 

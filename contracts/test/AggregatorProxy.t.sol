@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
+import {AccessControlledAggregatorProxy} from "../src/AccessControlledAggregatorProxy.sol";
 import {Aggregator} from "../src/Aggregator.sol";
 import {AggregatorProxy} from "../src/AggregatorProxy.sol";
 import {IAggregatorProxy} from "../src/interfaces/IAggregatorProxy.sol";
 import {Fixture} from "./base/Fixture.sol";
+import {LongMath} from "./base/LongMath.sol";
 import {ScriptedFeed} from "./base/ScriptedFeed.sol";
 
 /// @dev A proxy over a first aggregator with five rounds, the latest of them 1004.
@@ -18,8 +20,25 @@ abstract contract ProxyFixture is Fixture {
 
     function setUp() public virtual {
         first = _aggregator();
-        proxy = new AggregatorProxy(address(first), OWNER);
+        proxy = _proxyOver(address(first));
         _seed(first, 5);
+    }
+
+    /// @dev The proxy under test.
+    function _proxyOver(address aggregator) internal virtual returns (AggregatorProxy) {
+        return new AggregatorProxy(aggregator, OWNER);
+    }
+
+    /// @dev The variant for listed readers, with the test and itself on its list.
+    function _listedProxyOver(address aggregator) internal returns (AggregatorProxy) {
+        AccessControlledAggregatorProxy made = new AccessControlledAggregatorProxy(aggregator, OWNER);
+        // A creation that is expected to fail goes on without a contract.
+        if (address(made).code.length == 0) return made;
+        vm.prank(OWNER);
+        made.addAccess(address(this));
+        vm.prank(OWNER);
+        made.addAccess(address(made));
+        return made;
     }
 
     function _propose(address aggregator, uint32 maxDeviationBps) internal {
@@ -53,21 +72,21 @@ contract ProxyConstructorTest is ProxyFixture {
     function test_constructor() public {
         vm.expectEmit(true, true, false, true, _next());
         emit IAggregatorProxy.AggregatorConfirmed(address(0), address(first));
-        proxy = new AggregatorProxy(address(first), OWNER);
+        proxy = _proxyOver(address(first));
         vm.assertEq(proxy.aggregator(), address(first));
         vm.assertEq(proxy.phaseId(), 1);
         vm.assertEq(proxy.phaseAggregators(1), address(first));
         vm.assertEq(proxy.phaseAggregators(0), address(0));
         vm.assertEq(proxy.phaseAggregators(2), address(0));
         vm.assertEq(proxy.proposedAggregator(), address(0));
-        vm.assertEq(proxy.typeAndVersion(), "AggregatorProxy 1.0.0");
+        vm.assertEq(proxy.typeAndVersion(), _typeAndVersion());
     }
 
     function test_constructor_refusesAnAccountWithoutCode() public {
         vm.expectRevert(abi.encodeWithSelector(IAggregatorProxy.NotAContract.selector, STRANGER));
-        new AggregatorProxy(STRANGER, OWNER);
+        _proxyOver(STRANGER);
         vm.expectRevert(abi.encodeWithSelector(IAggregatorProxy.NotAContract.selector, address(0)));
-        new AggregatorProxy(address(0), OWNER);
+        _proxyOver(address(0));
     }
 
     /// Existing tools call these by their four bytes.
@@ -80,6 +99,10 @@ contract ProxyConstructorTest is ProxyFixture {
         vm.assertEq(bytes32(IAggregatorProxy.phaseId.selector), bytes32(bytes4(0x58303b10)));
         vm.assertEq(bytes32(IAggregatorProxy.aggregator.selector), bytes32(bytes4(0x245a7bfc)));
         vm.assertEq(bytes32(IAggregatorProxy.phaseAggregators.selector), bytes32(bytes4(0xc1597304)));
+    }
+
+    function _typeAndVersion() internal pure virtual returns (string memory) {
+        return "AggregatorProxy 1.0.0";
     }
 
     /// @dev Where this contract's next deployment goes.
@@ -309,7 +332,7 @@ contract ProxyConfirmTest is ProxyFixture {
     /// Leaving a broken aggregator takes the word of the owner that no comparison is wanted.
     function test_confirm_leavesABrokenAggregatorOnlyWithoutComparison() public {
         ScriptedFeed broken = new ScriptedFeed();
-        proxy = new AggregatorProxy(address(broken), OWNER);
+        proxy = _proxyOver(address(broken));
         broken.setBroken(true);
         Aggregator second = _second();
         _propose(address(second), NO_COMPARISON - 1);
@@ -321,7 +344,7 @@ contract ProxyConfirmTest is ProxyFixture {
 
     /// An empty first aggregator has no price to compare with.
     function test_confirm_leavesAnEmptyAggregatorOnlyWithoutComparison() public {
-        proxy = new AggregatorProxy(address(_aggregator()), OWNER);
+        proxy = _proxyOver(address(_aggregator()));
         Aggregator second = _second();
         _propose(address(second), NO_COMPARISON - 1);
         _refusesToConfirm(address(second), NO_DATA);
@@ -366,7 +389,7 @@ contract ProxyForeignAggregatorTest is ProxyFixture {
 
     function test_foreign_isRelayedWordByWord() public {
         foreign.setRound(3, ScriptedFeed.Round(3, -7, 11, 12, 2));
-        proxy = new AggregatorProxy(address(foreign), OWNER);
+        proxy = _proxyOver(address(foreign));
         (uint80 id, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredIn) =
             proxy.latestRoundData();
         vm.assertEq(id, uint80(1) << 64 | 3);
@@ -382,7 +405,7 @@ contract ProxyForeignAggregatorTest is ProxyFixture {
 
     /// Chainlink's OCR aggregators answer zeros for a round that they do not have; a zero is no price.
     function test_foreign_zerosBecomeNoData() public {
-        proxy = new AggregatorProxy(address(foreign), OWNER);
+        proxy = _proxyOver(address(foreign));
         vm.expectRevert(NO_DATA);
         proxy.getRoundData(uint80(1) << 64 | 4);
         foreign.setRound(3, ScriptedFeed.Round(3, 1004e8, 0, 0, 3));
@@ -392,7 +415,7 @@ contract ProxyForeignAggregatorTest is ProxyFixture {
 
     /// An id that does not fit behind the phase reverts instead of being cut to another round's.
     function test_foreign_wideIdsRevert() public {
-        proxy = new AggregatorProxy(address(foreign), OWNER);
+        proxy = _proxyOver(address(foreign));
         uint256 wide = uint256(1) << 64 | 2;
         bytes memory refused = abi.encodeWithSelector(IAggregatorProxy.RoundIdTooWide.selector, wide);
         foreign.setRound(3, ScriptedFeed.Round(wide, 1, 1, 1, 3));
@@ -413,7 +436,7 @@ contract ProxyForeignAggregatorTest is ProxyFixture {
     }
 
     function test_foreign_revertsAreHandedOn() public {
-        proxy = new AggregatorProxy(address(foreign), OWNER);
+        proxy = _proxyOver(address(foreign));
         foreign.setBroken(true);
         vm.expectRevert(_text("broken"));
         proxy.latestRoundData();
@@ -423,7 +446,7 @@ contract ProxyForeignAggregatorTest is ProxyFixture {
 
     /// A phase whose contract is gone, or that answers too little, must not read as a round of zeros.
     function test_foreign_shortAnswersRevert() public {
-        proxy = new AggregatorProxy(address(foreign), OWNER);
+        proxy = _proxyOver(address(foreign));
         vm.etch(address(foreign), "");
         vm.expectRevert(bytes(""));
         proxy.latestRoundData();
@@ -483,10 +506,10 @@ contract ProxyForeignAggregatorTest is ProxyFixture {
         vm.assume(bps != NO_COMPARISON);
         ScriptedFeed current = new ScriptedFeed();
         current.setRounds(present, block.timestamp);
-        proxy = new AggregatorProxy(address(current), OWNER);
+        proxy = _proxyOver(address(current));
         foreign.setRounds(proposed, block.timestamp);
         _propose(address(foreign), bps);
-        if (_near(present, proposed, bps)) {
+        if (LongMath.near(present, proposed, bps, 10_000)) {
             _confirm(address(foreign));
             vm.assertEq(proxy.aggregator(), address(foreign));
         } else {
@@ -515,28 +538,5 @@ contract ProxyForeignAggregatorTest is ProxyFixture {
                 }
             }
         }
-    }
-
-    /// @dev The definition, by long multiplication: both products as two words.
-    function _near(int256 present, int256 proposed, uint256 bps) private pure returns (bool) {
-        uint256 difference;
-        uint256 magnitude;
-        unchecked {
-            difference = proposed > present
-                ? uint256(proposed) - uint256(present)
-                : uint256(present) - uint256(proposed);
-            magnitude = present < 0 ? uint256(-present) : uint256(present);
-        }
-        if (difference > type(uint256).max / 10_000) return false;
-        (uint256 leftHigh, uint256 leftLow) = _multiply(difference, 10_000);
-        (uint256 rightHigh, uint256 rightLow) = _multiply(magnitude, bps);
-        return leftHigh < rightHigh || (leftHigh == rightHigh && leftLow <= rightLow);
-    }
-
-    /// @dev `a * b` in two words, for a `b` below 2^128.
-    function _multiply(uint256 a, uint256 b) private pure returns (uint256 high, uint256 low) {
-        uint256 lower = (a & type(uint128).max) * b;
-        uint256 upper = (a >> 128) * b + (lower >> 128);
-        return (upper >> 128, (upper << 128) | (lower & type(uint128).max));
     }
 }

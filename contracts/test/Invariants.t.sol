@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {Aggregator} from "../src/Aggregator.sol";
 import {AggregatorProxy} from "../src/AggregatorProxy.sol";
 import {Fixture} from "./base/Fixture.sol";
+import {Listener} from "./base/Listener.sol";
 
 /// @title Everybody who may touch a feed and its proxy, at random, and what each touch may change.
 /// @notice Each action compares the state before and after it (INVARIANTS.md) and fails the run by a flag, since a
@@ -17,10 +18,18 @@ contract World is Fixture {
         bool[3] authorised;
         uint256 proxied;
         uint16 phase;
+        address validator;
+        uint32 validatorGas;
+        uint32 heartbeat;
+        uint32 deviation;
+        uint256 told;
     }
 
     AggregatorProxy public proxy;
     Aggregator public feed;
+    Listener public listener = new Listener();
+    /// @dev How many groups each feed keeps behind its latest one, 0 for all.
+    uint32 private immutable groups;
     address[3] private people = [OWNER, TRANSMITTER, STRANGER];
     /// @dev What each id of the proxy said when it was first read.
     mapping(uint256 id => bytes) private said;
@@ -30,9 +39,11 @@ contract World is Fixture {
     uint256 public written;
     uint256 public handovers;
     uint256 public phases;
+    uint256 public notices;
 
-    constructor() {
-        feed = _aggregator(8, -1e30, 1e30);
+    constructor(uint32 groups_) {
+        groups = groups_;
+        feed = _aggregator(8, -1e30, 1e30, groups_);
         proxy = new AggregatorProxy(address(feed), OWNER);
     }
 
@@ -41,6 +52,14 @@ contract World is Fixture {
     function submitNext(uint256 who, int256 answer, uint32 gap) external {
         vm.warp(block.timestamp + gap % 100_000);
         _submitAs(people[who % 3], feed.latestRound() + 1, answer % 1.1e30);
+    }
+
+    /// @dev Enough rounds for a bounded history to forget some.
+    function submitMany(int256 answer, uint32 gap) external {
+        for (uint256 i = 0; i < 7; ++i) {
+            vm.warp(block.timestamp + gap % 30_000);
+            _submitAs(TRANSMITTER, feed.latestRound() + 1, answer % 1e30 + int256(i));
+        }
     }
 
     function submitAny(uint256 who, uint256 roundId, int256 answer) external {
@@ -67,6 +86,28 @@ contract World is Fixture {
         _check(ok == (sender == pre.owner), "only the owner pauses");
         if (ok) pre.paused = on;
         _check(_same(pre, post), "pause changes the pause bit and nothing else");
+    }
+
+    function setValidator(uint256 who, bool on, uint32 gasLimit) external {
+        address sender = people[who % 3];
+        address validator = on ? address(listener) : address(0);
+        gasLimit = on ? 300_000 + gasLimit % 100_000 : 0;
+        State memory pre = _state();
+        bool ok = _call(sender, address(feed), abi.encodeCall(feed.setValidator, (validator, gasLimit)));
+        State memory post = _state();
+        _check(ok == (sender == pre.owner), "only the owner sets the validator");
+        if (ok) (pre.validator, pre.validatorGas) = (validator, gasLimit);
+        _check(_same(pre, post), "setValidator changes the validator and nothing else");
+    }
+
+    function setPolicy(uint256 who, uint32 heartbeat, uint32 deviation) external {
+        address sender = people[who % 3];
+        State memory pre = _state();
+        bool ok = _call(sender, address(feed), abi.encodeCall(feed.setPolicy, (heartbeat, deviation)));
+        State memory post = _state();
+        _check(ok == (sender == pre.owner), "only the owner states the policy");
+        if (ok) (pre.heartbeat, pre.deviation) = (heartbeat, deviation);
+        _check(_same(pre, post), "setPolicy changes the statement and nothing else");
     }
 
     function offer(uint256 who, uint256 whom) external {
@@ -99,7 +140,7 @@ contract World is Fixture {
     /// @dev A new aggregator, with few or enough rounds, proposed and confirmed by anybody.
     function replace(uint256 who, uint8 rounds) external {
         address sender = people[who % 3];
-        Aggregator next = _aggregator(8, -1e30, 1e30);
+        Aggregator next = _aggregator(8, -1e30, 1e30, groups);
         for (uint256 i = 0; i < rounds % 5; ++i) {
             _submit(next, int256(i));
         }
@@ -122,21 +163,38 @@ contract World is Fixture {
 
     // -------------------------------------------------------------- checking
 
-    /// @dev Every round ever written still reads as it did, through the proxy, and v2 agrees with v3.
-    function checkHistory() external view {
+    /// @dev Every round ever written still reads as it did, through the proxy, and v2 agrees with v3; but for those a
+    /// bounded history has let go, which read as no data.
+    /// @return gone how many those are
+    function checkHistory() external view returns (uint256 gone) {
         for (uint256 i = 0; i < ids.length; ++i) {
-            vm.assertEq(_read(ids[i]), said[ids[i]], "a stored round changed");
-            (bool ok, bytes memory round) = abi.decode(said[ids[i]], (bool, bytes));
-            vm.assertTrue(ok, "a stored round cannot be read");
-            (, int256 answer,, uint256 updatedAt,) =
-                abi.decode(round, (uint80, int256, uint256, uint256, uint80));
-            vm.assertEq(proxy.getAnswer(ids[i]), answer);
-            vm.assertEq(proxy.getTimestamp(ids[i]), updatedAt);
+            uint256 id = ids[i];
+            if (_isKept(id)) {
+                vm.assertEq(_read(id), said[id], "a stored round changed");
+                (bool ok, bytes memory round) = abi.decode(said[id], (bool, bytes));
+                vm.assertTrue(ok, "a stored round cannot be read");
+                (, int256 answer,, uint256 updatedAt,) =
+                    abi.decode(round, (uint80, int256, uint256, uint256, uint80));
+                vm.assertEq(proxy.getAnswer(id), answer);
+                vm.assertEq(proxy.getTimestamp(id), updatedAt);
+            } else {
+                ++gone;
+                vm.assertEq(_read(id), abi.encode(false, NO_DATA), "a forgotten round is still read");
+                vm.assertEq(proxy.getAnswer(id), int256(0));
+                vm.assertEq(proxy.getTimestamp(id), 0);
+            }
         }
+    }
+
+    function _isKept(uint256 id) private view returns (bool) {
+        if (groups == 0) return true;
+        uint256 latest = Aggregator(proxy.phaseAggregators(uint16(id >> 64))).latestRound();
+        return (latest - 1) / 3 <= (uint64(id) - 1) / 3 + groups;
     }
 
     function _submitAs(address sender, uint256 roundId, int256 answer) private {
         State memory pre = _state();
+        int256 before = feed.latestAnswer();
         bool authorised = feed.isTransmitter(sender);
         bool ok = _call(sender, address(feed), abi.encodeCall(feed.submit, (roundId, answer)));
         State memory post = _state();
@@ -147,6 +205,12 @@ contract World is Fixture {
         );
         if (ok) {
             ++written;
+            if (pre.validator != address(0)) {
+                ++notices;
+                pre.told += 1;
+                bytes memory notice = abi.encode(pre.latest, before, roundId, answer);
+                _check(keccak256(listener.told()) == keccak256(notice), "the validator is told what is read");
+            }
             pre.latest += 1;
             pre.proxied += 1;
             _check(feed.latestAnswer() == answer, "the answer is the one given");
@@ -171,6 +235,9 @@ contract World is Fixture {
         }
         state.proxied = proxy.latestRound();
         state.phase = proxy.phaseId();
+        (state.validator, state.validatorGas) = feed.validator();
+        (state.heartbeat, state.deviation) = feed.policy();
+        state.told = listener.calls();
     }
 
     function _same(State memory a, State memory b) private pure returns (bool) {
@@ -191,11 +258,14 @@ contract World is Fixture {
     }
 }
 
-contract InvariantsTest is Fixture {
-    World private world;
+abstract contract InvariantsSuite is Fixture {
+    World internal world;
+
+    /// @dev How many groups each feed keeps behind its latest one, 0 for all.
+    function _groups() internal pure virtual returns (uint32);
 
     function setUp() public {
-        world = new World();
+        world = new World(_groups());
     }
 
     /// @dev What forge calls at random.
@@ -216,18 +286,35 @@ contract InvariantsTest is Fixture {
     function test_world_isAlive() public {
         for (uint256 i = 0; i < 400; ++i) {
             uint256 random = uint256(keccak256(abi.encode(i)));
-            uint256 kind = random % 12;
+            uint256 kind = random % 20;
             uint256 who = random >> 8;
             if (kind < 6) world.submitNext(who, int256(random), uint32(random >> 16));
             else if (kind == 6) world.submitAny(who, random >> 4, int256(random));
             else if (kind == 7) world.setTransmitter(who, who >> 8, random & 1024 == 0);
             else if (kind == 8) world.pause(who, random & 1024 == 0);
             else if (kind == 9) world.offer(who, who >> 8);
-            else if (kind == 10) world.accept(who);
+            else if (kind == 10 || kind > 17) world.accept(who);
+            else if (kind == 11) world.setValidator(who, random & 2048 == 0, uint32(random >> 32));
+            else if (kind == 12) world.setPolicy(who, uint32(random >> 40), uint32(random >> 72));
+            else if (kind < 15) world.submitMany(int256(random), uint32(random >> 16));
             else world.replace(who, uint8(who >> 8));
         }
-        world.checkHistory();
+        uint256 gone = world.checkHistory();
         vm.assertEq(world.broken(), "");
         vm.assertTrue(world.written() > 20 && world.handovers() > 2 && world.phases() > 2, "too quiet a walk");
+        vm.assertTrue(world.notices() > 10, "nobody is told");
+        vm.assertEq(gone > 10, _groups() != 0);
+    }
+}
+
+contract InvariantsTest is InvariantsSuite {
+    function _groups() internal pure override returns (uint32) {
+        return 0;
+    }
+}
+
+contract RingInvariantsTest is InvariantsSuite {
+    function _groups() internal pure override returns (uint32) {
+        return 4;
     }
 }

@@ -8,7 +8,7 @@ import {OwnedSuite} from "./base/OwnedSuite.sol";
 
 contract AggregatorOwnedTest is OwnedSuite {
     function _deployOwnedBy(address owner) internal override returns (IOwned) {
-        return new Aggregator(8, "ETH / USD", 1, 1e15, owner, TRANSMITTER);
+        return new Aggregator(8, "ETH / USD", 1, 1e15, owner, TRANSMITTER, 0);
     }
 }
 

@@ -2,30 +2,40 @@
 pragma solidity ^0.8.24;
 
 import {Aggregator} from "../src/Aggregator.sol";
+import {IRoundHistory} from "../src/interfaces/IRoundHistory.sol";
 import {Fixture} from "./base/Fixture.sol";
 import {ReferenceFeed} from "./base/ReferenceFeed.sol";
 
 /// @title The packed history against one word per number: the same bytes from every read.
-contract RoundHistoryTest is Fixture {
+abstract contract HistorySuite is Fixture {
     uint256 private constant MARK = 0xffff;
     bytes32 private constant HOT_SLOT = 0;
-    uint256 private constant ARCHIVE_SLOT = 1;
-    uint256 private constant WIDE_SLOT = 2;
-    uint256 private constant FUZZ_ROUNDS = 20;
+    uint256 internal constant ARCHIVE_SLOT = 1;
+    uint256 internal constant WIDE_SLOT = 2;
 
-    Aggregator private packed;
-    ReferenceFeed private plain;
+    Aggregator internal packed;
+    ReferenceFeed internal plain;
+
+    /// @dev How many groups the history keeps, 0 for all.
+    function _groups() internal pure virtual returns (uint32);
+
+    /// @dev How many rounds a fuzzed history has.
+    function _rounds() internal pure virtual returns (uint256) {
+        return 20;
+    }
 
     function setUp() public {
-        packed = _aggregator();
+        packed = _ring(_groups());
         plain = new ReferenceFeed();
+        plain.setArchivedGroups(_groups());
+        vm.assertEq(packed.archivedGroups(), _groups());
     }
 
     // ------------------------------------------------------------------ fuzz
 
     /// Answers of every size and gaps from nothing to years, drawn so that each limit is met from both sides.
     function testFuzz_history_equalsTheReference(uint256 seed) public {
-        for (uint256 i = 0; i < FUZZ_ROUNDS; ++i) {
+        for (uint256 i = 0; i < _rounds(); ++i) {
             _write(_answer(_draw(seed, 2 * i)), _gap(_draw(seed, 2 * i + 1)));
         }
         _assertSame();
@@ -86,9 +96,9 @@ contract RoundHistoryTest is Fixture {
         _assertSame();
     }
 
-    /// Ids end before their bits would run into the pause bit.
+    /// Ids end before their bits would run into the flags.
     function test_history_refusesTheRoundAfterTheLast() public {
-        uint256 last = 2_147_483_646;
+        uint256 last = 1_073_741_823;
         uint256 word = uint256(vm.load(address(packed), HOT_SLOT));
         vm.assertEq(word, 0);
         vm.store(address(packed), HOT_SLOT, bytes32(((last - 1) << 224) | (block.timestamp << 192)));
@@ -149,7 +159,7 @@ contract RoundHistoryTest is Fixture {
 
     // ------------------------------------------------------------- comparing
 
-    function _write(int256 answer, uint256 gap) private {
+    function _write(int256 answer, uint256 gap) internal {
         vm.warp(block.timestamp + gap);
         _submit(packed, answer);
         plain.append(answer);
@@ -160,15 +170,29 @@ contract RoundHistoryTest is Fixture {
     }
 
     /// @dev Every round, the ids around them, and where the escape was taken.
-    function _assertSame() private view {
+    function _assertSame() internal view {
         uint256 latest = plain.latestRound();
         for (uint256 round = 0; round <= latest + 4; ++round) {
             _same(abi.encodeCall(plain.getRoundData, (uint80(round))));
             _same(abi.encodeCall(plain.getAnswer, (round)));
             _same(abi.encodeCall(plain.getTimestamp, (round)));
-            bool marked = round != 0 && round <= latest && _entry(round) & MARK == MARK;
-            vm.assertEq(_isWide(round), marked);
-            if (marked) vm.assertEq(_entry(round), MARK);
+            if (round >= plain.oldestRound() && round <= latest) _assertEscape(round);
+        }
+    }
+
+    /// @dev The entry of a round that is kept holds the mark and nothing else, or no part of it is wide. In a ring an
+    /// earlier round's word may still lie in the slot of one that needs none.
+    function _assertEscape(uint256 round) private view {
+        bool marked = _entry(round) & MARK == MARK;
+        if (marked) {
+            vm.assertEq(_entry(round), MARK);
+            uint256 time = plain.getTimestamp(round);
+            vm.assertEq(
+                uint256(_slot(WIDE_SLOT, _wideKey(round))),
+                (uint256(plain.getAnswer(round)) << 80) | (time << 40) | time
+            );
+        } else if (_groups() == 0) {
+            vm.assertEq(_slot(WIDE_SLOT, round), bytes32(0));
         }
     }
 
@@ -177,18 +201,129 @@ contract RoundHistoryTest is Fixture {
     }
 
     function _isWide(uint256 round) private view returns (bool) {
-        return _slot(WIDE_SLOT, round) != 0;
+        return _slot(WIDE_SLOT, _wideKey(round)) != 0;
     }
 
     /// @dev A round's 64 bits, read from storage as the layout says.
     function _entry(uint256 round) private view returns (uint256) {
         uint256 group = (round - 1) / 3;
         bool hot = group == (packed.latestRound() - 1) / 3;
-        uint256 word = uint256(hot ? vm.load(address(packed), HOT_SLOT) : _slot(ARCHIVE_SLOT, group));
+        uint256 key = _groups() == 0 ? group : group % _groups();
+        uint256 word = uint256(hot ? vm.load(address(packed), HOT_SLOT) : _slot(ARCHIVE_SLOT, key));
         return uint64(word >> (((round - 1) % 3) * 64));
     }
 
-    function _slot(uint256 mapping_, uint256 key) private view returns (bytes32) {
+    function _wideKey(uint256 round) private pure returns (uint256) {
+        return _groups() == 0 ? round : round % (4 * uint256(_groups()));
+    }
+
+    function _slot(uint256 mapping_, uint256 key) internal view returns (bytes32) {
         return vm.load(address(packed), keccak256(abi.encode(key, mapping_)));
+    }
+}
+
+/// @dev Every round for ever, as it is by default.
+contract RoundHistoryTest is HistorySuite {
+    function _groups() internal pure override returns (uint32) {
+        return 0;
+    }
+}
+
+/// @dev The smallest ring: every fuzzed history comes round its slots at least twice.
+contract SmallRingHistoryTest is HistorySuite {
+    function _groups() internal pure override returns (uint32) {
+        return 4;
+    }
+
+    function _rounds() internal pure override returns (uint256) {
+        return 40;
+    }
+
+    /// Rounds leave by whole groups, when the fifth group behind them begins, and not one earlier.
+    function test_ring_keepsFourGroupsBehindTheLatest() public {
+        _writeMany(15);
+        for (uint256 round = 1; round <= 15; ++round) {
+            vm.assertEq(packed.getAnswer(round), int256(round));
+        }
+        _writeMany(1);
+        _assertGone(3);
+        vm.assertEq(packed.getAnswer(4), int256(4));
+        _writeMany(2);
+        _assertGone(3);
+        vm.assertEq(packed.getAnswer(4), int256(4));
+        _writeMany(1);
+        _assertGone(6);
+        vm.assertEq(packed.getAnswer(7), int256(7));
+        _assertSame();
+    }
+
+    /// Whatever is written, no slot beyond the ring's is ever used.
+    function test_ring_usesNoMoreThanItsSlots() public {
+        for (uint256 i = 1; i <= 100; ++i) {
+            _write(i % 2 == 0 ? int256(i) : int256(i) << 60, 10_000);
+        }
+        for (uint256 key = 0; key < 110; ++key) {
+            vm.assertEq(_slot(ARCHIVE_SLOT, key) != 0, key < 4);
+            if (key >= 16) vm.assertEq(_slot(WIDE_SLOT, key), bytes32(0));
+        }
+        _assertSame();
+    }
+
+    /// A wide round whose slot an earlier wide round had, and one that needs none where an earlier one did.
+    function test_ring_reusesWideSlotsExactly() public {
+        int256 big = int256(1) << 100;
+        for (int256 i = 1; i <= 16; ++i) {
+            _write(big + i, 60);
+        }
+        for (int256 i = 17; i <= 32; ++i) {
+            _write(i % 2 == 0 ? -big - i : i, 60);
+        }
+        _assertSame();
+        vm.assertEq(packed.getAnswer(32), -big - 32);
+        vm.assertEq(packed.getAnswer(31), int256(31));
+    }
+
+    function _writeMany(uint256 rounds) private {
+        for (uint256 i = 0; i < rounds; ++i) {
+            _write(int256(plain.latestRound()) + 1, 60);
+        }
+    }
+
+    function _assertGone(uint256 upTo) private {
+        for (uint256 round = 1; round <= upTo; ++round) {
+            vm.assertEq(packed.getAnswer(round), int256(0));
+            vm.assertEq(packed.getTimestamp(round), 0);
+            vm.expectRevert(NO_DATA);
+            packed.getRoundData(uint80(round));
+        }
+    }
+}
+
+contract RingHistoryTest is HistorySuite {
+    function _groups() internal pure override returns (uint32) {
+        return 8;
+    }
+
+    function _rounds() internal pure override returns (uint256) {
+        return 60;
+    }
+}
+
+contract ArchiveSizeTest is Fixture {
+    /// Slots are found by cutting bits from a number, which only a power of two allows; under four groups two live
+    /// rounds could share a wide slot.
+    function test_constructor_refusesOtherSizes() public {
+        uint32[9] memory sizes = [uint32(1), 2, 3, 5, 6, 7, 12, 1 << 31 | 4, type(uint32).max];
+        for (uint256 i = 0; i < sizes.length; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(IRoundHistory.InvalidArchive.selector, uint256(sizes[i])));
+            _ring(sizes[i]);
+        }
+    }
+
+    function test_constructor_takesPowersOfTwo() public {
+        for (uint32 size = 4; size != 0; size <<= 1) {
+            vm.assertEq(_ring(size).archivedGroups(), size);
+        }
+        vm.assertEq(_ring(0).archivedGroups(), 0);
     }
 }

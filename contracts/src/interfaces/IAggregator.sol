@@ -2,13 +2,24 @@
 pragma solidity ^0.8.24;
 
 import {IAggregatorV2V3} from "./IAggregatorV2V3.sol";
+import {IFeedPolicy} from "./IFeedPolicy.sol";
 import {IOwned} from "./IOwned.sol";
+import {IRoundHistory} from "./IRoundHistory.sol";
 import {ITypeAndVersion} from "./ITypeAndVersion.sol";
+import {IValidatorHook} from "./hooks/IValidatorHook.sol";
 
-/// @title A feed that one transmitter at a time writes, with the history of every round.
+/// @title A feed that one transmitter at a time writes, with the history of every round, or of as many as its
+/// operator asked for.
 /// @notice The owner administers and has no right to submit by being the owner; a transmitter submits and
 /// administers nothing. Rotating a transmitter is granting the new one, then revoking the old one.
-interface IAggregator is IAggregatorV2V3, IOwned, ITypeAndVersion {
+interface IAggregator is
+    IAggregatorV2V3,
+    IRoundHistory,
+    IValidatorHook,
+    IFeedPolicy,
+    IOwned,
+    ITypeAndVersion
+{
     /// @notice The sender may not submit.
     error NotTransmitter(address sender);
 
@@ -37,9 +48,10 @@ interface IAggregator is IAggregatorV2V3, IOwned, ITypeAndVersion {
 
     /// @notice Writes the answer of the next round: a compare-and-set on the round's number, so that a
     /// repeated, late or reorganised submission reverts instead of making a second round.
-    /// Emits `NewRound`, then `AnswerUpdated`.
+    /// Emits `NewRound`, then `AnswerUpdated`, then calls the validator if there is one.
     /// Refusals, in the order they are checked: `NotTransmitter`, `Paused`, `StaleRound`, `AnswerOutOfBounds`; and
-    /// the text "Round ids exhausted" after round 2,147,483,646.
+    /// the texts "Round ids exhausted" after round 1,073,741,823 and "insufficient gas" when the validator could not
+    /// be given all of its gas.
     /// @param roundId `latestRound() + 1`
     /// @param answer the answer with `decimals()` decimal places
     function submit(uint256 roundId, int256 answer) external;

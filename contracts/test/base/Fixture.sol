@@ -21,7 +21,19 @@ abstract contract Fixture {
     }
 
     function _aggregator(uint8 decimals, int256 min, int256 max) internal returns (Aggregator) {
-        return new Aggregator(decimals, "ETH / USD", min, max, OWNER, TRANSMITTER);
+        return _aggregator(decimals, min, max, 0);
+    }
+
+    function _aggregator(uint8 decimals, int256 min, int256 max, uint32 groups)
+        internal
+        returns (Aggregator)
+    {
+        return new Aggregator(decimals, "ETH / USD", min, max, OWNER, TRANSMITTER, groups);
+    }
+
+    /// @dev A feed that accepts every answer and keeps that many groups of three rounds behind the latest one.
+    function _ring(uint32 groups) internal returns (Aggregator) {
+        return _aggregator(8, type(int176).min, type(int176).max, groups);
     }
 
     /// @dev Writes the next round as the transmitter.

@@ -54,4 +54,6 @@ interface Vm {
     function assertEq(bytes calldata left, bytes calldata right, string calldata message) external pure;
     function assertLe(uint256 left, uint256 right) external pure;
     function assertLe(uint256 left, uint256 right, string calldata message) external pure;
+
+    function prank(address sender, address origin) external;
 }
