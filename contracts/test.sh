@@ -57,5 +57,6 @@ if $update; then
   GAS_UPDATE=true "$forge" test --match-contract GasTest
 fi
 "$forge" fmt --check
-"$forge" build --sizes
+# What a chain has to take; the tests' own size is nobody's concern.
+"$forge" build src --sizes
 "$forge" test

@@ -4,6 +4,7 @@
     missing_docs,
     unreachable_pub,
     clippy::pedantic,
+    clippy::too_many_arguments,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -16,16 +17,33 @@
 
 use alloy::sol;
 
-sol!(
-    #[derive(Debug, PartialEq, Eq)]
-    #[sol(rpc)]
-    Aggregator,
-    "artifacts/Aggregator.json"
-);
+/// One line a contract: its name, its artifact, and the enums of its errors and events where it has any.
+macro_rules! contracts {
+    ($($name:ident $artifact:literal [$($errors:ident)?] [$($events:ident)?])*) => {
+        $(sol!(
+            #[derive(Debug, PartialEq, Eq)]
+            #[sol(rpc)]
+            $name,
+            $artifact
+        );)*
 
-sol!(
-    #[derive(Debug, PartialEq, Eq)]
-    #[sol(rpc)]
-    AggregatorProxy,
-    "artifacts/AggregatorProxy.json"
-);
+        /// Selectors of the typed errors and topics of the typed events, by contract.
+        #[cfg(test)]
+        pub(crate) fn interfaces() -> std::collections::BTreeMap<&'static str, (Vec<[u8; 4]>, Vec<[u8; 32]>)> {
+            [$((stringify!($name), (
+                [$($name::$errors::SELECTORS)?].concat(),
+                [$($name::$events::SELECTORS)?].concat(),
+            ))),*].into()
+        }
+    };
+}
+
+contracts! {
+    AccessControlledAggregatorProxy "artifacts/AccessControlledAggregatorProxy.json"
+        [AccessControlledAggregatorProxyErrors] [AccessControlledAggregatorProxyEvents]
+    Aggregator "artifacts/Aggregator.json" [AggregatorErrors] [AggregatorEvents]
+    AggregatorProxy "artifacts/AggregatorProxy.json" [AggregatorProxyErrors] [AggregatorProxyEvents]
+    DeviationFlaggingValidator "artifacts/DeviationFlaggingValidator.json"
+        [DeviationFlaggingValidatorErrors] [DeviationFlaggingValidatorEvents]
+    Flags "artifacts/Flags.json" [FlagsErrors] [FlagsEvents]
+}

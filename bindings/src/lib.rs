@@ -1,14 +1,16 @@
 //! Typed bindings of the contracts, made from the committed ABI and bytecode in `artifacts/`.
 //!
-//! [`Aggregator`] and [`AggregatorProxy`] offer `deploy`, typed calls, errors and events; [`Rejection`] says why a
-//! contract refused a call. The artifacts are written by `contracts-compile` and proved fresh by its test; building
+//! Each contract's module offers `deploy`, typed calls, errors and events. [`Rejection`] says why an aggregator or a
+//! proxy refused a call, [`Refusal`] the same of any contract. The artifacts are written by `contracts-compile` and proved fresh by its test; building
 //! this crate needs no Solidity compiler. It holds no policy and does no I/O of its own.
 
 pub mod deployed;
 mod generated;
+mod refusal;
 mod rejection;
 
-pub use generated::{Aggregator, AggregatorProxy};
+pub use generated::*;
+pub use refusal::Refusal;
 pub use rejection::Rejection;
 
 /// The text that v3 reads revert with when there is no such round.
@@ -27,9 +29,38 @@ pub const SUBMIT_GAS_MAX: u64 = 80_000;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use alloy::json_abi::JsonAbi;
     use serde_json::Value;
 
     use super::*;
+
+    fn artifacts() -> impl Iterator<Item = (String, JsonAbi)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("artifacts");
+        std::fs::read_dir(folder).unwrap().map(|entry| {
+            let path = entry.unwrap().path();
+            let artifact: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, serde_json::from_value(artifact["abi"].clone()).unwrap())
+        })
+    }
+
+    /// A contract without a binding could be deployed by nobody; an error or event without one would be bytes in a log.
+    #[test]
+    fn every_artifact_is_bound_with_its_errors_and_events() {
+        let mut bound = generated::interfaces();
+        for (name, abi) in artifacts() {
+            let (errors, events) =
+                bound.remove(name.as_str()).unwrap_or_else(|| panic!("{name} is not bound"));
+            let declared: BTreeSet<[u8; 4]> = abi.errors().map(|error| error.selector().0).collect();
+            assert_eq!(errors.iter().copied().collect::<BTreeSet<_>>(), declared, "errors of {name}");
+            let declared: BTreeSet<[u8; 32]> = abi.events().map(|event| event.selector().0).collect();
+            assert_eq!(events.iter().copied().collect::<BTreeSet<_>>(), declared, "events of {name}");
+        }
+        assert!(bound.is_empty(), "bound without an artifact: {:?}", bound.keys());
+    }
 
     /// A limit below the dearest round would let that round run out of gas, once in three or once in a storm.
     #[test]

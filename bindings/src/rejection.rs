@@ -47,6 +47,18 @@ pub enum Rejection {
         /// The account given.
         transmitter: Address,
     },
+    /// A feed cannot keep so many groups of rounds.
+    InvalidArchive {
+        /// The number of groups given.
+        groups: U256,
+    },
+    /// The contract cannot be told of every round.
+    InvalidValidator {
+        /// The address given.
+        validator: Address,
+        /// The gas it was to be given.
+        gas_limit: u32,
+    },
     /// The address given to a proxy has no code.
     NotAContract {
         /// The address given.
@@ -134,6 +146,10 @@ impl From<AggregatorErrors> for Rejection {
             AggregatorErrors::InvalidTransmitter(e) => {
                 Self::InvalidTransmitter { transmitter: e.transmitter }
             }
+            AggregatorErrors::InvalidArchive(e) => Self::InvalidArchive { groups: e.archivedGroups },
+            AggregatorErrors::InvalidValidator(e) => {
+                Self::InvalidValidator { validator: e.validator, gas_limit: e.gasLimit }
+            }
         }
     }
 }
@@ -202,6 +218,14 @@ mod tests {
             (
                 Aggregator::InvalidTransmitter { transmitter: SENDER }.abi_encode(),
                 Rejection::InvalidTransmitter { transmitter: SENDER },
+            ),
+            (
+                Aggregator::InvalidArchive { archivedGroups: two }.abi_encode(),
+                Rejection::InvalidArchive { groups: two },
+            ),
+            (
+                Aggregator::InvalidValidator { validator: SENDER, gasLimit: 7 }.abi_encode(),
+                Rejection::InvalidValidator { validator: SENDER, gas_limit: 7 },
             ),
             (
                 AggregatorProxy::NotAContract { aggregator: SENDER }.abi_encode(),

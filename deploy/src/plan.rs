@@ -132,6 +132,8 @@ impl Desk<'_> {
             maxAnswer_: max_answer.value(),
             owner_: *owner,
             transmitter: *transmitter,
+            // Every round for ever.
+            archivedGroups_: 0,
         };
         let what = format!(
             "create the aggregator \"{description}\" with {decimals} decimals and answers from {min_answer} to \

@@ -243,7 +243,7 @@ async fn one_round() {
     provider.anvil_set_balance(account, U256::from(10).pow(U256::from(20))).await.expect("funded");
     let (low, high) = (I256::ONE, I256::from_raw(U256::from(10).pow(U256::from(20))));
     let aggregator =
-        Aggregator::deploy(&provider, 8, "BENCH".to_owned(), low, high, owner_address, account).await;
+        Aggregator::deploy(&provider, 8, "BENCH".to_owned(), low, high, owner_address, account, 0).await;
     let aggregator = *aggregator.expect("deployed").address();
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("key"), KEYSTORE).expect("a keystore");

@@ -72,7 +72,7 @@ async fn f62_f64_contracts_that_do_not_fit_keep_the_daemon_from_starting() {
                     (world.aggregator(&feed).minAnswer().call().await?, 1_000_000_000_000i64.try_into()?);
                 let name = feed.id.to_owned();
                 let other =
-                    Aggregator::deploy(&world.owner, 8, name, min, max, world.owner_address, feed.account)
+                    Aggregator::deploy(&world.owner, 8, name, min, max, world.owner_address, feed.account, 0)
                         .await?;
                 world.edit(&aggregator, &other.address().to_string())?;
                 "would be written"

@@ -337,7 +337,7 @@ async fn deploy(
         let aggregator = owner_address.create(nonce);
         let proxy = owner_address.create(nonce + 1);
         let name = (*id).to_owned();
-        let created = Aggregator::deploy_builder(owner, 8, name, min, max, owner_address, *account);
+        let created = Aggregator::deploy_builder(owner, 8, name, min, max, owner_address, *account, 0);
         let _sent = created.gas(GAS).send().await?;
         let created = AggregatorProxy::deploy_builder(owner, aggregator, owner_address);
         let _sent = created.gas(GAS).send().await?;

@@ -20,7 +20,8 @@ pub struct Artifact {
 }
 
 impl Artifact {
-    /// The artifact of a contract, none for an interface or an abstract contract, which have no code.
+    /// The artifact of a contract; none for an interface or an abstract contract, which have no code, and for a library
+    /// whose functions are all internal, which is part of whoever uses it.
     ///
     /// # Errors
     /// The compiler's output lacks a part that was asked for.
@@ -33,6 +34,9 @@ impl Artifact {
             return Ok(None);
         }
         let abi = contract.abi.as_ref().with_context(|| missing("abi"))?;
+        if abi.functions.is_empty() && abi.constructor.is_none() && abi.fallback.is_none() {
+            return Ok(None);
+        }
         let deployed = evm.deployed_bytecode.as_ref().with_context(|| missing("deployed bytecode"))?;
         // Ranges are kept without the compiler's syntax tree ids, which change with every source in the project.
         let immutables: BTreeSet<(u32, u32)> = deployed
