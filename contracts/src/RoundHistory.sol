@@ -98,7 +98,7 @@ abstract contract RoundHistory is IRoundHistory {
             if (index == 0) {
                 // Looked at once a group, because the limit is the end of one.
                 require(latest < ROUND_MAX, "Round ids exhausted");
-                if (latest != 0) _archive[(latest / 3 - 1) & _groupMask] = hot;
+                if (latest != 0) _archive[_archiveSlot(latest / 3 - 1)] = hot;
                 // The flags and the number stay. Cut after 2106; the base is then far off and every round is
                 // stored wide, exactly.
                 hot = ((hot >> ROUND_SHIFT) << ROUND_SHIFT) | (uint256(uint32(block.timestamp)) << BASE_SHIFT);
@@ -127,7 +127,7 @@ abstract contract RoundHistory is IRoundHistory {
             uint256 back = (latest - 1) / 3 - group;
             if (back == 0) return _entry(hot, roundId);
             if (back - 1 > _groupMask) return (0, 0);
-            return _entry(_archive[group & _groupMask], roundId);
+            return _entry(_archive[_archiveSlot(group)], roundId);
         }
     }
 
@@ -144,8 +144,13 @@ abstract contract RoundHistory is IRoundHistory {
         }
     }
 
+    /// @dev The group's number mod R, or all of it when R is 0.
+    function _archiveSlot(uint256 group) internal view returns (uint256) {
+        return group & _groupMask;
+    }
+
     /// @dev The round's number mod 4R, or all of it when R is 0.
-    function _wideSlot(uint256 roundId) private view returns (uint256) {
+    function _wideSlot(uint256 roundId) internal view returns (uint256) {
         return roundId & ((_groupMask << 2) | 3);
     }
 
