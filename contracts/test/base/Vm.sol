@@ -54,4 +54,10 @@ interface Vm {
     function assertEq(bytes calldata left, bytes calldata right, string calldata message) external pure;
     function assertLe(uint256 left, uint256 right) external pure;
     function assertLe(uint256 left, uint256 right, string calldata message) external pure;
+
+    // For the Flux-compatible mode.
+    function prank(address sender, address origin) external;
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
+    function assertFalse(bool condition, string calldata message) external pure;
+    function assertEq(int256 left, int256 right, string calldata message) external pure;
 }
