@@ -20,6 +20,13 @@ abstract contract FluxFixture is Fixture {
         );
     }
 
+    /// @dev A feed of ours with bounds, that takes medians as the original does.
+    function _bounded(uint32 timeout, int256 min, int256 max) internal returns (FluxCompatibleAggregator) {
+        return new FluxCompatibleAggregator(
+            timeout, address(0), min, max, 8, "ETH / USD", IFluxAggregator.MedianMode.EverySubmission, OWNER
+        );
+    }
+
     /// @dev Chainlink's feed, compiled by `originals` from the package's sources.
     function _original(address link, uint128 payment, uint32 timeout, int256 min, int256 max)
         internal
