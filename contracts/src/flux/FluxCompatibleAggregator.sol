@@ -14,6 +14,17 @@ import {FluxRounds} from "./FluxRounds.sol";
 /// @notice A submission reads and writes two slots, the oracle's and the round's, and a third one unless it is the
 /// first or the last of its round. How rounds are packed is in `FluxRounds`, what oracles are in `FluxOracles`.
 contract FluxCompatibleAggregator is FluxRounds, FluxOracles, Owned {
+    /// @dev Why an oracle may not submit to a round, in the order that it is looked at.
+    enum Refusal {
+        None,
+        NotEnabled,
+        NotYetEnabled,
+        NoLongerAllowed,
+        Reported,
+        InvalidRound,
+        TooEarly
+    }
+
     /// @dev What rounds are opened with, and whom to tell of answers, in one slot.
     struct Settings {
         address validator;
@@ -88,8 +99,8 @@ contract FluxCompatibleAggregator is FluxRounds, FluxOracles, Owned {
         require(submission <= maxSubmissionValue, "value above maxSubmissionValue");
         uint256 oracle = _loadOracle(msg.sender);
         uint256 round = _load();
-        string memory refusal = _refusal(oracle, round, roundId);
-        require(bytes(refusal).length == 0, refusal);
+        Refusal refusal = _refusal(oracle, round, roundId);
+        if (refusal != Refusal.None) revert(_textOf(refusal));
 
         unchecked {
             if (roundId == _idOf(round) + 1 && _mayOpen(oracle, roundId, _settings.restartDelay)) {
@@ -128,25 +139,34 @@ contract FluxCompatibleAggregator is FluxRounds, FluxOracles, Owned {
         emit NewRound(_idOf(next), msg.sender, block.timestamp);
     }
 
-    /// @dev Why an oracle may not submit to a round; empty when it may. Numbers are compared in full width.
-    function _refusal(uint256 oracle, uint256 round, uint256 roundId) private view returns (string memory) {
+    /// @dev Why an oracle may not submit to a round, if it may not. Numbers are compared in full width.
+    function _refusal(uint256 oracle, uint256 round, uint256 roundId) private view returns (Refusal) {
         uint256 starting = _startingOf(oracle);
-        if (starting == 0) return "not enabled oracle";
-        if (starting > roundId) return "not yet enabled oracle";
+        if (starting == 0) return Refusal.NotEnabled;
+        if (starting > roundId) return Refusal.NotYetEnabled;
         uint256 ending = _endingOf(oracle);
         // An oracle without end ends at the last round there can be, which is another refusal.
-        if (ending < roundId && ending != ROUND_MAX) return "no longer allowed oracle";
-        if (_reportedOf(oracle) >= roundId) return "cannot report on previous rounds";
+        if (ending < roundId && ending != ROUND_MAX) return Refusal.NoLongerAllowed;
+        if (_reportedOf(oracle) >= roundId) return Refusal.Reported;
         uint256 current = _idOf(round);
-        if (roundId == current) return "";
         unchecked {
+            if (roundId == current) return Refusal.None;
             // Before the latest round every round was superseded; only the next one may be too early.
             if (roundId == current + 1 && roundId <= ROUND_MAX) {
-                return _isSupersedable(round) ? "" : "previous round not supersedable";
+                return _isSupersedable(round) ? Refusal.None : Refusal.TooEarly;
             }
-            if (roundId + 1 == current && _answeredOf(round) != current) return "";
+            bool late = roundId + 1 == current && _answeredOf(round) != current;
+            return late ? Refusal.None : Refusal.InvalidRound;
         }
-        return "invalid round to report";
+    }
+
+    function _textOf(Refusal refusal) private pure returns (string memory) {
+        if (refusal == Refusal.NotEnabled) return "not enabled oracle";
+        if (refusal == Refusal.NotYetEnabled) return "not yet enabled oracle";
+        if (refusal == Refusal.NoLongerAllowed) return "no longer allowed oracle";
+        if (refusal == Refusal.Reported) return "cannot report on previous rounds";
+        if (refusal == Refusal.InvalidRound) return "invalid round to report";
+        return "previous round not supersedable";
     }
 
     /// @dev Whether an oracle may open a round: it opened none, or waited long enough since.
@@ -336,7 +356,7 @@ contract FluxCompatibleAggregator is FluxRounds, FluxOracles, Owned {
         (, uint256 startedAt,,) = _read(round, roundId);
         // A round that was opened has to take submissions, any other has to be one that the oracle may open.
         eligible = startedAt != 0 ? _isOpen(asked) : _mayOpen(oracle, roundId, _settings.restartDelay);
-        eligible = eligible && bytes(_refusal(oracle, round, roundId)).length == 0;
+        eligible = eligible && _refusal(oracle, round, roundId) == Refusal.None;
         return (eligible, uint32(roundId), uint64(startedAt), uint64(_timeoutOf(asked)));
     }
 

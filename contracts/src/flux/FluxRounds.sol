@@ -206,9 +206,10 @@ abstract contract FluxRounds {
             return round;
         }
         unchecked {
+            uint256[LANE_WORDS] storage words = _submissions[half];
             uint256 shift = (index % LANES) * LANE_BITS;
-            uint256 word = _submissions[half][index / LANES] & ~(uint256(type(uint64).max) << shift);
-            _submissions[half][index / LANES] = word | (cell << shift);
+            uint256 others = words[index / LANES] & ~(uint256(type(uint64).max) << shift);
+            words[index / LANES] = others | (cell << shift);
         }
         return round;
     }
@@ -220,18 +221,37 @@ abstract contract FluxRounds {
         returns (int256[] memory list)
     {
         unchecked {
-            list = new int256[](stored + 1);
-            list[stored] = submission;
             if (stored == 1) {
+                list = new int256[](2);
                 list[0] = _unpack(id, uint64(round >> VALUE_SHIFT));
+                list[1] = submission;
                 return list;
             }
-            uint256 half = id & 1;
-            uint256 word;
-            for (uint256 i = 0; i < stored; ++i) {
-                word = i % LANES == 0 ? _submissions[half][i / LANES] : word >> LANE_BITS;
-                list[i] = _unpack(_wideKey(half, i), uint64(word));
+            // Words are unpacked whole; what is behind the stored ones is overwritten or cut off.
+            list = new int256[](stored + LANES);
+            uint256[LANE_WORDS] storage words = _submissions[id & 1];
+            int256 mark = WIDE_MARK;
+            bool anyWide;
+            assembly ("memory-safe") {
+                let slot := words.slot
+                let cell := add(list, 0x20)
+                for { let end := add(cell, shl(5, stored)) } lt(cell, end) { slot := add(slot, 1) } {
+                    let word := sload(slot)
+                    for { let behind := add(cell, 0x80) } lt(cell, behind) { cell := add(cell, 0x20) } {
+                        let value := signextend(7, word)
+                        anyWide := or(anyWide, eq(value, mark))
+                        mstore(cell, value)
+                        word := shr(64, word)
+                    }
+                }
+                mstore(list, add(stored, 1))
             }
+            if (anyWide) {
+                for (uint256 i = 0; i < stored; ++i) {
+                    if (list[i] == WIDE_MARK) list[i] = _wide[_wideKey(id & 1, i)];
+                }
+            }
+            list[stored] = submission;
         }
     }
 

@@ -3,22 +3,14 @@ pragma solidity ^0.8.24;
 
 /// @title The median of a few numbers.
 /// @notice Exact over all of int256. The median of an even count is the mean of the middle two, cut toward zero: that of
-/// -3 and -4 is -3. An empty list has none; its caller has to see to that.
+/// -3 and -4 is -3. Cheap for the few dozen numbers that a round has; the cost grows with the square of their count.
 library Median {
-    /// @dev The list comes back in another order.
+    /// @dev Reverts on an empty list, which has none. The list is left in another order, some of it overwritten.
     function calculate(int256[] memory list) internal pure returns (int256) {
         uint256 middle = list.length / 2;
-        _select(list, middle);
+        _sortSmallerHalf(list);
         int256 upper = list[middle];
-        if (list.length % 2 == 1) return upper;
-        // All that is left of the upper middle is at most as large: its largest is the lower middle.
-        int256 lower = list[0];
-        unchecked {
-            for (uint256 i = 1; i < middle; ++i) {
-                if (list[i] > lower) lower = list[i];
-            }
-        }
-        return mean(lower, upper);
+        return list.length % 2 == 1 ? upper : mean(list[middle - 1], upper);
     }
 
     /// @dev The mean, cut toward zero. No intermediate value overflows.
@@ -31,40 +23,31 @@ library Median {
         }
     }
 
-    /// @dev Hoare's FIND: orders the list so far that `list[k]` stands where it would in the sorted list, with
-    /// nothing larger before it and nothing smaller after it.
-    function _select(int256[] memory list, uint256 k) private pure {
+    /// @dev Puts the smaller half of the list and the middle in order at its beginning, by insertion. What is too large
+    /// for that is looked at once and dropped.
+    function _sortSmallerHalf(int256[] memory list) private pure {
         assembly ("memory-safe") {
-            let first := add(list, 0x20)
-            let low := first
-            let high := add(list, shl(5, mload(list)))
-            k := add(first, shl(5, k))
-            for {} lt(low, high) {} {
-                let pivot := mload(k)
-                let i := low
-                let j := high
-                // Both ends move inward and swap what stands on the wrong side. One of them passes `k` at last.
-                for {} iszero(gt(i, j)) {} {
-                    let left := mload(i)
-                    for {} slt(left, pivot) {} {
-                        i := add(i, 0x20)
-                        left := mload(i)
-                    }
-                    let right := mload(j)
-                    for {} sgt(right, pivot) {} {
-                        j := sub(j, 0x20)
-                        right := mload(j)
-                    }
-                    if iszero(gt(i, j)) {
-                        mstore(i, right)
-                        mstore(j, left)
-                        i := add(i, 0x20)
-                        j := sub(j, 0x20)
-                    }
+            let length := mload(list)
+            let end := add(add(list, 0x20), shl(5, length))
+            let middle := add(add(list, 0x20), shl(5, shr(1, length)))
+            // The place before the first holds the smallest value there is: no insertion goes beyond it.
+            mstore(list, shl(255, 1))
+            for { let next := add(list, 0x20) } lt(next, end) { next := add(next, 0x20) } {
+                let value := mload(next)
+                let place := next
+                if gt(next, middle) {
+                    if iszero(slt(value, mload(middle))) { continue }
+                    place := middle
                 }
-                if lt(j, k) { low := i }
-                if gt(i, k) { high := j }
+                for {} 1 {} {
+                    let before := mload(sub(place, 0x20))
+                    if iszero(sgt(before, value)) { break }
+                    mstore(place, before)
+                    place := sub(place, 0x20)
+                }
+                mstore(place, value)
             }
+            mstore(list, length)
         }
     }
 }
