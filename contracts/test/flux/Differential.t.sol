@@ -8,14 +8,16 @@ import {SayingValidator, Twins} from "./Twins.sol";
 
 /// @title Random walks through everything that can be done to a FluxAggregator, done to the original and to ours.
 contract FluxDifferentialTest is Twins {
+    int256 private constant MIN = -1e30;
+    int256 private constant MAX = 1e30;
     uint256 private constant STEPS = 60;
     uint256 private constant LONG = 2500;
 
     uint256 private state;
     uint256 private late;
 
-    function _ours() internal override returns (IFluxAggregator) {
-        return IFluxAggregator(address(_bounded(TIMEOUT, MIN, MAX)));
+    function _bounds() internal pure override returns (int256 min, int256 max) {
+        return (MIN, MAX);
     }
 
     /// forge-config: default.fuzz.runs = 96

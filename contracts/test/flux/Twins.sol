@@ -33,8 +33,6 @@ contract SayingValidator is IAggregatorValidator {
 ///    oneself are not drawn: tests of their own show what happens to each.
 abstract contract Twins is FluxFixture {
     bytes32 private constant FUNDS_UPDATED = keccak256("AvailableFundsUpdated(uint256)");
-    int256 internal constant MIN = -1e30;
-    int256 internal constant MAX = 1e30;
     uint256 internal constant PEOPLE = 6;
     address internal constant REQUESTER = address(0x4E90);
     address internal constant ADMIN2 = address(0xAD315);
@@ -46,17 +44,22 @@ abstract contract Twins is FluxFixture {
     uint256 internal current;
     /// @dev How often each outcome was met: refusals by their text, events by their topic.
     mapping(bytes32 outcome => uint256 times) internal met;
+    /// @dev What each round said when it could not change any more.
+    mapping(uint256 round => bytes) private final_;
     /// @dev The rounds that had an answer of their own at some time.
     mapping(uint256 round => bool) internal answered;
 
     function setUp() public virtual {
-        theirs = _original(address(0), 0, TIMEOUT, MIN, MAX);
-        ours = _ours();
+        (int256 min, int256 max) = _bounds();
+        theirs = _original(address(0), 0, TIMEOUT, min, max);
+        ours = _bounded(TIMEOUT, min, max);
         validator = new SayingValidator();
         _compare();
     }
 
-    function _ours() internal virtual returns (IFluxAggregator);
+    function _bounds() internal pure virtual returns (int256 min, int256 max) {
+        return (type(int256).min, type(int256).max);
+    }
 
     // ------------------------------------------------------------------ doing
 
@@ -79,6 +82,11 @@ abstract contract Twins is FluxFixture {
 
     function _submit(uint256 oracle, uint256 roundId, int256 value) internal returns (bool) {
         return _do(_oracle(oracle), abi.encodeCall(ours.submit, (roundId, value)));
+    }
+
+    /// @dev A submission that both must take.
+    function _taken(uint256 oracle, uint256 roundId, int256 value) internal {
+        vm.assertTrue(_submit(oracle, roundId, value), "not taken");
     }
 
     /// @dev An action that must be refused with that text, by both.
@@ -184,6 +192,7 @@ abstract contract Twins is FluxFixture {
             _same(abi.encodeCall(ours.getRoundData, (uint80(round))));
             _same(abi.encodeCall(ours.getAnswer, (round)));
             vm.assertEq(ours.getTimestamp(round), _time(round, theirs.getTimestamp(round)), "getTimestamp");
+            if (round + 1 < current) _sameAsBefore(round);
         }
         for (uint256 i = 0; i < PEOPLE; ++i) {
             _same(abi.encodeCall(ours.getAdmin, (_oracle(i))));
@@ -198,6 +207,13 @@ abstract contract Twins is FluxFixture {
     /// @dev Every read, with every round.
     function _compare() internal {
         _compareFrom(0);
+    }
+
+    /// @dev Neither of the latest two: nothing can change it any more.
+    function _sameAsBefore(uint256 round) private {
+        bytes memory now_ = _outcome(address(ours), abi.encodeCall(ours.getRoundData, (uint80(round))));
+        if (final_[round].length == 0) final_[round] = now_;
+        vm.assertEq(now_, final_[round], "a stored round changed");
     }
 
     function _same(bytes memory call) internal view {
