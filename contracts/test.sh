@@ -42,6 +42,8 @@ command -v node >/dev/null && command -v npm >/dev/null || fail "Node 20 or late
 (
   if command -v flock >/dev/null; then flock 9; fi
   install_tools >&2
+  # The contracts of others that ours are compared with; does nothing when they are compiled already.
+  ./originals >&2
 ) 9>.tools.lock
 
 forge=$(find_forge)

@@ -56,4 +56,7 @@ interface Vm {
     function assertLe(uint256 left, uint256 right, string calldata message) external pure;
 
     function prank(address sender, address origin) external;
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
+    function assertFalse(bool condition, string calldata message) external pure;
+    function assertEq(int256 left, int256 right, string calldata message) external pure;
 }
