@@ -45,5 +45,7 @@ contracts! {
     AggregatorProxy "artifacts/AggregatorProxy.json" [AggregatorProxyErrors] [AggregatorProxyEvents]
     DeviationFlaggingValidator "artifacts/DeviationFlaggingValidator.json"
         [DeviationFlaggingValidatorErrors] [DeviationFlaggingValidatorEvents]
+    FluxCompatibleAggregator "artifacts/FluxCompatibleAggregator.json"
+        [FluxCompatibleAggregatorErrors] [FluxCompatibleAggregatorEvents]
     Flags "artifacts/Flags.json" [FlagsErrors] [FlagsEvents]
 }
