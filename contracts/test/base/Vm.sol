@@ -56,4 +56,10 @@ interface Vm {
     function assertLe(uint256 left, uint256 right, string calldata message) external pure;
 
     function prank(address sender, address origin) external;
+    function deal(address account, uint256 balance) external;
+    function chainId(uint256 id) external;
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
+    function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
+    function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
+    function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
 }
