@@ -25,9 +25,6 @@ contract Aggregator is IAggregator, RoundHistory, Owned, ValidatorHook, FeedPoli
 
     /// @inheritdoc IAggregatorV2V3
     uint256 public constant override version = 1;
-    /// @inheritdoc ITypeAndVersion
-    string public constant override typeAndVersion = "Aggregator 1.0.0";
-
     /// @dev Flags of each account; bit 0 is the right to submit.
     mapping(address account => uint256 flags) private _roles;
 
@@ -91,6 +88,11 @@ contract Aggregator is IAggregator, RoundHistory, Owned, ValidatorHook, FeedPoli
     /// @inheritdoc IAggregator
     function unpause() external override onlyOwner {
         _changePause(false);
+    }
+
+    /// @inheritdoc ITypeAndVersion
+    function typeAndVersion() external pure virtual override returns (string memory) {
+        return "Aggregator 1.0.0";
     }
 
     /// @inheritdoc IAggregatorV2V3
@@ -184,7 +186,7 @@ contract Aggregator is IAggregator, RoundHistory, Owned, ValidatorHook, FeedPoli
         RoundHistory._setWatched(watched);
     }
 
-    function _setTransmitter(address transmitter, bool authorised) private {
+    function _setTransmitter(address transmitter, bool authorised) internal {
         _roles[transmitter] = authorised ? TRANSMITTER : 0;
         emit TransmitterChanged(transmitter, authorised);
     }

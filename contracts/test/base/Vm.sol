@@ -59,4 +59,9 @@ interface Vm {
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
     function assertFalse(bool condition, string calldata message) external pure;
     function assertEq(int256 left, int256 right, string calldata message) external pure;
+    function deal(address account, uint256 balance) external;
+    function chainId(uint256 id) external;
+    function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
+    function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
+    function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
 }
