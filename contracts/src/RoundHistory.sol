@@ -23,7 +23,8 @@ import {IRoundHistory} from "./interfaces/IRoundHistory.sol";
 /// a slot, since 3R + 3 <= 4R. A slot that is written again costs 17,100 gas less than a fresh one.
 ///
 /// Invariants: `_wide[r]` is written exactly when round r's entry carries the mark; entries of rounds that do
-/// not exist yet are zero; a live round is never written again; an archived word is not paused.
+/// not exist yet are zero; a live round is never written again; an archived word is not paused, though it may be
+/// watched.
 /// It does not decide who may write, nor which round or answer is acceptable: that is the caller's.
 abstract contract RoundHistory is IRoundHistory {
     uint256 private constant PAUSED_SHIFT = 255;
