@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use foundry_compilers::artifacts::{
-    BytecodeHash, EvmVersion, Optimizer, Settings, SettingsMetadata, output_selection::OutputSelection,
+    BytecodeHash, EvmVersion, Optimizer, Remapping, Settings, SettingsMetadata,
+    output_selection::OutputSelection,
 };
 use foundry_compilers::{
     ProjectBuilder, ProjectPathsConfig,
@@ -41,7 +42,7 @@ impl Layout {
     }
 }
 
-/// Compiles every contract of `contracts/src` that can be deployed, sorted by name.
+/// Compiles every contract of `contracts/src` that can be deployed, sorted by name. Those of libraries are left out.
 ///
 /// # Errors
 /// Node or npm is missing, the packages cannot be installed, or the compiler reports an error or a warning.
@@ -53,8 +54,11 @@ pub fn compile(layout: &Layout) -> Result<Vec<Artifact>> {
     tools::install(&contracts)?;
     let sources = contracts.join("src");
     let solc = Solc::new(contracts.join("solc")).context("contracts/solc does not answer --version")?;
+    let remappings =
+        REMAPPINGS.iter().map(|remapping| remapping.parse()).collect::<Result<Vec<Remapping>, _>>()?;
     // The tests are forge's: named as sources, they are not looked for beside them.
     let paths = ProjectPathsConfig::builder()
+        .remappings(remappings)
         .sources(&sources)
         .tests(&sources)
         .scripts(&sources)
@@ -72,12 +76,19 @@ pub fn compile(layout: &Layout) -> Result<Vec<Artifact>> {
         bail!("the Solidity compiler reports\n{output}");
     }
     let mut artifacts = Vec::new();
-    for (_, name, contract) in output.into_output().contracts_with_files_into_iter() {
+    for (file, name, contract) in output.into_output().contracts_with_files_into_iter() {
+        if !contracts.join(file).starts_with(&sources) {
+            continue; // Of a library.
+        }
         artifacts.extend(Artifact::new(&name, &contract)?);
     }
     artifacts.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(artifacts)
 }
+
+/// The libraries that the sources stand on, as `contracts/foundry.toml` names them too.
+const REMAPPINGS: [&str; 2] =
+    ["@openzeppelin/contracts/=node_modules/@openzeppelin/contracts/", "solady/=node_modules/solady/src/"];
 
 /// What the artifacts are made of.
 const OUTPUTS: [&str; 4] = ["abi", "evm.bytecode", "evm.deployedBytecode", "storageLayout"];
