@@ -59,5 +59,4 @@ interface Vm {
     function prank(address sender, address origin) external;
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
     function assertFalse(bool condition, string calldata message) external pure;
-    function assertEq(int256 left, int256 right, string calldata message) external pure;
 }
