@@ -231,7 +231,7 @@ abstract contract FluxRounds {
             list = new int256[](stored + LANES);
             uint256[LANE_WORDS] storage words = _submissions[id & 1];
             int256 mark = WIDE_MARK;
-            bool anyWide;
+            bool anyWide = false;
             assembly ("memory-safe") {
                 let slot := words.slot
                 let cell := add(list, 0x20)

@@ -20,7 +20,7 @@ contract FluxDifferentialTest is Twins {
         return (MIN, MAX);
     }
 
-    /// forge-config: default.fuzz.runs = 96
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_differential_walk(uint256 seed) public {
         _walk(seed);
     }

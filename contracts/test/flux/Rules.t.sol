@@ -207,6 +207,26 @@ contract FluxRulesTest is Twins {
         _compare();
     }
 
+    /// Both open rounds may hold numbers that do not fit their cells, in the same places.
+    function test_previousRound_holdsItsOwnWideNumbers() public {
+        _staff(8, 3, 6);
+        for (uint256 i = 0; i < 4; ++i) {
+            _taken(i, 1, int256(1e30) + int256(i));
+        }
+        for (uint256 i = 0; i < 2; ++i) {
+            _taken(i, 2, -int256(1e30) - int256(i));
+        }
+        _taken(4, 1, 1e35);
+        _compare();
+        vm.assertEq(ours.getAnswer(1), int256(1e30) + 2);
+        _taken(5, 1, -1e35);
+        _compare();
+        for (uint256 i = 2; i < 6; ++i) {
+            _taken(i, 2, -int256(1e30) - int256(i));
+        }
+        _compare();
+    }
+
     /// With a minimum of one the first submission is the answer, and still the first of the median that comes.
     function test_previousRound_keepsItsOnlySubmission() public {
         _staff(3, 1, 3);
