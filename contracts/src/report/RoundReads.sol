@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {RoundHistory} from "../RoundHistory.sol";
+import {IAggregatorV2V3} from "../interfaces/IAggregatorV2V3.sol";
+
+/// @title What consumers read, over the rounds of `RoundHistory`; a round's two times are one.
+abstract contract RoundReads is IAggregatorV2V3, RoundHistory {
+    /// @inheritdoc IAggregatorV2V3
+    function latestRoundData()
+        external
+        view
+        override
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        uint256 hot = _load();
+        uint256 latest = _latestOf(hot);
+        require(latest != 0, "No data present");
+        (answer, updatedAt) = _entry(hot, latest);
+        return (uint80(latest), answer, updatedAt, updatedAt, uint80(latest));
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function getRoundData(uint80 roundId_)
+        external
+        view
+        override
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        uint256 hot = _load();
+        require(_exists(hot, roundId_), "No data present");
+        (answer, updatedAt) = _round(hot, roundId_);
+        return (roundId_, answer, updatedAt, updatedAt, roundId_);
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestAnswer() external view override returns (int256 answer) {
+        (, answer,) = _latest(_load());
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestTimestamp() external view override returns (uint256 updatedAt) {
+        (,, updatedAt) = _latest(_load());
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function latestRound() external view override returns (uint256) {
+        return _latestOf(_load());
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function getAnswer(uint256 roundId) external view override returns (int256 answer) {
+        uint256 hot = _load();
+        if (_exists(hot, roundId)) (answer,) = _round(hot, roundId);
+    }
+
+    /// @inheritdoc IAggregatorV2V3
+    function getTimestamp(uint256 roundId) external view override returns (uint256 updatedAt) {
+        uint256 hot = _load();
+        if (_exists(hot, roundId)) (, updatedAt) = _round(hot, roundId);
+    }
+
+    /// @dev The latest round of a hot word, zeros when there is none.
+    function _latest(uint256 hot) internal view returns (uint256 roundId, int256 answer, uint256 updatedAt) {
+        roundId = _latestOf(hot);
+        if (roundId != 0) (answer, updatedAt) = _entry(hot, roundId);
+    }
+
+    /// @dev Compared in full width: a cut id would name another round.
+    function _exists(uint256 hot, uint256 roundId) private pure returns (bool) {
+        return roundId != 0 && roundId <= _latestOf(hot);
+    }
+}
