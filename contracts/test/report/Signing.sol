@@ -115,4 +115,15 @@ abstract contract Signing is Fixture {
             revert(add(reason, 32), mload(reason))
         }
     }
+
+    /// @dev The call fails, and says exactly this.
+    function _refused(address target, bytes memory data, bytes memory reason) internal {
+        (bool ok, bytes memory given) = target.call(data);
+        vm.assertFalse(ok);
+        vm.assertEq(given, reason);
+    }
+
+    function _draw(uint256 seed, uint256 index) internal pure returns (uint256) {
+        return uint256(keccak256(abi.encode(seed, index)));
+    }
 }
