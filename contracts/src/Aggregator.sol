@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {FeedPolicy} from "./FeedPolicy.sol";
 import {Owned} from "./Owned.sol";
 import {RoundHistory} from "./RoundHistory.sol";
+import {RoundReads} from "./RoundReads.sol";
 import {ValidatorHook} from "./hooks/ValidatorHook.sol";
 import {IAggregator} from "./interfaces/IAggregator.sol";
 import {IAggregatorV2V3} from "./interfaces/IAggregatorV2V3.sol";
@@ -13,7 +14,7 @@ import {ITypeAndVersion} from "./interfaces/ITypeAndVersion.sol";
 /// @notice A submission reads two slots (the sender's role, the hot word, which also holds the pause bit) and
 /// writes one; every third round writes one more. The price of packing is in `RoundHistory`.
 /// It does not aggregate or bill, and calls nobody but a validator that its owner set.
-contract Aggregator is IAggregator, RoundHistory, Owned, ValidatorHook, FeedPolicy {
+contract Aggregator is IAggregator, RoundReads, Owned, ValidatorHook, FeedPolicy {
     uint256 private constant TRANSMITTER = 1;
 
     /// @inheritdoc IAggregatorV2V3
@@ -95,57 +96,6 @@ contract Aggregator is IAggregator, RoundHistory, Owned, ValidatorHook, FeedPoli
         return "Aggregator 1.0.0";
     }
 
-    /// @inheritdoc IAggregatorV2V3
-    function latestRoundData()
-        external
-        view
-        override
-        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
-    {
-        uint256 hot = _load();
-        uint256 latest = _latestOf(hot);
-        _demand(latest);
-        (answer, updatedAt) = _entry(hot, latest);
-        return (uint80(latest), answer, updatedAt, updatedAt, uint80(latest));
-    }
-
-    /// @inheritdoc IAggregatorV2V3
-    function getRoundData(uint80 roundId_)
-        external
-        view
-        override
-        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
-    {
-        (answer, updatedAt) = _round(_load(), roundId_);
-        _demand(updatedAt);
-        return (roundId_, answer, updatedAt, updatedAt, roundId_);
-    }
-
-    /// @inheritdoc IAggregatorV2V3
-    function latestAnswer() external view override returns (int256 answer) {
-        (, answer,) = _newest(_load());
-    }
-
-    /// @inheritdoc IAggregatorV2V3
-    function latestTimestamp() external view override returns (uint256 updatedAt) {
-        (,, updatedAt) = _newest(_load());
-    }
-
-    /// @inheritdoc IAggregatorV2V3
-    function latestRound() external view override returns (uint256) {
-        return _latestOf(_load());
-    }
-
-    /// @inheritdoc IAggregatorV2V3
-    function getAnswer(uint256 roundId) external view override returns (int256 answer) {
-        (answer,) = _round(_load(), roundId);
-    }
-
-    /// @inheritdoc IAggregatorV2V3
-    function getTimestamp(uint256 roundId) external view override returns (uint256 updatedAt) {
-        (, updatedAt) = _round(_load(), roundId);
-    }
-
     /// @inheritdoc IAggregator
     function feedState(address transmitter)
         external
@@ -154,7 +104,7 @@ contract Aggregator is IAggregator, RoundHistory, Owned, ValidatorHook, FeedPoli
         returns (uint256 latestRound_, int256 latestAnswer_, uint256 updatedAt, bool paused_, bool authorised)
     {
         uint256 hot = _load();
-        (latestRound_, latestAnswer_, updatedAt) = _newest(hot);
+        (latestRound_, latestAnswer_, updatedAt) = _latest(hot);
         paused_ = _isPaused(hot);
         authorised = isTransmitter(transmitter);
     }
@@ -171,14 +121,8 @@ contract Aggregator is IAggregator, RoundHistory, Owned, ValidatorHook, FeedPoli
 
     /// @dev Tells the validator of the round that was stored after `hot`.
     function _tell(uint256 hot, int256 answer) private {
-        (uint256 latest, int256 before,) = _newest(hot);
+        (uint256 latest, int256 before,) = _latest(hot);
         _validate(latest, before, latest + 1, answer);
-    }
-
-    /// @dev The latest round of a hot word, zeros when there is none.
-    function _newest(uint256 hot) private view returns (uint256 latest, int256 answer, uint256 updatedAt) {
-        latest = _latestOf(hot);
-        if (latest != 0) (answer, updatedAt) = _entry(hot, latest);
     }
 
     /// @inheritdoc ValidatorHook
@@ -195,10 +139,5 @@ contract Aggregator is IAggregator, RoundHistory, Owned, ValidatorHook, FeedPoli
         if (_isPaused(_load()) == paused_) return;
         _setPaused(paused_);
         emit PauseChanged(paused_, msg.sender);
-    }
-
-    /// @dev What is 0 only without a round.
-    function _demand(uint256 number) private pure {
-        require(number != 0, "No data present");
     }
 }
