@@ -9,7 +9,7 @@ import {IAggregator} from "./interfaces/IAggregator.sol";
 import {IAggregatorV2V3} from "./interfaces/IAggregatorV2V3.sol";
 import {ITypeAndVersion} from "./interfaces/ITypeAndVersion.sol";
 
-/// @title A feed written by one transmitter, with every round kept and read by anyone.
+/// @title A feed written by one transmitter and read by anyone, with every round kept or as many as were asked for.
 /// @notice A submission reads two slots (the sender's role, the hot word, which also holds the pause bit) and
 /// writes one; every third round writes one more. The price of packing is in `RoundHistory`.
 /// It does not aggregate or bill, and calls nobody but a validator that its owner set.

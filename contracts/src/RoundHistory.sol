@@ -23,7 +23,8 @@ import {IRoundHistory} from "./interfaces/IRoundHistory.sol";
 /// a slot, since 3R + 3 <= 4R. A slot that is written again costs 17,100 gas less than a fresh one.
 ///
 /// Invariants: `_wide[r]` is written exactly when round r's entry carries the mark; entries of rounds that do
-/// not exist yet are zero; a live round is never written again; an archived word is not paused.
+/// not exist yet are zero; a live round is never written again; an archived word is not paused, though it may be
+/// watched.
 /// It does not decide who may write, nor which round or answer is acceptable: that is the caller's.
 abstract contract RoundHistory is IRoundHistory {
     uint256 private constant PAUSED_SHIFT = 255;
@@ -98,7 +99,7 @@ abstract contract RoundHistory is IRoundHistory {
             if (index == 0) {
                 // Looked at once a group, because the limit is the end of one.
                 require(latest < ROUND_MAX, "Round ids exhausted");
-                if (latest != 0) _archive[(latest / 3 - 1) & _groupMask] = hot;
+                if (latest != 0) _archive[_archiveSlot(latest / 3 - 1)] = hot;
                 // The flags and the number stay. Cut after 2106; the base is then far off and every round is
                 // stored wide, exactly.
                 hot = ((hot >> ROUND_SHIFT) << ROUND_SHIFT) | (uint256(uint32(block.timestamp)) << BASE_SHIFT);
@@ -127,7 +128,7 @@ abstract contract RoundHistory is IRoundHistory {
             uint256 back = (latest - 1) / 3 - group;
             if (back == 0) return _entry(hot, roundId);
             if (back - 1 > _groupMask) return (0, 0);
-            return _entry(_archive[group & _groupMask], roundId);
+            return _entry(_archive[_archiveSlot(group)], roundId);
         }
     }
 
@@ -144,8 +145,13 @@ abstract contract RoundHistory is IRoundHistory {
         }
     }
 
+    /// @dev The group's number mod R, or all of it when R is 0.
+    function _archiveSlot(uint256 group) internal view returns (uint256) {
+        return group & _groupMask;
+    }
+
     /// @dev The round's number mod 4R, or all of it when R is 0.
-    function _wideSlot(uint256 roundId) private view returns (uint256) {
+    function _wideSlot(uint256 roundId) internal view returns (uint256) {
         return roundId & ((_groupMask << 2) | 3);
     }
 

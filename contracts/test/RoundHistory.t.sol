@@ -305,7 +305,7 @@ contract RingHistoryTest is HistorySuite {
     }
 
     function _rounds() internal pure override returns (uint256) {
-        return 60;
+        return 36;
     }
 }
 

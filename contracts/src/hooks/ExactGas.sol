@@ -12,14 +12,14 @@ library ExactGas {
 
     /// @dev Reverts "insufficient gas" unless `gasLimit` gas can be handed over.
     function callWithExactGas(address target, uint256 gasLimit, bytes memory data) internal {
-        require(_reaches(gasleft(), gasLimit), "insufficient gas");
+        require(reaches(gasleft(), gasLimit), "insufficient gas");
         assembly ("memory-safe") {
             pop(call(gasLimit, target, 0, add(data, 0x20), mload(data), 0, 0))
         }
     }
 
-    /// @dev Whether a call out of `left` gas can be given `gasLimit`.
-    function _reaches(uint256 left, uint256 gasLimit) private pure returns (bool) {
+    /// @dev Whether a call out of `left` gas can be given `gasLimit`, when at most the cushion is spent until then.
+    function reaches(uint256 left, uint256 gasLimit) internal pure returns (bool) {
         unchecked {
             if (left <= CUSHION) return false;
             left -= CUSHION;

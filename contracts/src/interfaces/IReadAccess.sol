@@ -6,7 +6,7 @@ pragma solidity ^0.8.24;
 /// keeps contracts out, no more: whoever calls a read as the origin of the transaction, as every `eth_call` of an
 /// account does, may always read, and so may anybody who looks at the storage.
 interface IReadAccess {
-    /// @notice An account is the zero address, which nobody calls from.
+    /// @notice Nobody calls from the zero address.
     error InvalidReader(address user);
 
     /// @notice `user` was put on the list.

@@ -21,7 +21,7 @@ interface IValidatorHook {
 
     /// @notice Names the validator and the gas it is called with, or nobody by two zeros. Only the owner.
     /// The validator must have code now; that it vanishes later is not looked at, it is then called in vain.
-    function setValidator(address validator, uint32 gasLimit) external;
+    function setValidator(address validator_, uint32 gasLimit) external;
 
     /// @notice The validator, zero when there is none, and the gas it is called with.
     function validator() external view returns (address validator_, uint32 gasLimit);
