@@ -112,12 +112,16 @@ contract LocalRouter is ILocalRouter, Withdrawable {
         bytes32 messageId = _idOf(packet);
         if (delivered[messageId]) return true;
         uint256 votes = _votes[present][messageId];
-        if (!_voted[present][messageId][msg.sender]) {
-            _voted[present][messageId][msg.sender] = true;
-            _votes[present][messageId] = ++votes;
-            emit MessageConfirmed(messageId, msg.sender, votes);
+        bool voted = _voted[present][messageId][msg.sender];
+        if (!voted) emit MessageConfirmed(messageId, msg.sender, ++votes);
+        if (votes < quorum) {
+            // The vote that makes the quorum is not kept: it either executes the message or reverts.
+            if (!voted) {
+                _voted[present][messageId][msg.sender] = true;
+                _votes[present][messageId] = votes;
+            }
+            return false;
         }
-        if (votes < quorum) return false;
         delivered[messageId] = true;
         emit MessageDelivered(messageId, packet.sourceSelector, packet.receiver);
         _execute(messageId, packet);

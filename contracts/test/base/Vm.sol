@@ -70,4 +70,5 @@ interface Vm {
     function toString(bytes32 value) external pure returns (string memory);
     function toString(bytes calldata value) external pure returns (string memory);
     function toString(int256 value) external pure returns (string memory);
+    function broadcastRawTransaction(bytes calldata transaction) external;
 }

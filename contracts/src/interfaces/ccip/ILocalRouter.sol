@@ -111,7 +111,7 @@ interface ILocalRouter is IRouterClient, IWithdrawable, ITypeAndVersion {
     /// @notice Whether the message was executed.
     function delivered(bytes32 messageId) external view returns (bool);
 
-    /// @notice How many relayers of the present set have vouched for the message.
+    /// @notice How many relayers of the present set have vouched for the message and wait for others.
     function confirmations(bytes32 messageId) external view returns (uint256);
 
     /// @notice The id of a message.
