@@ -4,9 +4,10 @@
 //! `run` waits for it, `/readyz` stays red. What is *wrong* (another chain, another key, an aggregator that would
 //! refuse us) needs an operator: `run` refuses to start and nothing is ever signed.
 
-use crate::chain::{AggregatorFacts, ChainError, Identity, Node, VerifyError};
+use crate::chain::{AggregatorFacts, ChainError, Node, VerifyError};
 use crate::config::{Config, Problems};
-use crate::driver::{Clock, Driver, Edges, FeedWire};
+use crate::driver::nodes::{Met, meet};
+use crate::driver::{Clock, Driver, Edges, FeedWire, Nodes};
 use crate::signer::{Dialect, Policy, Signer, SignerConfig, SignerKind};
 use crate::sources::Client;
 use crate::store::{Journal, StoreError};
@@ -21,7 +22,6 @@ use publisher_core::tx::SignFault;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -65,8 +65,8 @@ impl Check {
 pub struct Examined {
     /// Every check.
     pub checks: Vec<Check>,
-    /// The node, once it is the right one.
-    pub chain: Option<(Node, Identity)>,
+    /// The nodes, once one can be read and none is another chain's.
+    pub nodes: Option<Nodes>,
     /// What the aggregators say.
     pub facts: BTreeMap<FeedId, AggregatorFacts>,
     /// The signers, by account.
@@ -97,10 +97,10 @@ pub enum StartError {
 /// Looks at everything a daemon needs but its sources. Signs nothing that could be included anywhere.
 pub async fn examine(config: &Config) -> Examined {
     let mut examined =
-        Examined { checks: Vec::new(), chain: None, facts: BTreeMap::new(), signers: BTreeMap::new() };
-    examine_node(config, &mut examined).await;
+        Examined { checks: Vec::new(), nodes: None, facts: BTreeMap::new(), signers: BTreeMap::new() };
+    examine_nodes(config, &mut examined).await;
     examine_signers(config, &mut examined).await;
-    if let Some((node, identity)) = examined.chain.take() {
+    if let Some(node) = examined.nodes.as_ref().map(Nodes::reader) {
         for (id, feed) in &config.feeds {
             let what = format!("feed {id}");
             match examine_feed(&node, feed, &mut examined.checks, &what).await {
@@ -108,44 +108,57 @@ pub async fn examine(config: &Config) -> Examined {
                 Err(check) => examined.checks.push(check),
             }
         }
-        examined.chain = Some((node, identity));
     }
     examined
 }
 
-async fn examine_node(config: &Config, examined: &mut Examined) {
-    let Some(setup) = config.chain.rpc.first() else { return };
+/// Every node says who it is, and those that are read show that the chain works as configured. One that does not answer
+/// is a warning where another can be read: it is asked again while the daemon runs.
+async fn examine_nodes(config: &Config, examined: &mut Examined) {
     let checks = &mut examined.checks;
-    let node = match Node::new(setup) {
-        Ok(node) => node,
+    let chain = &config.chain;
+    let Met { answers, nodes } = match meet(&chain.rpc, chain.id, chain.genesis, chain.block_time).await {
+        Ok(met) => met,
         Err(error) => {
             return checks.push(Check::new("node", Verdict::Wrong, error.to_string(), "correct chain.rpc"));
         }
     };
-    let what = format!("node {}", node.shown());
-    let verdict = |error: &VerifyError| match error {
-        VerifyError::Chain(_) => Verdict::Unavailable,
-        _ => Verdict::Wrong,
+    let readable = answers.iter().filter(|(_, answer)| matches!(answer, Ok(Some(_)))).count();
+    let verdict = |error: &VerifyError, needed: usize| match error.is_refusal() {
+        true => Verdict::Wrong,
+        false if readable >= needed => Verdict::Warn,
+        false => Verdict::Unavailable,
     };
-    let identity = match node.verify(config.chain.id, config.chain.genesis).await {
-        Ok(identity) => identity,
-        Err(error) => return checks.push(Check::new(what, verdict(&error), error.to_string(), "")),
-    };
-    checks.push(Check::new(
-        what.clone(),
-        Verdict::Ok,
-        format!("chain {} with genesis {}", identity.chain_id, identity.genesis),
-        "",
-    ));
-    if let Err(error) = node.probe_fees(config.chain.fees.profile).await {
-        checks.push(Check::new(what.clone(), verdict(&error), error.to_string(), ""));
+    for (index, (name, answer)) in answers.iter().enumerate() {
+        let what = format!("node {name}");
+        match answer {
+            Err(error) => {
+                let hint = match verdict(error, 1) {
+                    Verdict::Warn => "the other nodes are used until it answers",
+                    _ => "",
+                };
+                checks.push(Check::new(what, verdict(error, 1), error.to_string(), hint));
+            }
+            Ok(None) => {
+                let detail = format!("chain {}; it is only sent transactions", chain.id);
+                checks.push(Check::new(what, Verdict::Ok, detail, ""));
+            }
+            Ok(Some(genesis)) => {
+                let detail = format!("chain {} with genesis {genesis}", chain.id);
+                checks.push(Check::new(what.clone(), Verdict::Ok, detail, ""));
+                let Some(node) = nodes.as_ref().map(|nodes| nodes.node(index)) else { continue };
+                if let Err(error) = node.probe_fees(chain.fees.profile).await {
+                    checks.push(Check::new(what.clone(), verdict(&error, 2), error.to_string(), ""));
+                }
+                if let Some(tag) = chain.tag
+                    && let Err(error) = node.probe_tag(tag).await
+                {
+                    checks.push(Check::new(what, verdict(&error, 2), error.to_string(), ""));
+                }
+            }
+        }
     }
-    if let Some(tag) = config.chain.tag
-        && let Err(error) = node.probe_tag(tag).await
-    {
-        checks.push(Check::new(what, verdict(&error), error.to_string(), ""));
-    }
-    examined.chain = Some((node, identity));
+    examined.nodes = nodes;
 }
 
 /// Every signer that a feed uses shows that it holds the configured key and signs for our chain.
@@ -311,9 +324,10 @@ pub async fn assemble(
     health: Health,
     clock: Clock,
 ) -> Result<Driver, StartError> {
-    let Some((node, identity)) = examined.chain else {
+    let Some(nodes) = examined.nodes else {
         return Err(StartError::Wrong("no node has been verified".to_owned()));
     };
+    let identity = nodes.identity();
     let mut spec = config.machine_spec(&examined.facts)?;
     spec.acknowledge_halts = acknowledge_halts;
     let client = Client::new().map_err(|error| StartError::Wrong(error.to_string()))?;
@@ -324,15 +338,12 @@ pub async fn assemble(
         Some((id.clone(), wire))
     });
     let edges = Edges {
-        node,
-        chain_id: identity.chain_id,
-        genesis: identity.genesis,
+        nodes: Arc::new(nodes),
         tag: config.chain.tag,
         fee_profile: config.chain.fees.profile,
         poll: head_poll(config.chain.block_time),
         signers: examined.signers,
         feeds: feeds.collect(),
-        trusted: AtomicBool::new(true),
     };
     let machine =
         Machine::new(spec, &recovered, clock.now()).map_err(|error| StartError::Wrong(error.to_string()))?;

@@ -33,6 +33,12 @@ impl Block {
     }
 }
 
+/// `eth_getBlockByHash` for what the block holds.
+#[derive(Deserialize)]
+pub(super) struct Contents {
+    pub(super) transactions: Vec<B256>,
+}
+
 /// `eth_getTransactionReceipt`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

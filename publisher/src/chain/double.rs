@@ -1,4 +1,4 @@
-//! A node that says what a test tells it to, for this module's own tests.
+//! A node that says what a test tells it to, for tests of this module and of the driver.
 
 use super::{Node, NodeSetup};
 use axum::Router;
@@ -14,15 +14,15 @@ type Script = dyn Fn(&Value) -> Response + Send + Sync;
 type Heard = Arc<Mutex<Vec<Value>>>;
 
 /// A scripted node on loopback; it stops with the test's runtime.
-pub(super) struct Double {
-    pub(super) url: String,
+pub(crate) struct Double {
+    pub(crate) url: String,
     /// Every request body so far.
-    pub(super) heard: Heard,
+    pub(crate) heard: Heard,
 }
 
 impl Double {
     /// Answers each HTTP request by `script`.
-    pub(super) async fn http(script: impl Fn(&Value) -> Response + Send + Sync + 'static) -> Self {
+    pub(crate) async fn http(script: impl Fn(&Value) -> Response + Send + Sync + 'static) -> Self {
         let heard = Heard::default();
         let script: Arc<Script> = Arc::new(script);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -33,12 +33,12 @@ impl Double {
     }
 
     /// A node at an address of which nothing is known.
-    pub(super) fn at(address: std::net::SocketAddr) -> Self {
+    pub(crate) fn at(address: std::net::SocketAddr) -> Self {
         Self { url: format!("http://{address}"), heard: Heard::default() }
     }
 
     /// Takes connections, reads a request, sends `answer` and hangs up; without an answer it stays silent.
-    pub(super) async fn tcp(answer: Option<&'static str>) -> Self {
+    pub(crate) async fn tcp(answer: Option<&'static str>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let double = Self::at(listener.local_addr().unwrap());
         tokio::spawn(async move {
@@ -56,7 +56,7 @@ impl Double {
     }
 
     /// Answers each question with `Ok(result)` or `Err((code, message, data))`; batches in reverse order.
-    pub(super) async fn rpc(
+    pub(crate) async fn rpc(
         script: impl Fn(&str, &Value) -> Result<Value, (i64, &'static str, Value)> + Send + Sync + 'static,
     ) -> Self {
         let one =
@@ -76,18 +76,18 @@ impl Double {
         .await
     }
 
-    pub(super) fn node(&self) -> Node {
+    pub(crate) fn node(&self) -> Node {
         self.node_with(100)
     }
 
-    pub(super) fn node_with(&self, batch_limit: usize) -> Node {
+    pub(crate) fn node_with(&self, batch_limit: usize) -> Node {
         let mut setup = NodeSetup::new(self.url.parse().unwrap());
         setup.timeout = Span::from_ms(500);
         setup.batch_limit = batch_limit;
         Node::new(&setup).unwrap()
     }
 
-    pub(super) fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.heard.lock().unwrap().len()
     }
 }
@@ -98,15 +98,15 @@ async fn answer(State((script, heard)): State<(Arc<Script>, Heard)>, body: Strin
     script(&body)
 }
 
-pub(super) fn json_body(value: &Value) -> Response {
+pub(crate) fn json_body(value: &Value) -> Response {
     text(200, value.to_string())
 }
 
-pub(super) fn text(status: u16, body: impl Into<Body>) -> Response {
+pub(crate) fn text(status: u16, body: impl Into<Body>) -> Response {
     Response::builder().status(status).body(body.into()).unwrap()
 }
 
 /// An answer to `question` with `result`.
-pub(super) fn result(question: &Value, result: Value) -> Value {
+pub(crate) fn result(question: &Value, result: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": question["id"], "result": result })
 }

@@ -16,11 +16,12 @@ mod answer;
 mod classify;
 mod contract;
 #[cfg(test)]
-mod double;
+pub(crate) mod double;
 mod fees;
 mod node;
 mod revert;
 mod send;
+mod standing;
 mod verify;
 mod wire;
 
@@ -31,6 +32,7 @@ pub use contract::{AggregatorFacts, LatestRound, ProxyFacts, target_and_data};
 pub use node::{Node, Tag};
 pub use revert::explain;
 pub use send::Sent;
+pub use standing::Standing;
 pub use verify::{Identity, VerifyError};
 pub use wire::{BODY_LIMIT, NodeSetup, SetupError};
 

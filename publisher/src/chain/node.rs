@@ -1,7 +1,7 @@
 //! Blocks, accounts and receipts as one node sees them.
 
 use super::ChainError;
-use super::answer::{Block, Data, ReceiptBody};
+use super::answer::{Block, Contents, Data, ReceiptBody};
 use super::wire::{NodeSetup, Raw, SetupError, Wire, decode};
 use alloy::primitives::{Address, B256, U64, U256};
 use publisher_core::tx::{AccountView, BlockRef, ReceiptAnswer};
@@ -130,6 +130,12 @@ impl Node {
     pub async fn created_contract(&self, hash: B256) -> Result<Option<Address>, ChainError> {
         let receipt: Option<ReceiptBody> = self.wire.get("eth_getTransactionReceipt", json!([hash])).await?;
         Ok(receipt.and_then(|receipt| receipt.contract_address))
+    }
+
+    /// Whether this very block holds the transaction; `None` if the node does not know the block.
+    pub async fn block_holds(&self, block: B256, transaction: B256) -> Result<Option<bool>, ChainError> {
+        let block: Option<Contents> = self.wire.get("eth_getBlockByHash", json!([block, false])).await?;
+        Ok(block.map(|block| block.transactions.contains(&transaction)))
     }
 
     /// An account's balance in wei at the latest block.

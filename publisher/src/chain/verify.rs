@@ -68,21 +68,31 @@ pub enum VerifyError {
     },
 }
 
+impl VerifyError {
+    /// Whether the node answered, and what it answered does not fit. Everything else may be gone at the next try.
+    pub const fn is_refusal(&self) -> bool {
+        !matches!(self, Self::Chain(_))
+    }
+}
+
 impl Node {
+    /// Reads the chain id alone and compares it: all that is asked of a node that is never read.
+    pub async fn verify_chain_id(&self, expected: u64) -> Result<(), VerifyError> {
+        let found = self.chain_id().await?;
+        if found == expected { Ok(()) } else { Err(VerifyError::ChainId { expected, found }) }
+    }
+
     /// Reads which chain this is and compares it with what is expected. To be repeated after every outage.
     pub async fn verify(
         &self,
         expected_chain_id: u64,
         expected_genesis: Option<B256>,
     ) -> Result<Identity, VerifyError> {
-        let found = self.chain_id().await?;
-        if found != expected_chain_id {
-            return Err(VerifyError::ChainId { expected: expected_chain_id, found });
-        }
+        self.verify_chain_id(expected_chain_id).await?;
         let genesis = self.genesis().await?;
         match expected_genesis {
             Some(expected) if expected != genesis => Err(VerifyError::Genesis { expected, found: genesis }),
-            _ => Ok(Identity { chain_id: found, genesis }),
+            _ => Ok(Identity { chain_id: expected_chain_id, genesis }),
         }
     }
 

@@ -41,12 +41,14 @@ pub struct NodeSetup {
     pub timeout: Span,
     /// How many questions go into one HTTP request; 1 for a node that takes no batches.
     pub batch_limit: usize,
+    /// It is given transactions and never read.
+    pub send_only: bool,
 }
 
 impl NodeSetup {
     /// A node with the usual limits: 5 s a call, 100 questions a request.
     pub fn new(url: Url) -> Self {
-        Self { url, authorization: None, timeout: Span::from_s(5), batch_limit: 100 }
+        Self { url, authorization: None, timeout: Span::from_s(5), batch_limit: 100, send_only: false }
     }
 }
 
@@ -57,6 +59,7 @@ impl fmt::Debug for NodeSetup {
             .field("authorization", &self.authorization.as_ref().map(|_| "hidden"))
             .field("timeout", &self.timeout)
             .field("batch_limit", &self.batch_limit)
+            .field("send_only", &self.send_only)
             .finish()
     }
 }

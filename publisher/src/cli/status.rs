@@ -68,6 +68,21 @@ fn show(status: &Status, as_json: bool) {
         ]);
     }
     table(&rows);
+    let mut rows = vec![["node", "state", "head", "behind", "use"].map(str::to_owned).to_vec()];
+    for node in &status.nodes {
+        let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let state = match node.detail.as_str() {
+            "" => node.state.clone(),
+            detail => format!("{}: {detail}", node.state),
+        };
+        let used = match (node.send_only, node.reader) {
+            (true, _) => "sent to only",
+            (false, true) => "read",
+            (false, false) => "",
+        };
+        rows.push(vec![node.node.clone(), state, number(node.head), number(node.behind), used.to_owned()]);
+    }
+    table(&rows);
     for failing in &status.readiness.failing {
         put(&format!("not ready: {} {}: {}", failing.what, failing.code, failing.detail));
     }

@@ -88,6 +88,7 @@ fn chain(chain: &Chain, out: &mut Out<'_>) {
         out.opt("authorization", node.authorization.as_ref().map(|_| "hidden"));
         out.put("timeout", node.timeout);
         out.put("batch_limit", node.batch_limit);
+        out.put("send_only", node.send_only);
     }
     let mut fees = out.below("fees");
     let profile = match chain.fees.profile {

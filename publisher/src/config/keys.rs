@@ -52,7 +52,7 @@ section! {
 }
 
 section! {
-    /// The chain's JSON-RPC nodes, the preferred one first.
+    /// The chain's JSON-RPC nodes. All are sent transactions; one at a time is read, the first one at first.
     /// A plain text stands for `url`: `rpc = ["http://127.0.0.1:8545"]`.
     Rpc from url {
         url: Endpoint, Required, [r#""http://127.0.0.1:8545""#, r#""http://127.0.0.2:8545""#],
@@ -63,6 +63,8 @@ section! {
             "Time for one call, 100ms to 60s.";
         batch_limit: usize, Value("100"), ["1", "10"],
             "Questions in one HTTP request; 1 for a node that takes no batches.";
+        send_only: bool, Value("false"), ["false", "true"],
+            "It is given transactions and never read. At least one node must be read.";
     }
 }
 

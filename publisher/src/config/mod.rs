@@ -79,7 +79,7 @@ pub struct Config {
 pub struct Chain {
     /// EIP-155 chain id.
     pub id: u64,
-    /// Its nodes, at least one, the preferred one first.
+    /// Its nodes, at least one that is read; the first of these is read first.
     pub rpc: Vec<NodeSetup>,
     /// Expected time between blocks.
     pub block_time: Span,

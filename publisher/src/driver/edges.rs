@@ -1,17 +1,18 @@
-//! The outside world of one chain: its node, the signers, the proxies that consumers read.
+//! The outside world of one chain: its nodes, the signers, the proxies that consumers read.
 
-use crate::chain::{Node, Tag, VerifyError};
+use super::nodes::Nodes;
+use crate::chain::Tag;
 use crate::signer::Signer;
 use crate::telemetry::{Notice, notify};
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, U256};
 use publisher_core::fees::FeeProfile;
 use publisher_core::io::{Effect, Input};
 use publisher_core::price::Answer;
 use publisher_core::quote::FeedId;
 use publisher_core::time::Span;
-use publisher_core::tx::{PreflightAnswer, SendOutcome, SignFault};
+use publisher_core::tx::{SendOutcome, SignFault};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 /// Where a feed lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +27,8 @@ pub struct FeedWire {
 
 /// See the module's documentation.
 pub struct Edges {
-    /// The node.
-    pub node: Node,
-    /// Expected chain id.
-    pub chain_id: u64,
-    /// Expected genesis.
-    pub genesis: B256,
+    /// The nodes.
+    pub nodes: Arc<Nodes>,
     /// The finality tag to ask for.
     pub tag: Option<Tag>,
     /// How the chain charges.
@@ -42,45 +39,23 @@ pub struct Edges {
     pub signers: BTreeMap<Address, Signer>,
     /// The feeds.
     pub feeds: BTreeMap<FeedId, FeedWire>,
-    /// Whether the node answered as the chain we know when it was last asked.
-    pub trusted: AtomicBool,
 }
 
 impl Edges {
-    /// Asks the node again who it is. A node that has become another chain gets nothing from us, and is told nothing.
-    pub(super) async fn check_identity(&self) -> Result<(), String> {
-        match self.node.verify(self.chain_id, Some(self.genesis)).await {
-            Ok(_) => {
-                self.trusted.store(true, Ordering::SeqCst);
-                Ok(())
-            }
-            Err(VerifyError::Chain(error)) => Err(error.to_string()),
-            Err(refused) => {
-                let reason = refused.to_string();
-                if self.trusted.swap(false, Ordering::SeqCst) {
-                    notify(&Notice::NodeRefused { node: self.node.shown(), reason: reason.clone() });
-                }
-                Err(reason)
-            }
-        }
-    }
-
-    /// Performs one effect; the answer is an input. Nothing is asked of, signed for or sent to a node that is not the
-    /// chain we know.
+    /// Performs one effect; the answer is an input. Nothing is asked of or sent to a node that is not of the chain we
+    /// know, and nothing is signed while there is no other.
     pub(super) async fn perform(&self, effect: Effect) -> Option<Input> {
-        let trusted = self.trusted.load(Ordering::SeqCst);
+        let trusted = self.nodes.is_trusted();
         Some(match effect {
             Effect::Persist(_) | Effect::Report(_) => return None,
             Effect::Preflight { ticket, from, call } => {
-                let answer =
-                    if trusted { self.node.preflight(&call, from).await } else { PreflightAnswer::Unknown };
-                Input::Preflight { ticket, answer }
+                Input::Preflight { ticket, answer: self.nodes.preflight(&call, from).await }
             }
             Effect::Sign { ticket, tx } => {
                 let account = tx.from;
                 let failed = |fault, detail: String| Input::SignFailed { ticket, account, fault, detail };
                 match self.signers.get(&account) {
-                    _ if !trusted => failed(SignFault::Unavailable, "the node is not trusted now".to_owned()),
+                    _ if !trusted => failed(SignFault::Unavailable, "no node is trusted now".to_owned()),
                     None => failed(SignFault::Policy, format!("no signer is configured for {account}")),
                     Some(signer) => match signer.sign(&tx).await {
                         Ok(signed) => Input::Signed { ticket, account, hash: signed.hash, raw: signed.raw },
@@ -89,36 +64,25 @@ impl Edges {
                 }
             }
             Effect::Broadcast { account, hash, raw } => {
-                let (outcome, detail) = if trusted {
-                    let sent = self.node.send_raw(&raw, hash).await;
-                    if sent.wrong_hash {
-                        notify(&Notice::NodeWrongHash {
-                            node: self.node.shown(),
-                            detail: sent.detail.clone(),
-                        });
-                    }
-                    (sent.outcome, sent.detail)
-                } else {
-                    (SendOutcome::NodeUnready, "the node is not trusted now".to_owned())
+                let (outcome, detail) = match trusted {
+                    true => self.nodes.broadcast(&raw, hash).await,
+                    false => (SendOutcome::NodeUnready, "no node is trusted now".to_owned()),
                 };
                 Input::Sent { account, hash, outcome, detail }
             }
             Effect::FetchAccount { ticket, account, at, hashes } => {
-                let view = self.node.account_view(account, &hashes, &at).await;
-                Input::Account { ticket, account, view: view.ok().filter(|_| trusted) }
+                Input::Account { ticket, account, view: self.nodes.account_view(account, hashes, at).await }
             }
             Effect::FetchRound { ticket, feed, at } => {
                 let wire = self.feeds.get(&feed)?;
-                let view = self.node.round_view(wire.aggregator, wire.account, &at).await;
-                Input::Round { ticket, feed, view: view.ok().filter(|_| trusted) }
+                let view = self.nodes.round_view(wire.aggregator, wire.account, &at).await;
+                Input::Round { ticket, feed, view }
             }
             Effect::FetchAncestors { ticket, number, hash, count } => {
-                let blocks = self.node.ancestors(number, hash, count).await;
-                Input::Ancestors { ticket, blocks: blocks.ok().filter(|_| trusted) }
+                Input::Ancestors { ticket, blocks: self.nodes.ancestors(number, hash, count).await }
             }
             Effect::FetchBlockHash { ticket, number } => {
-                let block = self.node.block(number).await;
-                Input::BlockHash { ticket, hash: block.ok().flatten().filter(|_| trusted).map(|b| b.hash) }
+                Input::BlockHash { ticket, hash: self.nodes.block_hash(number).await }
             }
         })
     }
@@ -136,7 +100,7 @@ impl Edges {
             });
         };
         // The proxy puts its phase in the bits from 64. A newer round may be there already; an older one may not.
-        match self.node.proxy_latest(proxy).await {
+        match self.nodes.reader().proxy_latest(proxy).await {
             Ok(Some(latest)) => {
                 let shown = latest.round_id & U256::from(u64::MAX);
                 if shown < U256::from(round) || (shown == U256::from(round) && latest.answer != answer) {
@@ -144,7 +108,7 @@ impl Edges {
                 }
             }
             Ok(None) => differs("no data present".to_owned()),
-            Err(_) => {} // The head's poller says that the node fails.
+            Err(_) => {} // The heads' pollers say which node fails.
         }
     }
 }

@@ -8,11 +8,13 @@ mod clock;
 mod edges;
 pub mod failpoint;
 mod inbox;
+pub mod nodes;
 mod pollers;
 mod show;
 
 pub use clock::{Clock, wall};
 pub use edges::{Edges, FeedWire};
+pub use nodes::Nodes;
 
 use crate::store::{Journal, StoreError};
 use crate::telemetry::{self, Health, Notice, notify};

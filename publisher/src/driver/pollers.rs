@@ -1,70 +1,94 @@
-//! What is asked for again and again: the head, and every venue.
+//! What is asked for again and again: the head of every node, and every venue.
 
 use super::edges::Edges;
 use super::{Driver, inbox::Sender, wall};
+use crate::chain::{ChainError, VerifyError};
 use crate::sources::{NextPoll, Venue};
-use crate::telemetry::{Health, Notice, notify, venue_answered};
+use crate::telemetry::{Health, venue_answered};
 use publisher_core::io::Input;
 use publisher_core::tx::BlockRef;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// The node's identity is checked again after this many polls, after every failed one, and whenever a head does not
+/// A node's identity is checked again after this many polls, after every failed one, and whenever a head does not
 /// follow the one before.
 const IDENTITY_POLLS: u32 = 60;
 
 /// Starts every poller.
 pub(super) fn spawn(tasks: &mut JoinSet<()>, driver: &Driver, sender: &Sender) {
-    tasks.spawn(heads(Arc::clone(&driver.edges), driver.health.clone(), sender.clone()));
+    for node in driver.edges.nodes.numbers() {
+        let watched = Watched { edges: Arc::clone(&driver.edges), node, polls: 0, last: None };
+        tasks.spawn(heads(watched, driver.health.clone(), sender.clone()));
+    }
     for venue in &driver.venues {
         tasks.spawn(quotes(Arc::clone(venue), sender.clone()));
     }
 }
 
-/// Polls the head. Whatever a subscription says, this is the truth.
-async fn heads(edges: Arc<Edges>, health: Health, sender: Sender) {
+/// One node that is polled.
+struct Watched {
+    edges: Arc<Edges>,
+    node: usize,
+    /// Polls since it was asked who it is.
+    polls: u32,
+    /// Its last head.
+    last: Option<BlockRef>,
+}
+
+/// Polls one node's head, and passes it on while that node is the one that is read. Whatever a subscription says, this
+/// is the truth.
+async fn heads(mut watched: Watched, health: Health, sender: Sender) {
+    let (edges, node) = (Arc::clone(&watched.edges), watched.node);
     let mut timer = tokio::time::interval(edges.poll.into());
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut polls = 0u32;
-    let mut failing = false;
-    let mut last: Option<BlockRef> = None;
     loop {
         timer.tick().await;
         health.progressed("head", edges.poll);
-        // Who answers is asked first, now and then, and after every failure.
-        let polled = if polls.is_multiple_of(IDENTITY_POLLS) { edges.check_identity().await } else { Ok(()) };
-        let polled = match polled {
-            Ok(()) => edges.head().await.map_err(|error| error.to_string()),
-            Err(reason) => Err(reason),
-        };
-        // A head that does not follow the last one may be another chain's: it is not passed on before that is asked.
-        let polled = match polled {
-            Ok((head, _)) if last.is_some_and(|last| !follows(&head, &last)) => {
-                edges.check_identity().await.and(polled)
-            }
-            polled => polled,
-        };
-        match polled {
-            Ok((head, input)) => {
-                last = Some(head);
-                polls = polls.wrapping_add(1).max(1);
-                if failing {
-                    failing = false;
-                    notify(&Notice::NodeBack { node: edges.node.shown() });
-                }
-                health.update(|state| state.node_ok = true);
-                sender.answer(input).await;
+        let polled = watched.poll().await;
+        match &polled {
+            Ok(_) => {
+                watched.polls = watched.polls.wrapping_add(1).max(1);
+                edges.nodes.answered(node, watched.last.map(|head| head.number));
             }
             Err(error) => {
-                polls = 0;
-                health.update(|state| state.node_ok = false);
-                if !failing {
-                    failing = true;
-                    notify(&Notice::NodeFailing { node: edges.node.shown(), error });
-                }
+                watched.polls = 0;
+                edges.nodes.failed(node, error);
             }
         }
+        let (up, nodes) = (edges.nodes.is_up(), edges.nodes.overview());
+        health.update(|state| {
+            state.node_ok = up;
+            state.nodes = nodes;
+        });
+        if let Ok(Some(input)) = polled {
+            sender.answer(input).await;
+        }
+    }
+}
+
+impl Watched {
+    /// The head as an input, if this node is read.
+    async fn poll(&mut self) -> Result<Option<Input>, VerifyError> {
+        let nodes = &self.edges.nodes;
+        // Who answers is asked first, now and then, and after every failure.
+        if self.polls.is_multiple_of(IDENTITY_POLLS) {
+            nodes.identify(self.node).await?;
+        }
+        if nodes.is_send_only(self.node) {
+            return Ok(None);
+        }
+        let (head, base_fee_wei) = nodes.node(self.node).head().await?;
+        // A head that does not follow the last one may be another chain's: it is not passed on before that is asked.
+        if self.last.is_some_and(|last| !follows(&head, &last)) {
+            nodes.identify(self.node).await?;
+        }
+        let input = match nodes.is_reader(self.node) {
+            true => Some(self.edges.head(self.node, head, base_fee_wei).await?),
+            false => None,
+        };
+        self.last = Some(head);
+        Ok(input)
     }
 }
 
@@ -89,14 +113,19 @@ async fn quotes(venue: Arc<Venue>, sender: Sender) {
 }
 
 impl Edges {
-    /// The head, and the same as an input.
-    async fn head(&self) -> Result<(BlockRef, Input), crate::chain::ChainError> {
-        let (head, base_fee_wei) = self.node.head().await?;
-        let fees = self.node.fee_hint(self.fee_profile, base_fee_wei).await?;
+    /// A node's head with everything else that is read with it, as an input.
+    async fn head(
+        &self,
+        node: usize,
+        head: BlockRef,
+        base_fee_wei: Option<u128>,
+    ) -> Result<Input, ChainError> {
+        let node = self.nodes.node(node);
+        let fees = node.fee_hint(self.fee_profile, base_fee_wei).await?;
         let tagged = match self.tag {
-            Some(tag) => self.node.block_by_tag(tag).await?,
+            Some(tag) => node.block_by_tag(tag).await?,
             None => None,
         };
-        Ok((head, Input::Head { head, fees, tagged }))
+        Ok(Input::Head { head, fees, tagged })
     }
 }

@@ -89,13 +89,14 @@ pub(super) async fn apply(
     progress: impl FnMut(Progress<'_>),
 ) -> Result<Applied, RolloutError> {
     let Work { spec, edges, journal, clock, wanted, book, step_timeout } = work;
-    let (journal, recovered) = Journal::open(&journal, edges.chain_id, edges.genesis).await?;
+    let identity = edges.nodes.identity();
+    let (journal, recovered) = Journal::open(&journal, identity.chain_id, identity.genesis).await?;
     let stall_after = spec.chain.block_time.times(5);
     let machine = Machine::new(spec, &recovered, clock.now())?;
     let (watcher, events) = mpsc::channel(EVENTS_MAX);
     let (commands, orders) = mpsc::channel(1);
     let (stop, stopped) = watch::channel(false);
-    let health = Health::new(edges.chain_id, stall_after, Arc::new(move || clock.now()));
+    let health = Health::new(identity.chain_id, stall_after, Arc::new(move || clock.now()));
     let driver = Driver {
         machine,
         journal,
@@ -137,7 +138,7 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
         let mut solvent = false;
         let mut probed = false;
         loop {
-            let observed = observe(&self.edges.node, self.wanted, self.book).await?;
+            let observed = observe(&self.edges.nodes.reader(), self.wanted, self.book).await?;
             let left = plan(self.wanted, &observed);
             (self.progress)(Progress::Planned(&left));
             if !left.conflicts.is_empty() {
@@ -152,7 +153,7 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
                 solvent = true;
             }
             if step.action.creates().is_some() && !probed {
-                probe(&self.edges.node).await?;
+                probe(&self.edges.nodes.reader()).await?;
                 probed = true;
             }
             let order = Operator::Execute {
@@ -193,7 +194,7 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
 
     /// Nothing of the deployer's is on its way now: a contract that was expected is there, or never will be.
     async fn review(&mut self) -> Result<(), RolloutError> {
-        let node = &self.edges.node;
+        let node = self.edges.nodes.reader();
         for pending in self.book.pending() {
             let Pending { feed, part, account, nonce } = &pending;
             let failed = |source| ReadError { what: format!("the {part} of {feed}"), source };
@@ -220,7 +221,7 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
         let account = self.wanted.deployer;
         let read = |source| ReadError { what: format!("the balance of {account}"), source };
         let free = self.edges.fee_profile == FeeProfile::ZeroGas;
-        if free || !self.edges.node.balance(account).await.map_err(read)?.is_zero() {
+        if free || !self.edges.nodes.reader().balance(account).await.map_err(read)?.is_zero() {
             return Ok(());
         }
         Err(RolloutError::NoFunds { account })
@@ -327,6 +328,7 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
 
 /// The next nonce of an account to be mined, at the head.
 async fn mined_nonce(edges: &Edges, account: Address) -> Result<u64, ChainError> {
-    let (head, _) = edges.node.head().await?;
-    Ok(edges.node.account_view(account, &[], &head).await?.mined_nonce)
+    let node = edges.nodes.reader();
+    let (head, _) = node.head().await?;
+    Ok(node.account_view(account, &[], &head).await?.mined_nonce)
 }

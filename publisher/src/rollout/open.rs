@@ -2,8 +2,9 @@
 
 use super::apply::{self, Applied, Progress};
 use super::{AddressBook, Check, RolloutError, observe, verify, wanted};
-use crate::chain::{Identity, Node};
+use crate::chain::Identity;
 use crate::config::{Config, SignerSpec};
+use crate::driver::nodes::{Nodes, meet};
 use crate::driver::{Clock, Edges};
 use crate::signer::Policy;
 use crate::start::{head_poll, signer};
@@ -14,7 +15,6 @@ use publisher_deploy::{Plan, Wanted, plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// No step of a rollout gets a higher gas limit. The dearest, a proxy's creation, takes about two million.
 const STEP_GAS_MAX: u64 = 10_000_000;
@@ -46,7 +46,7 @@ pub struct Rollout<'a> {
     config: &'a Config,
     terms: Terms,
     deployer: &'a SignerSpec,
-    node: Node,
+    nodes: Nodes,
     identity: Identity,
     wanted: Wanted,
     book: AddressBook,
@@ -76,11 +76,17 @@ impl<'a> Rollout<'a> {
             name: terms.signer.clone(),
             known: config.signers.keys().cloned().collect::<Vec<_>>().join(", "),
         })?;
-        let node = Node::new(config.chain.rpc.first().ok_or(RolloutError::NoNode)?)?;
-        let identity = node.verify(config.chain.id, config.chain.genesis).await?;
+        let chain = &config.chain;
+        let met = meet(&chain.rpc, chain.id, chain.genesis, chain.block_time).await?;
+        let Some(nodes) = met.nodes else {
+            let mut errors: Vec<_> = met.answers.into_iter().filter_map(|(_, answer)| answer.err()).collect();
+            errors.sort_by_key(|error| !error.is_refusal());
+            return Err(errors.into_iter().next().map_or(RolloutError::NoNode, RolloutError::Chain));
+        };
+        let identity = nodes.identity();
         let book = AddressBook::beside(path).open(identity.chain_id, identity.genesis)?;
         let wanted = wanted(config, deployer.address, terms.owner.unwrap_or(deployer.address));
-        Ok(Self { config, terms, deployer, node, identity, wanted, book })
+        Ok(Self { config, terms, deployer, nodes, identity, wanted, book })
     }
 
     /// What the configuration wants.
@@ -104,7 +110,7 @@ impl<'a> Rollout<'a> {
     /// # Errors
     /// If the node cannot be asked.
     pub async fn plan(&self) -> Result<Plan, RolloutError> {
-        Ok(plan(&self.wanted, &observe(&self.node, &self.wanted, &self.book).await?))
+        Ok(plan(&self.wanted, &observe(&self.nodes.reader(), &self.wanted, &self.book).await?))
     }
 
     /// Whether every contract is what it should be, and consumers read what is written.
@@ -112,7 +118,7 @@ impl<'a> Rollout<'a> {
     /// # Errors
     /// If the node cannot be asked.
     pub async fn verify(&self) -> Result<Vec<Check>, RolloutError> {
-        Ok(verify(&self.node, &self.wanted, &self.book).await?)
+        Ok(verify(&self.nodes.reader(), &self.wanted, &self.book).await?)
     }
 
     /// The journal of the steps. An account has one journal: where it also submits rounds, theirs; then the daemon
@@ -130,23 +136,21 @@ impl<'a> Rollout<'a> {
         let signer = signer(self.deployer, self.policy(), self.identity.chain_id).await;
         let signer = signer.map_err(|(_, detail)| RolloutError::Signer(detail))?;
         let chain = &self.config.chain;
-        self.node.probe_fees(chain.fees.profile).await?;
+        let node = self.nodes.reader();
+        node.probe_fees(chain.fees.profile).await?;
         if let Some(tag) = chain.tag {
-            self.node.probe_tag(tag).await?;
+            node.probe_tag(tag).await?;
         }
         let clock = Clock::new();
         let spec = self.spec()?;
         let journal = self.journal();
         let edges = Edges {
-            node: self.node,
-            chain_id: self.identity.chain_id,
-            genesis: self.identity.genesis,
+            nodes: Arc::new(self.nodes),
             tag: chain.tag,
             fee_profile: chain.fees.profile,
             poll: head_poll(chain.block_time),
             signers: BTreeMap::from([(self.deployer.address, signer)]),
             feeds: BTreeMap::new(),
-            trusted: AtomicBool::new(true),
         };
         let work = apply::Work {
             spec,

@@ -3,6 +3,7 @@
 use super::health::State;
 use super::metrics::{self as m, seconds};
 use super::readiness::{Phase, readiness};
+use crate::chain::Standing;
 use publisher_core::event::Event;
 use publisher_core::price::Answer;
 use publisher_core::quote::VenueId;
@@ -24,6 +25,16 @@ pub fn rpc_answered(method: &'static str, result: &'static str, took: Span) {
     m::RPC_LATENCY.record_span([method], took);
 }
 
+/// Nodes contradict each other: about a `nonce`, a `receipt` or a `block`.
+pub fn readers_differ(what: &'static str) {
+    m::NODES_DIFFER.count([what]);
+}
+
+/// One node took a transaction that another says can never pass.
+pub fn send_conflicts() {
+    m::SEND_CONFLICTS.count([]);
+}
+
 /// Everything that is true at the moment of a scrape rather than counted when it happens.
 pub(super) fn scraped(state: &State, now: Now) {
     m::READY.flag([], readiness(state, now).phase == Phase::Ready);
@@ -33,6 +44,15 @@ pub(super) fn scraped(state: &State, now: Now) {
     if let Some(head) = &state.head {
         m::HEAD_NUMBER.set([], integer(&head.number.to_string()));
         m::HEAD_AGE.set([], seconds(now.mono.since(head.advanced_at)));
+    }
+    for node in &state.nodes {
+        for standing in Standing::ALL {
+            m::NODE_STATE.flag([&node.node, standing.code()], node.standing == standing);
+        }
+        m::NODE_READER.flag([&node.node], node.reader);
+        if let Some(head) = node.head {
+            m::NODE_HEAD.set([&node.node], integer(&head.to_string()));
+        }
     }
     for (name, beat) in &state.loops {
         let at = now.wall - now.mono.since(beat.progressed_at);

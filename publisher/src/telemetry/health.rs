@@ -1,5 +1,6 @@
 //! The state that health, readiness and status are answered from. The driver keeps it current.
 
+use crate::chain::Standing;
 use alloy::primitives::{Address, B256};
 use publisher_core::policy::{Hold, Known};
 use publisher_core::price::Price;
@@ -28,8 +29,10 @@ pub struct State {
     pub journal_ok: bool,
     /// The signer's last answer was usable.
     pub signer_ok: bool,
-    /// The node's last answers were usable, and its chain is the configured one.
+    /// The last answers of the node that is read were usable, and its chain is the configured one.
     pub node_ok: bool,
+    /// Every node, as they are configured.
+    pub nodes: Vec<NodeHealth>,
     /// The latest head; `None` before the first.
     pub head: Option<HeadSeen>,
     /// After this long without a new head the chain counts as stalled.
@@ -53,6 +56,25 @@ pub struct HeadSeen {
     pub hash: B256,
     /// When it became the head here.
     pub advanced_at: Mono,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeHealth {
+    /// Scheme and host; with its place in the configuration where several share them.
+    pub node: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// Its heads are believed.
+    pub reader: bool,
+    /// It is never read.
+    pub send_only: bool,
+    /// Its latest head.
+    pub head: Option<u64>,
+    /// How many blocks it is behind the best of the others.
+    pub behind: Option<u64>,
+    /// Why it stands like this, in the words of whoever said it; empty while all is well.
+    pub why: String,
 }
 
 /// One feed.
@@ -134,6 +156,7 @@ impl Health {
             journal_ok: true,
             signer_ok: true,
             node_ok: true,
+            nodes: Vec::new(),
             head: None,
             stall_after,
             halts: BTreeMap::new(),

@@ -153,9 +153,14 @@ registry! {
 
     Counter VENUE_REQUESTS "venue_requests_total" ["venue", "result"] "Polls of a venue, by result.";
     Histogram VENUE_LATENCY "venue_latency_seconds" ["venue"] "How long a poll of a venue took.";
-    Counter RPC_REQUESTS "rpc_requests_total" ["method", "result"] "Requests to the node, by result; method is batch for several questions.";
-    Histogram RPC_LATENCY "rpc_latency_seconds" ["method"] "How long a request to the node took.";
-    Gauge NODE_FAILING "node_failing" [] "1 while the node gives no usable answers.";
+    Counter RPC_REQUESTS "rpc_requests_total" ["method", "result"] "Requests to nodes, by result; method is batch for several questions.";
+    Histogram RPC_LATENCY "rpc_latency_seconds" ["method"] "How long a request to a node took.";
+    Gauge NODE_FAILING "node_failing" [] "1 while no node gives usable answers.";
+    Gauge NODE_STATE "node_state" ["node", "state"] "1 for the state a node is in, 0 for every other.";
+    Gauge NODE_READER "node_reader" ["node"] "1 for the node whose heads are believed.";
+    Gauge NODE_HEAD "node_head_number" ["node"] "Height of a node's latest head.";
+    Counter NODES_DIFFER "nodes_differ_total" ["what"] "Times nodes contradicted each other, by what about: nonce, receipt, block.";
+    Counter SEND_CONFLICTS "send_conflicts_total" [] "Transactions that one node took and another said can never pass.";
     Gauge SIGNER_FAILING "signer_failing" [] "1 while the signer gives no usable signatures.";
     Gauge JOURNAL_UNAVAILABLE "journal_unavailable" [] "1 while the journal cannot be written; nothing is sent then.";
 }

@@ -24,6 +24,16 @@ pub enum Notice {
     NodeRefused { node: String, reason: String },
     /// A node confirmed a broadcast with another hash than ours.
     NodeWrongHash { node: String, detail: String },
+    /// A node is behind the others.
+    NodeLagging { node: String, detail: String },
+    /// A node asks to be left alone for a while.
+    NodeLimited { node: String, detail: String },
+    /// A node says that it cannot take transactions.
+    NodeUnready { node: String, detail: String },
+    /// Another node is read than before.
+    ReaderChanged { from: String, to: String },
+    /// Nodes contradict each other about the same block.
+    NodesDiffer { what: &'static str, detail: String },
     /// The journal cannot be written.
     JournalUnavailable { error: String },
     /// The journal can be written again.
@@ -59,6 +69,11 @@ impl Notice {
             Self::CheckWarned { .. } => "PUB-5013",
             Self::CheckWaits { .. } => "PUB-5014",
             Self::Refused { .. } => "PUB-5015",
+            Self::NodeLagging { .. } => "PUB-5016",
+            Self::NodeLimited { .. } => "PUB-5017",
+            Self::NodeUnready { .. } => "PUB-5018",
+            Self::ReaderChanged { .. } => "PUB-5019",
+            Self::NodesDiffer { .. } => "PUB-5020",
         }
     }
 
@@ -70,9 +85,16 @@ impl Notice {
             | Self::Stopped
             | Self::Listening { .. }
             | Self::NodeBack { .. }
+            | Self::ReaderChanged { .. }
             | Self::JournalBack => Level::Info,
-            Self::NodeFailing { .. } | Self::CheckWarned { .. } | Self::CheckWaits { .. } => Level::Warn,
+            Self::NodeFailing { .. }
+            | Self::NodeLagging { .. }
+            | Self::NodeLimited { .. }
+            | Self::NodeUnready { .. }
+            | Self::CheckWarned { .. }
+            | Self::CheckWaits { .. } => Level::Warn,
             Self::NodeRefused { .. }
+            | Self::NodesDiffer { .. }
             | Self::NodeWrongHash { .. }
             | Self::JournalUnavailable { .. }
             | Self::ReadBackDiffers { .. }
@@ -92,6 +114,11 @@ impl Notice {
             Self::NodeBack { .. } => "node back",
             Self::NodeRefused { .. } => "node serves another chain",
             Self::NodeWrongHash { .. } => "node answered with another hash",
+            Self::NodeLagging { .. } => "node lags behind",
+            Self::NodeLimited { .. } => "node limits our rate",
+            Self::NodeUnready { .. } => "node takes no transactions",
+            Self::ReaderChanged { .. } => "another node is read",
+            Self::NodesDiffer { .. } => "nodes contradict each other",
             Self::JournalUnavailable { .. } => "journal unavailable",
             Self::JournalBack => "journal back",
             Self::LoopStalled { .. } => "loop stalled",
@@ -113,6 +140,18 @@ impl Notice {
             }
             Self::NodeWrongHash { .. } => {
                 "The node or something before it alters transactions. Stop using it until that is explained."
+            }
+            Self::NodeLagging { .. } => {
+                "Check its peers and its disk; until it has caught up, it is sent transactions and has no vote."
+            }
+            Self::NodeLimited { .. } => {
+                "It is left alone as long as it asks. If that happens often, poll less or ask for a higher limit."
+            }
+            Self::NodeUnready { .. } => {
+                "Let it finish its sync, or enable its transaction pool; other nodes are used meanwhile."
+            }
+            Self::NodesDiffer { .. } => {
+                "Nothing is concluded from either. Find out which node is wrong and take it out of chain.rpc."
             }
             Self::JournalUnavailable { .. } => {
                 "Nothing is sent before it is journalled. Check disk space, permissions and the database."
@@ -157,7 +196,12 @@ pub fn notify(notice: &Notice) {
         Notice::NodeFailing { node, error } => line!(node, error,),
         Notice::NodeBack { node } => line!(node,),
         Notice::NodeRefused { node, reason } => line!(node, reason,),
-        Notice::NodeWrongHash { node, detail } => line!(node, detail,),
+        Notice::NodeWrongHash { node, detail }
+        | Notice::NodeLagging { node, detail }
+        | Notice::NodeLimited { node, detail }
+        | Notice::NodeUnready { node, detail } => line!(node, detail,),
+        Notice::ReaderChanged { from, to } => line!(from, to,),
+        Notice::NodesDiffer { what, detail } => line!(what, detail,),
         Notice::JournalUnavailable { error } => line!(error,),
         Notice::ReadBackDiffers { feed, proxy, written, read } => line!(feed, proxy, written, read,),
         Notice::CheckWarned { what, detail, hint }

@@ -86,7 +86,7 @@ fn process(state: &State, now: Now) -> Vec<Failing> {
         found.push(failing("journal", "journal_unavailable", "Nothing is sent before it is journalled."));
     }
     if !state.node_ok {
-        found.push(failing("node", "node_failing", "The node gives no usable answers."));
+        found.push(failing("node", "node_failing", "No node gives usable answers."));
     }
     if let Some(age) =
         state.head.map(|head| now.mono.since(head.advanced_at)).filter(|age| *age > state.stall_after)

@@ -142,6 +142,11 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::NodeBack { node: node() },
         Notice::NodeRefused { node: node(), reason: "chain id 1".into() },
         Notice::NodeWrongHash { node: node(), detail: "another hash".into() },
+        Notice::NodeLagging { node: node(), detail: "9 blocks behind".into() },
+        Notice::NodeLimited { node: node(), detail: "the node limits our rate".into() },
+        Notice::NodeUnready { node: node(), detail: "node is syncing".into() },
+        Notice::ReaderChanged { from: node(), to: "http://127.0.0.2:8545".into() },
+        Notice::NodesDiffer { what: "nonce", detail: "7 here, 8 there".into() },
         Notice::JournalUnavailable { error: "disk full".into() },
         Notice::JournalBack,
         Notice::ReadBackDiffers {

@@ -21,6 +21,8 @@ pub struct Status {
     pub readiness: Readiness,
     /// The latest head.
     pub head: Option<HeadStatus>,
+    /// Every node, as they are configured.
+    pub nodes: Vec<NodeStatus>,
     /// Every feed, by name.
     pub feeds: Vec<FeedStatus>,
     /// Every account.
@@ -38,6 +40,25 @@ pub struct HeadStatus {
     pub hash: B256,
     /// Milliseconds since it became the head here.
     pub age_ms: u64,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Scheme and host; with its place in the configuration where several share them.
+    pub node: String,
+    /// `alive`, or what is wrong with it in a word.
+    pub state: String,
+    /// Its heads are believed.
+    pub reader: bool,
+    /// It is never read.
+    pub send_only: bool,
+    /// Its latest head.
+    pub head: Option<u64>,
+    /// How many blocks it is behind.
+    pub behind: Option<u64>,
+    /// Why it is in this state; empty while all is well.
+    pub detail: String,
 }
 
 /// One feed.
@@ -118,6 +139,15 @@ impl Status {
             next_nonce: health.next_nonce,
             open: health.open,
         });
+        let nodes = state.nodes.iter().map(|node| NodeStatus {
+            node: node.node.clone(),
+            state: node.standing.code().to_owned(),
+            reader: node.reader,
+            send_only: node.send_only,
+            head: node.head,
+            behind: node.behind,
+            detail: node.why.clone(),
+        });
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
             chain_id: state.chain_id,
@@ -128,6 +158,7 @@ impl Status {
                 hash: head.hash,
                 age_ms: now.mono.since(head.advanced_at).ms(),
             }),
+            nodes: nodes.collect(),
             feeds: feeds.collect(),
             accounts: accounts.collect(),
             halts: state.halts.iter().map(|(scope, reason)| (scope_name(scope), reason.clone())).collect(),

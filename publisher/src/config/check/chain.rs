@@ -70,6 +70,10 @@ impl Check<'_> {
             }
             nodes.push(node);
         }
+        if !nodes.is_empty() && nodes.iter().all(|node| node.send_only) {
+            let first = raw.rpc.first().and_then(|rpc| rpc.send_only.as_ref());
+            self.refuse(first, "no node can be read", "take send_only away from one of them");
+        }
         nodes
     }
 
@@ -92,6 +96,7 @@ impl Check<'_> {
             authorization,
             timeout: self.span(rpc.timeout.as_ref(), node.timeout, CALL.0, CALL.1),
             batch_limit: value(rpc.batch_limit.as_ref()).unwrap_or(node.batch_limit),
+            send_only: value(rpc.send_only.as_ref()).unwrap_or(node.send_only),
             ..node
         })
     }

@@ -18,7 +18,8 @@ struct Full {
 const TABLES: [(&str, &str); 17] = [
     ("", ""),
     ("chain", "[chain]"),
-    ("chain.rpc[]", "[[chain.rpc]]"),
+    // One node must be read, whatever is said of the other.
+    ("chain.rpc[]", "[[chain.rpc]]\nurl = \"http://127.0.0.3:8545\"\n[[chain.rpc]]"),
     ("chain.fees", "[chain.fees]"),
     ("chain.timing", "[chain.timing]"),
     ("signer.NAME", "[signer.main]"),
@@ -100,7 +101,7 @@ fn shows(chapter: &str, key: &str) -> Vec<String> {
         .replace("signer.NAME", "signer.main")
         .replace("venue.NAME", "venue.binance")
         .replace("source.NAME", "source.acme")
-        .replace("rpc[]", "rpc[0]");
+        .replace("rpc[]", "rpc[1]");
     let path = names.iter().fold(path, |path, (from, to)| path.replace(from, to));
     match path.strip_prefix("defaults.") {
         Some(rest) => names.iter().map(|(_, name)| format!("{name}.{rest}")).collect(),
@@ -206,7 +207,7 @@ fn a_documented_default_is_the_real_one_and_a_required_key_is_required() {
 fn secrets_reach_their_place_and_are_shown_nowhere() {
     let text = FULL[0].text(None).replace("https://api.acme.example/btc", "https://api.acme.example/${KEY}");
     let config = good(&text);
-    let node = &config.chain.rpc[0];
+    let node = &config.chain.rpc[1];
     assert_eq!(node.authorization.as_ref().unwrap().to_str().unwrap(), "Bearer hunter2");
     let acme = &config.sources[&VenueId::new("acme")];
     assert_eq!(acme.headers, [("x-api-key".to_owned(), "hunter2".to_owned())]);
