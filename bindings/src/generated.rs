@@ -49,9 +49,16 @@ contracts! {
     ccip_feed_sender CcipFeedSender "artifacts/CcipFeedSender.json" [CcipFeedSenderErrors] [CcipFeedSenderEvents]
     deviation_flagging_validator DeviationFlaggingValidator "artifacts/DeviationFlaggingValidator.json"
         [DeviationFlaggingValidatorErrors] [DeviationFlaggingValidatorEvents]
+    feed_facade FeedFacade "artifacts/FeedFacade.json" [FeedFacadeErrors] [FeedFacadeEvents]
+    feed_store FeedStore "artifacts/FeedStore.json" [FeedStoreErrors] [FeedStoreEvents]
+    flags Flags "artifacts/Flags.json" [FlagsErrors] [FlagsEvents]
     flux_compatible_aggregator FluxCompatibleAggregator "artifacts/FluxCompatibleAggregator.json"
         [FluxCompatibleAggregatorErrors] [FluxCompatibleAggregatorEvents]
-    flags Flags "artifacts/Flags.json" [FlagsErrors] [FlagsEvents]
     local_router LocalRouter "artifacts/LocalRouter.json" [LocalRouterErrors] [LocalRouterEvents]
     oracle_with_ccip OracleWithCCIP "artifacts/OracleWithCCIP.json" [OracleWithCCIPErrors] [OracleWithCCIPEvents]
+    report_aggregator ReportAggregator "artifacts/ReportAggregator.json" [ReportAggregatorErrors] [ReportAggregatorEvents]
+    upgradeable_aggregator UpgradeableAggregator "artifacts/UpgradeableAggregator.json"
+        [UpgradeableAggregatorErrors] [UpgradeableAggregatorEvents]
+    upgradeable_proxy UpgradeableProxy "artifacts/UpgradeableProxy.json" [UpgradeableProxyErrors] [UpgradeableProxyEvents]
+    weth9 WETH9 "artifacts/WETH9.json" [WETH9Errors] [WETH9Events]
 }

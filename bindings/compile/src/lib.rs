@@ -67,6 +67,8 @@ pub fn compile(layout: &Layout) -> Result<Vec<Artifact>> {
     let project = ProjectBuilder::<SolcCompiler>::default()
         .paths(paths)
         .settings(SolcSettings { settings: settings(), ..SolcSettings::default() })
+        // Libraries warn of what they chose with care.
+        .ignore_paths(vec!["node_modules".into()])
         .ephemeral()
         .no_artifacts()
         .offline()
