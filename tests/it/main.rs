@@ -7,6 +7,7 @@ mod contract;
 mod crashes;
 mod deploying;
 mod node;
+mod nodes;
 mod operations;
 mod publishing;
 mod reorgs;

@@ -154,6 +154,26 @@ impl World {
         Ok(world)
     }
 
+    /// Builds the same with so many further nodes, which are fault proxies before the one there is, calls that end
+    /// after a second, and short delays. The world's own proxy is the first node of the configuration.
+    pub async fn with_nodes(options: Options, further: usize) -> Result<(Self, Vec<RpcProxy>)> {
+        // They take their ports before the world notes one down that is free.
+        let mut proxies = Vec::new();
+        for _ in 0..further {
+            proxies.push(RpcProxy::start("").await?);
+        }
+        let world = Self::new(options).await?;
+        proxies.iter().for_each(|proxy| proxy.set_upstream(&world.anvil.endpoint()));
+        let nodes: Vec<String> = std::iter::once(&world.proxy)
+            .chain(&proxies)
+            .map(|proxy| format!("{{ url = \"{}\", timeout = \"1s\" }}", proxy.url()))
+            .collect();
+        world
+            .edit(&format!("rpc = [\"{}\"]", world.proxy.url()), &format!("rpc = [{}]", nodes.join(", ")))?;
+        world.configure("[chain.timing]\nretry_max = \"2s\"\nanswer_timeout = \"2s\"")?;
+        Ok((world, proxies))
+    }
+
     /// The configuration file.
     pub fn config(&self) -> PathBuf {
         self.dir.path().join("publisher.toml")

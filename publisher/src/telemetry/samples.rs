@@ -129,6 +129,20 @@ const LEFT_OUT: &[LeftOut] = &[
 
 const SIGN_FAULTS: &[SignFault] = &[SignFault::Timeout, SignFault::Mismatch, SignFault::Policy];
 
+/// A node that is read although it is behind, as happens to the last one.
+#[cfg(test)]
+pub(super) fn node() -> super::NodeHealth {
+    super::NodeHealth {
+        node: "http://127.0.0.1:8545".into(),
+        standing: crate::chain::Standing::Lagging,
+        reader: true,
+        send_only: false,
+        head: Some(68),
+        behind: Some(9),
+        why: "9 blocks behind".into(),
+    }
+}
+
 /// One notice of every kind.
 pub(super) fn notices() -> Vec<Notice> {
     let node = || "http://127.0.0.1:8545".to_owned();

@@ -97,7 +97,25 @@ impl Element {
         for fault in &self.faults {
             self.falsify(fault, &mut answer);
         }
+        if self.faults.contains(&RpcFault::ForgedReceipt)
+            && self.method == "eth_getTransactionReceipt"
+            && answer.get("result").is_some_and(Value::is_null)
+        {
+            put(&mut answer, "result", self.forged_receipt(shared).await?);
+        }
         Some(answer)
+    }
+
+    /// A receipt for the transaction asked about, in the newest block, which does not hold it.
+    async fn forged_receipt(&self, shared: &Shared) -> Option<Value> {
+        let ask =
+            json!({"jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": ["latest", false]});
+        let block = shared.forward(&ask).await?;
+        let of = |field: &str| block.pointer(&format!("/result/{field}")).cloned();
+        Some(json!({
+            "transactionHash": self.call.pointer("/params/0")?, "blockHash": of("hash")?,
+            "blockNumber": of("number")?, "status": "0x1", "gasUsed": "0x5208",
+        }))
     }
 
     fn id(&self) -> &Value {
@@ -123,6 +141,8 @@ impl Element {
             }
             (RpcFault::ChainId(id), "eth_chainId") => Some(self.result(format!("{id:#x}"))),
             (RpcFault::ChainId(id), "net_version") => Some(self.result(id.to_string())),
+            (RpcFault::Nonce(nonce), "eth_getTransactionCount") => Some(self.result(format!("{nonce:#x}"))),
+            (RpcFault::Refusal { code, message }, _) => Some(rpc_error(self.id(), *code, message)),
             (RpcFault::UnknownError { forwarded: false }, _) => Some(unknown_error(self.id())),
             (RpcFault::StaleHead { block }, "eth_blockNumber") => {
                 Some(self.result(block.get("number").cloned().unwrap_or_default()))

@@ -30,6 +30,17 @@ pub enum RpcFault {
     ForeignHash,
     /// There is no receipt.
     HideReceipt,
+    /// Where there is no receipt, there is one that places the transaction into the newest block.
+    ForgedReceipt,
+    /// Every account has used so many nonces.
+    Nonce(u64),
+    /// An error in the node's own words; nothing was forwarded.
+    Refusal {
+        /// Its code.
+        code: i32,
+        /// Its message.
+        message: &'static str,
+    },
     /// Instead of a receipt comes geth's error of an index that is being built.
     ReceiptIndexing,
     /// The node is of another chain.

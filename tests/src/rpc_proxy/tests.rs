@@ -188,6 +188,29 @@ async fn receipts_and_chain_ids_lie() {
 }
 
 #[tokio::test]
+async fn receipts_nonces_and_words_are_made_up() {
+    let world = world().await;
+    let hash = keccak256("x");
+    world.proxy.fault(Rule::new(RpcFault::ForgedReceipt));
+    assert_eq!(
+        world.result("eth_getTransactionReceipt", json!([hash])).await,
+        json!({"blockNumber": "0x14", "status": "0x1"}),
+        "a receipt that there is was replaced"
+    );
+    world.proxy.fault(Rule::new(RpcFault::HideReceipt));
+    let forged = world.result("eth_getTransactionReceipt", json!([hash])).await;
+    assert_eq!((&forged["transactionHash"], &forged["blockNumber"]), (&json!(hash), &json!("0x14")));
+    assert_eq!(forged["blockHash"], block(HEAD)["hash"]);
+    world.proxy.fault(Rule::new(RpcFault::Nonce(99)));
+    assert_eq!(world.result("eth_getTransactionCount", json!([hash, "latest"])).await, "0x63");
+    let refusal = RpcFault::Refusal { code: -32_003, message: "no" };
+    world.proxy.fault(Rule::new(refusal).on("eth_sendRawTransaction"));
+    let answer: Value = world.post(&World::send("0x02c0ffee")).await.unwrap().json().await.unwrap();
+    assert_eq!(answer["error"], json!({"code": -32_003, "message": "no"}));
+    assert!(world.proxy.forwarded().is_empty() && world.reached("eth_sendRawTransaction") == 0);
+}
+
+#[tokio::test]
 async fn a_stale_node_lives_in_the_past_in_every_respect() {
     let world = world().await;
     assert_eq!(world.proxy.head().await.unwrap(), block(HEAD));

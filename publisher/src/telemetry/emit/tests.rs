@@ -77,6 +77,7 @@ fn a_scrape_reads_margins_ages_and_progress() {
         state.journal_ok = false;
         let beat = LoopHealth { period: Span::from_s(1), progressed_at: Mono::from_ms(49_500) };
         state.loops.insert("heads", beat);
+        state.nodes = vec![samples::node()];
     });
     let page = page(|| scraped(&health.state(), now));
     for (series, expected) in [
@@ -84,6 +85,10 @@ fn a_scrape_reads_margins_ages_and_progress() {
         (r#"publisher_round{feed="ETH-USD"}"#, 3.0),
         (r#"publisher_loop_progress_timestamp_seconds{loop="heads"}"#, 999.5),
         ("publisher_head_number", 77.0),
+        (r#"publisher_node_state{node="http://127.0.0.1:8545",state="lagging"}"#, 1.0),
+        (r#"publisher_node_state{node="http://127.0.0.1:8545",state="alive"}"#, 0.0),
+        (r#"publisher_node_reader{node="http://127.0.0.1:8545"}"#, 1.0),
+        (r#"publisher_node_head_number{node="http://127.0.0.1:8545"}"#, 68.0),
         ("publisher_head_age_seconds", 2.0),
         ("publisher_journal_unavailable", 1.0),
         ("publisher_ready", 0.0),
@@ -103,6 +108,11 @@ fn everything_emitted_is_described_with_its_labels() {
         samples::events().iter().for_each(counted);
         venue_answered(&VenueId::new("kraken"), "ok", Span::from_ms(120));
         rpc_answered("eth_chainId", "ok", Span::from_ms(3));
+        readers_differ("nonce");
+        send_conflicts();
+        let health = Health::new(138, Span::from_s(30), Arc::new(Now::default));
+        health.update(|state| state.nodes = vec![samples::node()]);
+        scraped(&health.state(), Now::default());
     });
     for line in page.lines().filter(|l| !l.starts_with('#') && !l.is_empty()) {
         let (name, labels) = line.split_once(['{', ' ']).unwrap();

@@ -92,6 +92,7 @@ async fn status_shows_prices_as_decimals_and_reads_back() {
     health.feed(&FeedId::new("NEW-USD"), |feed| feed.known = Some(Known { round: 0, ..known }));
     health.update(|state| {
         state.accounts.insert(Address::ZERO, AccountHealth { next_nonce: 7, open: 1 });
+        state.nodes = vec![super::super::samples::node()];
     });
     let (code, found): (_, Status) = get_json(&url, "/status").await;
     assert_eq!((code, found.chain_id, found.feeds.len()), (200, 138, 2));
@@ -101,6 +102,9 @@ async fn status_shows_prices_as_decimals_and_reads_back() {
     assert_eq!((feed.heartbeat_margin_ms, feed.updated_at_s), (Some(60_000), Some(1_699_999_990)));
     assert_eq!((found.feeds[1].round, &found.feeds[1].answer), (Some(0), &None));
     assert_eq!((found.accounts[0].next_nonce, found.accounts[0].open), (7, 1));
+    let node = &found.nodes[0];
+    assert_eq!((node.state.as_str(), node.head, node.behind), ("lagging", Some(68), Some(9)));
+    assert_eq!((node.reader, node.detail.as_str()), (true, "9 blocks behind"));
     assert_eq!(found, Status::of(&health.state(), health.now()));
 }
 
