@@ -180,7 +180,7 @@ contract CcipFeedReceiverSurfaceTest is CcipFeedReceiverFixture {
 
     /// It takes no value, but what comes with a message or by accident is not lost.
     function test_withdraw() public {
-        link.transfer(address(receiver), 4);
+        vm.assertTrue(link.transfer(address(receiver), 4));
         vm.expectRevert(ONLY_OWNER);
         vm.prank(TRANSMITTER);
         receiver.withdraw(address(link), TRANSMITTER, 4);

@@ -209,7 +209,7 @@ abstract contract CcipLanesSuite is CcipFixture {
         lane.maxFee = 3 ether;
         _setLane(lanes, lane);
         _insufficient(address(link), 0, 3 ether);
-        link.transfer(address(lanes), 5 ether);
+        vm.assertTrue(link.transfer(address(lanes), 5 ether));
         _publish();
         vm.assertEq(link.balanceOf(address(lanes)), 2 ether);
         vm.assertEq(link.balanceOf(address(router)), 3 ether);
@@ -419,7 +419,7 @@ abstract contract CcipLanesSuite is CcipFixture {
         vm.prank(OWNER);
         lanes.withdraw(address(0), STRANGER, 3);
         vm.assertEq(STRANGER.balance, 3);
-        link.transfer(address(lanes), 9);
+        vm.assertTrue(link.transfer(address(lanes), 9));
         vm.prank(OWNER);
         lanes.withdraw(address(link), STRANGER, 9);
         vm.assertEq(link.balanceOf(STRANGER), 9);

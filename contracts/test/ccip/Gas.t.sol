@@ -117,7 +117,7 @@ contract CcipGasTest is CcipFixture, GasSuite {
         vm.deal(address(oracle), 100);
         uint256 native = _publish(3);
         (, LinkToken link) = _generation1();
-        link.transfer(address(oracle), 100);
+        vm.assertTrue(link.transfer(address(oracle), 100));
         ICcipLanes.Lane memory lane = _lane(address(receiver), _extraArgs3());
         lane.feeToken = address(link);
         _setLane(oracle, lane);
