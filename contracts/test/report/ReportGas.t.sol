@@ -38,9 +38,10 @@ contract ReportGasTest is Signing {
         bytes memory arguments = abi.encode(
             uint8(8), "ETH / USD", int256(1), int256(1e15), uint32(MAX_AGE), OWNER, _signers(n), f
         );
-        (, bytes memory created) =
+        (bool ok, bytes memory created) =
             address(factory).call(bytes.concat(type(ReportAggregator).creationCode, arguments));
         uint256 deploy = vm.lastCallGas().gasTotalUsed;
+        vm.assertTrue(ok, "deployment");
         ReportAggregator feed = ReportAggregator(abi.decode(created, (address)));
         return string.concat(
             "  \"",
