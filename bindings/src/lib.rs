@@ -19,6 +19,11 @@ pub const NO_DATA_PRESENT: &str = "No data present";
 /// What `typeAndVersion()` of a deployed [`Aggregator`] must say.
 pub const AGGREGATOR_VERSION: &str = "Aggregator 1.0.0";
 
+/// What `typeAndVersion()` of contracts says that take `submit(uint256,int256)` from one transmitter and answer
+/// `feedState(address)`.
+pub const SUBMITTED_VERSIONS: [&str; 3] =
+    [AGGREGATOR_VERSION, "OracleWithCCIP 1.0.0", "UpgradeableAggregator 1.0.0"];
+
 /// What `typeAndVersion()` of a deployed [`AggregatorProxy`] must say.
 pub const AGGREGATOR_PROXY_VERSION: &str = "AggregatorProxy 1.0.0";
 
@@ -76,6 +81,8 @@ mod tests {
     fn versions_are_those_of_the_code() {
         for (version, code) in [
             (AGGREGATOR_VERSION, &Aggregator::DEPLOYED_BYTECODE),
+            (SUBMITTED_VERSIONS[1], &OracleWithCCIP::DEPLOYED_BYTECODE),
+            (SUBMITTED_VERSIONS[2], &UpgradeableAggregator::DEPLOYED_BYTECODE),
             (AGGREGATOR_PROXY_VERSION, &AggregatorProxy::DEPLOYED_BYTECODE),
         ] {
             assert!(code.windows(version.len()).any(|window| window == version.as_bytes()), "{version}");

@@ -13,7 +13,7 @@ use crate::sources::Client;
 use crate::store::{Journal, StoreError};
 use crate::telemetry::Health;
 use alloy::primitives::Address;
-use publisher_bindings::AGGREGATOR_VERSION;
+use publisher_bindings::SUBMITTED_VERSIONS;
 use publisher_core::fees::FeeProfile;
 use publisher_core::machine::Machine;
 use publisher_core::quote::FeedId;
@@ -251,9 +251,9 @@ async fn examine_feed(
         ));
     };
     let facts = node.aggregator_facts(aggregator).await.map_err(|error| unreadable(error, aggregator))?;
-    if facts.type_and_version != AGGREGATOR_VERSION {
-        let detail =
-            format!("{aggregator} is {:?}, expected is {AGGREGATOR_VERSION:?}", facts.type_and_version);
+    if !SUBMITTED_VERSIONS.contains(&facts.type_and_version.as_str()) {
+        let known = SUBMITTED_VERSIONS.join(", ");
+        let detail = format!("{aggregator} is {:?}, known are {known}", facts.type_and_version);
         checks.push(Check::new(what, Verdict::Warn, detail, "it must at least answer feedState(address)"));
     }
     if facts.decimals != feed.decimals {

@@ -84,6 +84,8 @@ contract CcipFeedReceiver is ICcipFeedReceiver, SourceHistory, CcipRouted, Withd
         }
         uint256 left = gasleft();
         require(left > FAILURE_GAS, "insufficient gas");
+        // Nothing is left to do after a success.
+        // solhint-disable-next-line no-empty-blocks
         try this.process{gas: left - FAILURE_GAS}(message.messageId, message.data) {}
         catch (bytes memory reason) {
             _keep(message, reason);

@@ -177,6 +177,7 @@ abstract contract SignerSet is ISignerSet, Owned {
     }
 
     function _packed(address[] memory signers_) private pure returns (bytes memory packed) {
+        packed = "";
         for (uint256 i = 0; i < signers_.length; ++i) {
             if (signers_[i] == address(0)) revert InvalidSigner(signers_[i]);
             for (uint256 j = 0; j < i; ++j) {

@@ -42,7 +42,7 @@ abstract contract FeedHistory {
             uint256 position = count + feed % 3;
             uint256 index = position % 3;
             uint256 key = feed << 32 | position / 3;
-            uint256 word;
+            uint256 word = 0;
             if (index != 0) word = _groups[key];
             // Cut after 2106; the base is then far off and every round is stored wide, exactly.
             if (word == 0) word = uint256(uint32(block.timestamp)) << BASE_SHIFT;

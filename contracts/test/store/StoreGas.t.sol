@@ -42,6 +42,10 @@ contract StoreGasTest is Storing {
             _transmits(10, 31, 10, type(uint256).max),
             "},\n  \"announcedUpdate\": {",
             _announced(10),
+            "},\n  \"worstUpdate\": {",
+            _worst(10),
+            ", ",
+            _worst(100),
             "},\n  \"coldRead\": {",
             _reads(),
             "}\n}\n"
@@ -91,6 +95,18 @@ contract StoreGasTest is Storing {
             store.setAnnouncer(i, facade);
         }
         return _range(string.concat(vm.toString(feeds), "Feeds"), _measure(store, feeds, false));
+    }
+
+    /// @dev Gas a feed of the dearest report there is: every feed opens its counter and its group, no answer fits its
+    /// entry, and their call data hold no zero byte. What a publisher's gas limit has to cover.
+    function _worst(uint256 feeds) private returns (string memory) {
+        FeedStore store = _store(feeds);
+        bytes memory entries;
+        for (uint256 i = 0; i < feeds; ++i) {
+            entries = bytes.concat(entries, _entry(i, -0x0101010101010101));
+        }
+        _update(store, entries);
+        return _field(string.concat(vm.toString(feeds), "Feeds"), vm.lastCallGas().gasTotalUsed / feeds);
     }
 
     function _transmits(uint256 feeds, uint256 n, uint8 f, uint256 max) private returns (string memory) {

@@ -3,7 +3,6 @@ pragma solidity ^0.8.24;
 
 import {IAggregatorV2V3} from "../IAggregatorV2V3.sol";
 import {ITypeAndVersion} from "../ITypeAndVersion.sol";
-import {Ccip} from "./Ccip.sol";
 import {IAny2EVMMessageReceiver} from "./IAny2EVMMessageReceiver.sol";
 import {IAny2EVMMessageReceiverV2} from "./IAny2EVMMessageReceiverV2.sol";
 import {ICcipRouted} from "./ICcipRouted.sol";

@@ -2,7 +2,6 @@
 pragma solidity ^0.8.24;
 
 import {ITypeAndVersion} from "../ITypeAndVersion.sol";
-import {Ccip} from "./Ccip.sol";
 import {IRouterClient} from "./IRouterClient.sol";
 import {IWithdrawable} from "./IWithdrawable.sol";
 

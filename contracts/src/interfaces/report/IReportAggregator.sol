@@ -38,7 +38,8 @@ interface IReportAggregator is IAggregatorV2V3, ISignerSet, ITypeAndVersion {
     /// @notice Reports have to be given some time to arrive.
     error InvalidMaxAge();
 
-    /// @notice The call data is not exactly as long as its count of answers and the quorum demand.
+    /// @notice The call data is not exactly as long as its count of answers and the quorum demand. So ends also a report
+    /// that was signed for another f.
     error WrongLength(uint256 given, uint256 expected);
 
     /// @notice The named round is not the next one: it was written already, or one before it is missing.
