@@ -1,13 +1,15 @@
 //! Typed bindings of the contracts, made from the committed ABI and bytecode in `artifacts/`.
 //!
 //! Each contract's module offers `deploy`, typed calls, errors and events. [`Rejection`] says why an aggregator or a
-//! proxy refused a call, [`Refusal`] the same of any contract. The artifacts are written by `contracts-compile` and proved fresh by its test; building
-//! this crate needs no Solidity compiler. It holds no policy and does no I/O of its own.
+//! proxy refused a call, [`Refusal`] the same of any contract; [`report`] is what signers of reports sign. The artifacts
+//! are written by `contracts-compile` and proved fresh by its test; building this crate needs no Solidity compiler. It
+//! holds no policy and does no I/O of its own.
 
 pub mod deployed;
 mod generated;
 mod refusal;
 mod rejection;
+pub mod report;
 
 pub use generated::*;
 pub use refusal::Refusal;
