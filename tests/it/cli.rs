@@ -234,6 +234,8 @@ async fn status_is_that_of_the_daemon_or_else_of_its_journal() {
     world.pause(&feed).await.unwrap();
     world.venues.market().set_price(feed.pair, "68000").unwrap();
     world.wait_logged("PUB-1002", SOON, |line| line["hold"] == "paused").await.unwrap();
+    // Pages follow the log a moment later.
+    world.wait_page("/status", SOON, |_, page| page["feeds"][0]["hold"] == "paused").await.unwrap();
     let held = status(&["status"]).await;
     assert!(
         held.code == 1 && held.out.contains("held back: paused") && held.out.contains("not ready"),

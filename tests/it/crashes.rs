@@ -1,6 +1,7 @@
 //! The process dies, is told to stop, or comes back to a journal that is not the latest.
 
 use crate::BINARY;
+use alloy::providers::ext::AnvilApi;
 use anyhow::{Result, ensure};
 use publisher::driver::failpoint::POINTS;
 use publisher_tests::daemon::Daemon;
@@ -64,7 +65,8 @@ async fn killed_at(point: &'static str, nth: u32) -> Result<()> {
 /// Without this a daemon that is restarted into the same trouble again and again ends up with two histories.
 #[tokio::test]
 async fn f53_killed_inside_recovery_at_one_step_after_the_other() {
-    let world = quick().await.unwrap();
+    // Blocks come when they are asked for, or a busy machine would meet the inclusion before the answer to its sending.
+    let world = World::manual("depth:2").await.unwrap();
     world.venues.market().set_price("BTC/USD", FIRST).unwrap();
     for point in [
         "before_intent",
@@ -82,8 +84,15 @@ async fn f53_killed_inside_recovery_at_one_step_after_the_other() {
         "after_closing",
         "recovered",
     ] {
+        let blocks = match point {
+            "before_inclusion" => 1,
+            "after_closing" => 3,
+            _ => 0,
+        };
+        world.mine(blocks).await.unwrap();
         died(doomed(&world, point, 1).unwrap()).await.unwrap();
     }
+    world.owner.anvil_set_interval_mining(1).await.unwrap();
     let daemon = world.daemon(BINARY, &[]).unwrap();
     world.wait_round(world.feed(), 1, SOON).await.unwrap();
     world.venues.market().set_price("BTC/USD", SECOND).unwrap();

@@ -54,6 +54,13 @@ async fn metrics_are_prometheus_text_and_true() {
     world.signer.mode(publisher_doubles::signer::Mode::Ok);
     world.wait_answer(world.feed(), 7_000_000_000_000, SOON).await.unwrap();
     world.said("PUB-2009", 5).await.unwrap();
+    // The page follows the log a moment later.
+    world
+        .wait(SOON, "the page knows the last round", async || {
+            Ok(world.get("/metrics").await?.1.contains("publisher_round{feed=\"BTC-USD\"} 4"))
+        })
+        .await
+        .unwrap();
     let (status, page) = world.get("/metrics").await.unwrap();
     assert_eq!(status, 200);
     let samples = prometheus::read(&page).unwrap();
