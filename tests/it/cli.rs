@@ -223,7 +223,11 @@ async fn status_is_that_of_the_daemon_or_else_of_its_journal() {
     let daemon = world.daemon(BINARY, &[]).unwrap();
     world.wait_answer(&feed, 6_700_000_000_000, SOON).await.unwrap();
     world.wait_page("/readyz", SOON, |code, _| code == 200).await.unwrap();
-    world.wait_page("/status", SOON, |_, page| page["feeds"][0]["in_flight"] == false).await.unwrap();
+    // Pages follow the chain a moment later.
+    let resting = |_: u16, page: &Value| {
+        page["feeds"][0]["answer"] == "67000" && page["feeds"][0]["in_flight"] == false
+    };
+    world.wait_page("/status", SOON, resting).await.unwrap();
     let human = status(&["status"]).await;
     assert!(human.code == 0 && human.out.contains("waiting for a trigger"), "{human:?}");
     let json = status(&["status", "--json"]).await.json().unwrap();

@@ -88,6 +88,8 @@ async fn reorged(world: &World, fate: Fate, depth: u64, price: &str) -> Result<(
 
 /// One round whose second attempt, with a fresher answer, gives way to its first.
 async fn replaced(world: &World, depth: u64, older: &str, newer: &str) -> Result<()> {
+    // A head that the daemon meets only after its first attempt would have it replace that one at once.
+    world.seen().await?;
     let known = world.proxy.forwarded().len();
     world.venues.market().set_price("BTC/USD", older)?;
     let first = world.sent_after(known).await?;
