@@ -43,6 +43,9 @@ async fn reorgs_of_depths(fate: Fate, depths: RangeInclusive<u64>) -> Result<()>
     let daemon = world.daemon(BINARY, &[])?;
     let mut prices = prices();
     let mut price = || prices.next().unwrap();
+    // A head that the daemon meets only after an attempt would have it replace that one at once.
+    world.publish(&price()).await?;
+    world.seen().await?;
     for depth in depths {
         let before = world.rounds(world.feed()).await?.len();
         match fate {
@@ -88,8 +91,6 @@ async fn reorged(world: &World, fate: Fate, depth: u64, price: &str) -> Result<(
 
 /// One round whose second attempt, with a fresher answer, gives way to its first.
 async fn replaced(world: &World, depth: u64, older: &str, newer: &str) -> Result<()> {
-    // A head that the daemon meets only after its first attempt would have it replace that one at once.
-    world.seen().await?;
     let known = world.proxy.forwarded().len();
     world.venues.market().set_price("BTC/USD", older)?;
     let first = world.sent_after(known).await?;
