@@ -78,6 +78,7 @@ async fn reorged(world: &World, fate: Fate, depth: u64, price: &str) -> Result<(
     if fate == Fate::Dropped || depth == 1 && fate == Fate::Moved {
         world.sent_times(sent.hash, 2).await?;
         if fate == Fate::Moved {
+            world.pooled(sent.hash).await?;
             world.mine(1).await?;
         } else {
             ensure!(world.round(world.feed()).await? == round - 1, "the round is still there");

@@ -111,11 +111,15 @@ impl World {
         .await
     }
 
-    /// Waits until a transaction reaches the node that had not when `known` of them had; returns it.
+    /// Waits until a transaction reaches the node that is none of the first `known` ones, sent again; returns it.
     pub async fn sent_after(&self, known: usize) -> Result<Forwarded> {
-        self.wait(SOON, "another transaction is sent", async || Ok(self.proxy.forwarded().len() > known))
-            .await?;
-        self.proxy.forwarded().get(known).cloned().context("the proxy forgot it")
+        let news = || {
+            let sent = self.proxy.forwarded();
+            let (old, new) = sent.split_at(known.min(sent.len()));
+            new.iter().find(|new| old.iter().all(|old| old.hash != new.hash)).cloned()
+        };
+        self.wait(SOON, "another transaction is sent", async || Ok(news().is_some())).await?;
+        news().context("the proxy forgot it")
     }
 
     /// Waits until a transaction has been sent so often.
