@@ -13,6 +13,7 @@ pub mod event;
 pub mod fees;
 pub mod head;
 pub mod io;
+pub mod lease;
 pub mod machine;
 pub mod outbox;
 pub mod policy;
