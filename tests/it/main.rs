@@ -7,6 +7,7 @@ mod cli;
 mod contract;
 mod crashes;
 mod deploying;
+mod heads;
 mod node;
 mod nodes;
 mod operations;

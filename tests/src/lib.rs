@@ -13,5 +13,6 @@ pub mod miner;
 pub mod owner;
 pub mod prometheus;
 pub mod rpc_proxy;
+pub mod tcp_relay;
 pub mod together;
 pub mod world;

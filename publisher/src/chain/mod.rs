@@ -18,6 +18,7 @@ mod contract;
 #[cfg(test)]
 pub(crate) mod double;
 mod fees;
+mod heads;
 mod node;
 mod revert;
 mod send;
@@ -29,6 +30,7 @@ use publisher_core::time::Span;
 
 pub use classify::{classify, named_minimum_wei};
 pub use contract::{AggregatorFacts, LatestRound, ProxyFacts, target_and_data};
+pub use heads::NewHeads;
 pub use node::{Node, Tag};
 pub use revert::explain;
 pub use send::Sent;

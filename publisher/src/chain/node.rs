@@ -2,6 +2,7 @@
 
 use super::ChainError;
 use super::answer::{Block, Contents, Data, ReceiptBody};
+use super::heads::{NewHeads, Socket};
 use super::wire::{NodeSetup, Raw, SetupError, Wire, decode};
 use alloy::primitives::{Address, B256, U64, U256};
 use publisher_core::tx::{AccountView, BlockRef, ReceiptAnswer};
@@ -14,6 +15,7 @@ const ANCESTORS_LIMIT: u64 = 4096;
 #[derive(Debug)]
 pub struct Node {
     pub(super) wire: Wire,
+    socket: Option<Socket>,
 }
 
 /// A finality tag.
@@ -38,12 +40,22 @@ impl Tag {
 impl Node {
     /// A node that has not been asked anything yet.
     pub fn new(setup: &NodeSetup) -> Result<Self, SetupError> {
-        Ok(Self { wire: Wire::new(setup)? })
+        Ok(Self { wire: Wire::new(setup)?, socket: Socket::new(setup) })
     }
 
     /// Scheme and host: the name of this node in logs and errors.
     pub fn shown(&self) -> String {
         self.wire.shown()
+    }
+
+    /// Whether it is to tell of new heads.
+    pub const fn tells_heads(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Opens a subscription to its heads; `None` if it has no WebSocket address.
+    pub async fn subscribe(&self) -> Option<Result<NewHeads, ChainError>> {
+        Some(self.socket.as_ref()?.subscribe().await)
     }
 
     /// The chain id for EIP-155.

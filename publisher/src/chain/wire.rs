@@ -43,12 +43,21 @@ pub struct NodeSetup {
     pub batch_limit: usize,
     /// It is given transactions and never read.
     pub send_only: bool,
+    /// Its WebSocket address, where it is to tell of new heads; may hold secrets as well.
+    pub ws: Option<Url>,
 }
 
 impl NodeSetup {
     /// A node with the usual limits: 5 s a call, 100 questions a request.
     pub fn new(url: Url) -> Self {
-        Self { url, authorization: None, timeout: Span::from_s(5), batch_limit: 100, send_only: false }
+        Self {
+            url,
+            authorization: None,
+            timeout: Span::from_s(5),
+            batch_limit: 100,
+            send_only: false,
+            ws: None,
+        }
     }
 }
 
@@ -60,6 +69,7 @@ impl fmt::Debug for NodeSetup {
             .field("timeout", &self.timeout)
             .field("batch_limit", &self.batch_limit)
             .field("send_only", &self.send_only)
+            .field("ws", &self.ws.as_ref().map(shown))
             .finish()
     }
 }
@@ -297,21 +307,8 @@ impl Wire {
     fn refusal(&self, error: &ErrorPayload) -> ChainError {
         ChainError::Rpc {
             code: error.code,
-            message: self.clean(&error.message),
+            message: clean(&error.message, &self.url),
             data: error.data.as_deref().and_then(revert::data_of),
-        }
-    }
-
-    /// A node's words without control characters, without parts of our URL, and not too long.
-    fn clean(&self, message: &str) -> String {
-        let mut text: String =
-            message.chars().take(MESSAGE_LIMIT * 4).map(|c| if c.is_control() { ' ' } else { c }).collect();
-        for secret in secrets(&self.url) {
-            text = text.replace(&secret, "<hidden>");
-        }
-        match text.char_indices().nth(MESSAGE_LIMIT) {
-            Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
-            None => text,
         }
     }
 }
@@ -326,6 +323,19 @@ fn counted(method: &'static str, began: Instant, error: Option<&ChainError>) {
     rpc_answered(method, error.map_or("ok", ChainError::code), began.elapsed().into());
 }
 
+/// A node's words without control characters, without parts of our URL, and not too long.
+pub(super) fn clean(message: &str, url: &Url) -> String {
+    let mut text: String =
+        message.chars().take(MESSAGE_LIMIT * 4).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    for secret in secrets(url) {
+        text = text.replace(&secret, "<hidden>");
+    }
+    match text.char_indices().nth(MESSAGE_LIMIT) {
+        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
+        None => text,
+    }
+}
+
 /// Decodes a result.
 pub(super) fn decode<T: DeserializeOwned>(raw: &RawValue) -> Result<T, ChainError> {
     serde_json::from_str(raw.get()).map_err(|_| ChainError::BadAnswer("of another shape than the method's"))
@@ -335,7 +345,7 @@ fn request(id: u64, method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
 }
 
-fn shown(url: &Url) -> String {
+pub(super) fn shown(url: &Url) -> String {
     let host = url.host_str().unwrap_or("?");
     match url.port() {
         Some(port) => format!("{}://{host}:{port}", url.scheme()),

@@ -89,6 +89,7 @@ fn chain(chain: &Chain, out: &mut Out<'_>) {
         out.put("timeout", node.timeout);
         out.put("batch_limit", node.batch_limit);
         out.put("send_only", node.send_only);
+        out.opt("ws", node.ws.as_ref().map(|ws| Endpoint::new(ws.clone())));
     }
     let mut fees = out.below("fees");
     let profile = match chain.fees.profile {

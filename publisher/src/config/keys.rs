@@ -3,7 +3,7 @@
 //! The reader, the JSON schema, the reference and the tests that set one key after the other all come from here. What
 //! the keys mean together is the matter of `check`.
 
-use super::leaf::{Both, Dialect, Entry, FinalityRule, Lead, Listen, Profile, Rule, Wei};
+use super::leaf::{Both, Dialect, Entry, FinalityRule, Lead, Listen, Profile, Rule, Socket, Wei};
 use super::problem::{Place, join};
 use super::raw::{Branch, Chapter, Default, Item, Key, Leaf, Reader, Section, Table, section};
 use super::secret::{Endpoint, Secret};
@@ -65,6 +65,8 @@ section! {
             "Questions in one HTTP request; 1 for a node that takes no batches.";
         send_only: bool, Value("false"), ["false", "true"],
             "It is given transactions and never read. At least one node must be read.";
+        ws: Socket, Words("heads are polled only"), [r#""ws://127.0.0.1:8546""#, r#""ws://127.0.0.2:8546""#],
+            "Its WebSocket address. New heads it tells of are read at once; heads are polled every block time all the same.";
     }
 }
 

@@ -219,13 +219,38 @@ impl Leaf for Endpoint {
         secret: true,
     };
     fn read(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<Self, Fault> {
-        let text = expanded::<Self>(value, lookup)?;
-        let url = Url::parse(&text).map_err(|error| Fault::new(format!("not a URL: {error}")))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(Fault::new("not an http or https URL"));
-        }
-        Ok(Self::new(url))
+        address(&expanded::<Self>(value, lookup)?, ["http", "https"], "not an http or https URL")
     }
+}
+
+/// The address of a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Socket(pub Endpoint);
+
+impl std::fmt::Display for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Leaf for Socket {
+    const KIND: Kind = Kind {
+        name: "WebSocket URL",
+        form: "a ws or wss URL, e.g. \"wss://rpc.example.com/${KEY}\"",
+        ..Endpoint::KIND
+    };
+    fn read(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<Self, Fault> {
+        address(&expanded::<Self>(value, lookup)?, ["ws", "wss"], "not a ws or wss URL").map(Self)
+    }
+}
+
+/// A URL of one of these schemes.
+fn address(text: &str, schemes: [&str; 2], otherwise: &str) -> Result<Endpoint, Fault> {
+    let url = Url::parse(text).map_err(|error| Fault::new(format!("not a URL: {error}")))?;
+    if !schemes.contains(&url.scheme()) || url.host().is_none() {
+        return Err(Fault::new(otherwise));
+    }
+    Ok(Endpoint::new(url))
 }
 
 impl Leaf for Secret {

@@ -27,7 +27,7 @@ impl Endpoint {
 
     /// Whether what it says travels in clear text to a machine that is not this one's neighbour.
     pub(super) fn is_exposed(&self) -> bool {
-        self.0.scheme() == "http" && !is_private(&self.0)
+        matches!(self.0.scheme(), "http" | "ws") && !is_private(&self.0)
     }
 }
 

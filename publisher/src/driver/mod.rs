@@ -4,6 +4,7 @@
 //! cannot be written, nothing else happens. Everything else runs in tasks of its own with a timeout, and its answer
 //! comes back through the inbox, or never. The driver decides nothing.
 
+mod bell;
 mod clock;
 mod edges;
 pub mod failpoint;

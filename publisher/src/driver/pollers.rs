@@ -1,5 +1,6 @@
 //! What is asked for again and again: the head of every node, and every venue.
 
+use super::bell::{self, Bell};
 use super::edges::Edges;
 use super::{Driver, inbox::Sender, wall};
 use crate::chain::{ChainError, VerifyError};
@@ -18,7 +19,11 @@ const IDENTITY_POLLS: u32 = 60;
 /// Starts every poller.
 pub(super) fn spawn(tasks: &mut JoinSet<()>, driver: &Driver, sender: &Sender) {
     for node in driver.edges.nodes.numbers() {
-        let watched = Watched { edges: Arc::clone(&driver.edges), node, polls: 0, last: None };
+        let (edges, bell) = (Arc::clone(&driver.edges), Arc::<Bell>::default());
+        if edges.nodes.node(node).tells_heads() && !edges.nodes.is_send_only(node) {
+            tasks.spawn(bell::listen(Arc::clone(&edges), node, Arc::clone(&bell)));
+        }
+        let watched = Watched { edges, node, bell, polls: 0, last: None };
         tasks.spawn(heads(watched, driver.health.clone(), sender.clone()));
     }
     for venue in &driver.venues {
@@ -30,6 +35,8 @@ pub(super) fn spawn(tasks: &mut JoinSet<()>, driver: &Driver, sender: &Sender) {
 struct Watched {
     edges: Arc<Edges>,
     node: usize,
+    /// Rings when the node tells of a new head.
+    bell: Arc<Bell>,
     /// Polls since it was asked who it is.
     polls: u32,
     /// Its last head.
@@ -42,8 +49,13 @@ async fn heads(mut watched: Watched, health: Health, sender: Sender) {
     let (edges, node) = (Arc::clone(&watched.edges), watched.node);
     let mut timer = tokio::time::interval(edges.poll.into());
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut since = tokio::time::Instant::now();
     loop {
-        timer.tick().await;
+        tokio::select! {
+            _ = timer.tick() => {}
+            () = watched.bell.wait(since, edges.poll) => {}
+        }
+        since = tokio::time::Instant::now();
         health.progressed("head", edges.poll);
         let polled = watched.poll().await;
         match &polled {
@@ -87,7 +99,9 @@ impl Watched {
             true => Some(self.edges.head(self.node, head, base_fee_wei).await?),
             false => None,
         };
-        self.last = Some(head);
+        if self.last.replace(head).is_none_or(|last| last.hash != head.hash) {
+            self.bell.polled();
+        }
         Ok(input)
     }
 }

@@ -50,6 +50,9 @@ pub(super) fn scraped(state: &State, now: Now) {
             m::NODE_STATE.flag([&node.node, standing.code()], node.standing == standing);
         }
         m::NODE_READER.flag([&node.node], node.reader);
+        if let Some(subscribed) = node.subscribed {
+            m::NODE_SUBSCRIBED.flag([&node.node], subscribed);
+        }
         if let Some(head) = node.head {
             m::NODE_HEAD.set([&node.node], integer(&head.to_string()));
         }

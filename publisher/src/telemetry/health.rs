@@ -71,6 +71,8 @@ pub struct NodeHealth {
     pub send_only: bool,
     /// Its latest head.
     pub head: Option<u64>,
+    /// Whether its subscription tells of heads; `None` where it has none.
+    pub subscribed: Option<bool>,
     /// How many blocks it is behind the best of the others.
     pub behind: Option<u64>,
     /// Why it stands like this, in the words of whoever said it; empty while all is well.

@@ -158,6 +158,7 @@ registry! {
     Gauge NODE_FAILING "node_failing" [] "1 while no node gives usable answers.";
     Gauge NODE_STATE "node_state" ["node", "state"] "1 for the state a node is in, 0 for every other.";
     Gauge NODE_READER "node_reader" ["node"] "1 for the node whose heads are believed.";
+    Gauge NODE_SUBSCRIBED "node_subscribed" ["node"] "1 while a node's WebSocket tells of its heads, 0 while they are only polled.";
     Gauge NODE_HEAD "node_head_number" ["node"] "Height of a node's latest head.";
     Counter NODES_DIFFER "nodes_differ_total" ["what"] "Times nodes contradicted each other, by what about: nonce, receipt, block.";
     Counter SEND_CONFLICTS "send_conflicts_total" [] "Transactions that one node took and another said can never pass.";

@@ -30,6 +30,10 @@ pub enum Notice {
     NodeLimited { node: String, detail: String },
     /// A node says that it cannot take transactions.
     NodeUnready { node: String, detail: String },
+    /// A node's WebSocket tells of its heads.
+    HeadsTold { node: String },
+    /// A node's WebSocket does not tell of its heads.
+    HeadsUntold { node: String, error: String },
     /// Another node is read than before.
     ReaderChanged { from: String, to: String },
     /// Nodes contradict each other about the same block.
@@ -74,6 +78,8 @@ impl Notice {
             Self::NodeUnready { .. } => "PUB-5018",
             Self::ReaderChanged { .. } => "PUB-5019",
             Self::NodesDiffer { .. } => "PUB-5020",
+            Self::HeadsTold { .. } => "PUB-5021",
+            Self::HeadsUntold { .. } => "PUB-5022",
         }
     }
 
@@ -85,12 +91,14 @@ impl Notice {
             | Self::Stopped
             | Self::Listening { .. }
             | Self::NodeBack { .. }
+            | Self::HeadsTold { .. }
             | Self::ReaderChanged { .. }
             | Self::JournalBack => Level::Info,
             Self::NodeFailing { .. }
             | Self::NodeLagging { .. }
             | Self::NodeLimited { .. }
             | Self::NodeUnready { .. }
+            | Self::HeadsUntold { .. }
             | Self::CheckWarned { .. }
             | Self::CheckWaits { .. } => Level::Warn,
             Self::NodeRefused { .. }
@@ -117,6 +125,8 @@ impl Notice {
             Self::NodeLagging { .. } => "node lags behind",
             Self::NodeLimited { .. } => "node limits our rate",
             Self::NodeUnready { .. } => "node takes no transactions",
+            Self::HeadsTold { .. } => "node tells of heads",
+            Self::HeadsUntold { .. } => "node does not tell of heads",
             Self::ReaderChanged { .. } => "another node is read",
             Self::NodesDiffer { .. } => "nodes contradict each other",
             Self::JournalUnavailable { .. } => "journal unavailable",
@@ -149,6 +159,9 @@ impl Notice {
             }
             Self::NodeUnready { .. } => {
                 "Let it finish its sync, or enable its transaction pool; other nodes are used meanwhile."
+            }
+            Self::HeadsUntold { .. } => {
+                "Heads are polled every block time, as always; the subscription is tried again. Check the node's ws address."
             }
             Self::NodesDiffer { .. } => {
                 "Nothing is concluded from either. Find out which node is wrong and take it out of chain.rpc."
@@ -193,8 +206,8 @@ pub fn notify(notice: &Notice) {
         Notice::Stopping { reason } => line!(reason,),
         Notice::Stopped | Notice::JournalBack => line!(),
         Notice::Listening { address } => line!(address,),
-        Notice::NodeFailing { node, error } => line!(node, error,),
-        Notice::NodeBack { node } => line!(node,),
+        Notice::NodeFailing { node, error } | Notice::HeadsUntold { node, error } => line!(node, error,),
+        Notice::NodeBack { node } | Notice::HeadsTold { node } => line!(node,),
         Notice::NodeRefused { node, reason } => line!(node, reason,),
         Notice::NodeWrongHash { node, detail }
         | Notice::NodeLagging { node, detail }

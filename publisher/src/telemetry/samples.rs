@@ -138,6 +138,7 @@ pub(super) fn node() -> super::NodeHealth {
         reader: true,
         send_only: false,
         head: Some(68),
+        subscribed: Some(true),
         behind: Some(9),
         why: "9 blocks behind".into(),
     }
@@ -159,6 +160,8 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::NodeLagging { node: node(), detail: "9 blocks behind".into() },
         Notice::NodeLimited { node: node(), detail: "the node limits our rate".into() },
         Notice::NodeUnready { node: node(), detail: "node is syncing".into() },
+        Notice::HeadsTold { node: node() },
+        Notice::HeadsUntold { node: node(), error: "the node cannot be reached".into() },
         Notice::ReaderChanged { from: node(), to: "http://127.0.0.2:8545".into() },
         Notice::NodesDiffer { what: "nonce", detail: "7 here, 8 there".into() },
         Notice::JournalUnavailable { error: "disk full".into() },

@@ -55,6 +55,8 @@ pub struct NodeStatus {
     pub send_only: bool,
     /// Its latest head.
     pub head: Option<u64>,
+    /// Whether its WebSocket subscription tells of heads; absent where it has none. Heads are polled either way.
+    pub subscribed: Option<bool>,
     /// How many blocks it is behind.
     pub behind: Option<u64>,
     /// Why it is in this state; empty while all is well.
@@ -145,6 +147,7 @@ impl Status {
             reader: node.reader,
             send_only: node.send_only,
             head: node.head,
+            subscribed: node.subscribed,
             behind: node.behind,
             detail: node.why.clone(),
         });

@@ -92,11 +92,21 @@ impl Check<'_> {
         if rpc.batch_limit.as_ref().is_some_and(|limit| !(1..=BATCH_MAX).contains(&limit.value)) {
             self.refuse(rpc.batch_limit.as_ref(), "out of range", "use 1 to 1000");
         }
+        let ws = rpc.ws.as_ref().map(|ws| Item { value: ws.value.0.clone(), place: ws.place.clone() });
+        let send_only = value(rpc.send_only.as_ref()).unwrap_or(node.send_only);
+        if let Some(ws) = &ws {
+            self.exposed(ws, "what is asked");
+            if send_only {
+                let reason = "not used: a node that is never read has no heads to tell of";
+                self.found.warn(&ws.place, reason, "take ws or send_only away");
+            }
+        }
         Some(NodeSetup {
             authorization,
             timeout: self.span(rpc.timeout.as_ref(), node.timeout, CALL.0, CALL.1),
             batch_limit: value(rpc.batch_limit.as_ref()).unwrap_or(node.batch_limit),
-            send_only: value(rpc.send_only.as_ref()).unwrap_or(node.send_only),
+            send_only,
+            ws: ws.map(|ws| ws.value.url().clone()),
             ..node
         })
     }

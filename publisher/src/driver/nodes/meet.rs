@@ -38,7 +38,12 @@ pub async fn meet(
             0 | 1 => node.shown(),
             _ => format!("{} (rpc[{place}])", node.shown()),
         };
-        endpoints.push(Endpoint { node: Arc::new(node), name: name.into(), send_only: setup.send_only });
+        endpoints.push(Endpoint {
+            node: Arc::new(node),
+            name: name.into(),
+            send_only: setup.send_only,
+            hears: Arc::default(),
+        });
     }
     let mut said = said(&endpoints, chain_id).await;
     let expected = genesis.or_else(|| said.values().find_map(|said| said.as_ref().ok().copied().flatten()));

@@ -37,6 +37,8 @@ struct Endpoint {
     /// Scheme and host; with the place in the configuration where several share them.
     name: Arc<str>,
     send_only: bool,
+    /// Whether it tells of its heads; `None` before the first word of that.
+    hears: Arc<Mutex<Option<bool>>>,
 }
 
 /// See the module's documentation. There is always one node at least.
@@ -120,6 +122,23 @@ impl Nodes {
         );
     }
 
+    /// Its subscription tells of heads, or does not (any more). Told when it changes.
+    pub(super) fn hears(&self, node: usize, word: Result<(), &ChainError>) {
+        let hears = &self.endpoint(node).hears;
+        let before = hears.lock().unwrap_or_else(PoisonError::into_inner).replace(word.is_ok());
+        if before != Some(word.is_ok()) {
+            let node = self.name(node);
+            notify(&match word {
+                Ok(()) => Notice::HeadsTold { node },
+                Err(error) => Notice::HeadsUntold { node, error: error.to_string() },
+            });
+        }
+    }
+
+    fn is_heard(&self, node: usize) -> bool {
+        *self.endpoint(node).hears.lock().unwrap_or_else(PoisonError::into_inner) == Some(true)
+    }
+
     /// What a node's answer to a broadcast says about the node itself.
     fn sent(&self, node: usize, sent: &Sent) {
         if sent.wrong_hash {
@@ -143,6 +162,7 @@ impl Nodes {
             reader: roster.reader() == index,
             send_only: member.send_only,
             head: member.head,
+            subscribed: self.endpoint(index).node.tells_heads().then(|| self.is_heard(index)),
             behind: best.zip(member.head).map(|(best, head)| best.saturating_sub(head)),
             why: member.why.clone(),
         });
