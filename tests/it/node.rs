@@ -55,7 +55,7 @@ const METHODS: [&str; 8] = [
 
 /// Without this one lost answer frees a nonce, doubles a round, or stops the feed.
 #[tokio::test]
-async fn f1_f2_f13_f14_answers_are_lost_on_each_leg_of_each_method() {
+async fn f01_f02_f13_f14_answers_are_lost_on_each_leg_of_each_method() {
     let cases = METHODS.iter().flat_map(|method| [(*method, 0), (*method, 1)]);
     together(2 * METHODS.len(), cases, |(method, half)| lost_answers(method, half)).await;
 }
@@ -115,7 +115,7 @@ async fn bad_line(seed: u64) -> Result<()> {
 
 /// Without this a node that confirms what it throws away holds the feed for ever.
 #[tokio::test]
-async fn f4_a_false_success_is_noticed_and_the_same_bytes_go_out_again() {
+async fn f04_a_false_success_is_noticed_and_the_same_bytes_go_out_again() {
     let world = World::manual("depth:12").await.unwrap();
     world.proxy.fault(Rule::new(RpcFault::FalseSuccess).on("eth_sendRawTransaction").times(1));
     let _daemon = world.daemon(BINARY, &[]).unwrap();
@@ -129,7 +129,7 @@ async fn f4_a_false_success_is_noticed_and_the_same_bytes_go_out_again() {
 
 /// Without this a transaction that a pool threw out is waited for until an operator comes.
 #[tokio::test]
-async fn f5_a_transaction_that_the_pool_evicts_goes_out_again() {
+async fn f05_a_transaction_that_the_pool_evicts_goes_out_again() {
     let world = World::manual("depth:12").await.unwrap();
     let _daemon = world.daemon(BINARY, &[]).unwrap();
     let sent = world.sent_after(0).await.unwrap();
@@ -156,7 +156,7 @@ async fn f5_a_transaction_that_the_pool_evicts_goes_out_again() {
 
 /// Without this a node or a gateway that alters transactions is believed.
 #[tokio::test]
-async fn f3_another_hash_than_ours_raises_an_alarm_and_ours_is_watched() {
+async fn f03_another_hash_than_ours_raises_an_alarm_and_ours_is_watched() {
     let world = world(Options::default()).await.unwrap();
     world.proxy.fault(Rule::new(RpcFault::ForeignHash).on("eth_sendRawTransaction").times(1));
     let daemon = world.daemon(BINARY, &[]).unwrap();
@@ -239,7 +239,7 @@ async fn f15_retry_after_is_honoured() {
 
 /// Without this a node behind the others looks like a reorg, and every round is sent again.
 #[tokio::test]
-async fn f8_a_node_that_lags_behind_is_no_reorg() {
+async fn f08_a_node_that_lags_behind_is_no_reorg() {
     let world = world(Options { finality: "depth:2", ..Options::default() }).await.unwrap();
     let feed = world.feed().clone();
     let daemon = world.daemon(BINARY, &[]).unwrap();

@@ -116,7 +116,7 @@ async fn reader_dies(leg: &'static str) -> Result<()> {
 
 /// Without this a node that was left behind decides what is believed.
 #[tokio::test]
-async fn f8_a_node_that_lags_has_no_vote_and_is_not_read() {
+async fn f08_a_node_that_lags_has_no_vote_and_is_not_read() {
     let (world, _others) = World::with_nodes(quick(), 1).await.unwrap();
     let daemon = world.daemon(BINARY, &[]).unwrap();
     let mut prices = prices();
@@ -212,7 +212,7 @@ async fn f20_a_node_without_a_pool_is_spared_and_the_others_are_used() {
 
 /// Without this a node that alters transactions goes on getting them.
 #[tokio::test]
-async fn f3_a_node_with_another_hash_is_quarantined_and_ours_is_watched() {
+async fn f03_a_node_with_another_hash_is_quarantined_and_ours_is_watched() {
     let (world, others) = World::with_nodes(quick(), 1).await.unwrap();
     world.proxy.fault(Rule::new(RpcFault::ForeignHash).on("eth_sendRawTransaction").times(1));
     // Only who is first is answered with a hash at all.
@@ -273,7 +273,7 @@ async fn f18_a_node_that_turns_into_another_chain_gets_nothing_and_the_others_go
 
 /// Without this one lying node makes the daemon cry thief and halt an account for good.
 #[tokio::test]
-async fn f7_a_nonce_that_one_node_makes_up_convicts_nobody() {
+async fn f07_a_nonce_that_one_node_makes_up_convicts_nobody() {
     together(2, [0usize, 1], made_up_nonce).await;
 }
 
@@ -326,7 +326,7 @@ async fn hidden_receipt(hides: usize) -> Result<()> {
 
 /// Without this a round is closed that never was on the chain.
 #[tokio::test]
-async fn f4_a_receipt_that_one_node_forges_is_not_believed() {
+async fn f04_a_receipt_that_one_node_forges_is_not_believed() {
     let (world, others) = World::with_nodes(Options::manual("depth:12"), 1).await.unwrap();
     world.edit("block_time = \"1s\"", "block_time = \"200ms\"").unwrap();
     for proxy in [&world.proxy, &others[0]] {

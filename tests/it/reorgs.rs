@@ -28,7 +28,7 @@ enum Fate {
 /// Without this a reorg of everyday depth loses a round, doubles it, or lets the daemon believe in a block that is
 /// gone.
 #[tokio::test]
-async fn f25_f26_f29_f30_reorgs_of_depth_1_to_8_drop_keep_move_and_replace_our_transaction() {
+async fn f25_f26_f27_f29_f30_reorgs_of_depth_1_to_8_drop_keep_move_and_replace_our_transaction() {
     let fates = [Fate::Dropped, Fate::Kept, Fate::Moved, Fate::Replaced];
     let cases = fates.iter().flat_map(|fate| [(*fate, 1..=4), (*fate, 5..=8)]);
     together(8, cases, |(fate, depths)| reorgs_of_depths(fate, depths)).await;
@@ -182,7 +182,7 @@ async fn a_reorg_while_the_next_round_waits_in_the_pool() {
 
 /// Without this, a stranger who has our key makes the daemon pay for the same round at one nonce after another.
 #[tokio::test]
-async fn f7_a_foreign_transaction_in_the_new_block_halts_the_account_until_an_operator_has_looked() {
+async fn f07_a_foreign_transaction_in_the_new_block_halts_the_account_until_an_operator_has_looked() {
     let world = World::manual("depth:12").await.unwrap();
     let daemon = world.daemon(BINARY, &[]).unwrap();
     let mut prices = prices();

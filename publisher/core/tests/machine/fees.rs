@@ -7,7 +7,7 @@ use publisher_core::tx::{Call, Fee, SendOutcome};
 
 /// Without it a gas spike would land an answer that was true minutes ago, or spend without a limit.
 #[test]
-fn a_gas_spike_is_followed_up_to_the_cap_with_the_freshest_answer() {
+fn f34_a_gas_spike_is_followed_up_to_the_cap_with_the_freshest_answer() {
     let mut rig = Rig::running();
     rig.crowded = true;
     rig.deviate();

@@ -26,7 +26,7 @@ fn live(deaths: [Option<usize>; 2]) -> (Rig, usize) {
 
 /// Without it a death between two records of a round's life would lose the round, or land it twice.
 #[test]
-fn a_death_after_any_record_lands_the_round_exactly_once() {
+fn f52_a_death_after_any_record_lands_the_round_exactly_once() {
     let mut boundaries = 0;
     for first in 1.. {
         let (rig, died) = live([Some(first), None]);
@@ -43,7 +43,7 @@ fn a_death_after_any_record_lands_the_round_exactly_once() {
 
 /// Without it recovery itself would be the one moment at which a process must not die.
 #[test]
-fn a_death_inside_recovery_changes_nothing() {
+fn f53_a_death_inside_recovery_changes_nothing() {
     for first in 1..=5 {
         for second in 1..=4 {
             let (rig, _) = live([Some(first), Some(second)]);
@@ -68,7 +68,7 @@ fn what_was_planned_and_not_signed_is_signed_with_a_fresh_answer() {
 
 /// Without it a backup of yesterday would sign yesterday's nonces again.
 #[test]
-fn a_restored_backup_halts_and_has_an_acknowledged_way_back() {
+fn f57_a_restored_backup_halts_and_has_an_acknowledged_way_back() {
     let mut rig = Rig::running();
     rig.deviate();
     let backup = rig.journal.clone(); // nonce 1 is signed and open in it

@@ -17,7 +17,7 @@ fn landed() -> Rig {
 
 /// Without it a reorg that drops our transaction would lose a round for ever, or spend a second nonce on it.
 #[test]
-fn a_dropped_transaction_is_sent_again_as_it_is() {
+fn f25_a_dropped_transaction_is_sent_again_as_it_is() {
     let mut rig = landed();
     let hash = *rig.wire.last().unwrap();
     rig.reorganise(2, Lost::Dropped);
@@ -32,7 +32,7 @@ fn a_dropped_transaction_is_sent_again_as_it_is() {
 
 /// Without it a node that re-pools what a reorg dropped would get a second transaction beside the first.
 #[test]
-fn a_repooled_transaction_moves_to_another_block_and_its_finality_starts_anew() {
+fn f26_f29_a_repooled_transaction_moves_to_another_block_and_its_finality_starts_anew() {
     let mut rig = landed();
     let included = |rig: &Rig| {
         let receipts = rig.journal.iter().filter_map(|r| match r {
@@ -54,7 +54,7 @@ fn a_repooled_transaction_moves_to_another_block_and_its_finality_starts_anew() 
 
 /// Without it a sibling of the newest block, at the same height, would be unseen until the next block.
 #[test]
-fn a_sibling_at_the_same_height_is_seen_within_one_poll() {
+fn f27_a_sibling_at_the_same_height_is_seen_within_one_poll() {
     let mut rig = landed();
     rig.roll_back(1, Lost::Pooled);
     let pool = std::mem::take(&mut rig.pool);
@@ -68,7 +68,7 @@ fn a_sibling_at_the_same_height_is_seen_within_one_poll() {
 
 /// Without it a chain that silently went back would leave us believing in a block that is gone.
 #[test]
-fn a_silent_rollback_is_believed_once_the_older_head_stays() {
+fn f28_a_silent_rollback_is_believed_once_the_older_head_stays() {
     let mut rig = landed();
     rig.roll_back(2, Lost::Dropped);
     for _ in 0..5 {
@@ -87,7 +87,7 @@ fn a_silent_rollback_is_believed_once_the_older_head_stays() {
 
 /// Without it a node that lags behind a balancer would look like a reorg, and on an instant chain halt everything.
 #[test]
-fn a_lagging_node_that_moves_on_is_no_reorg() {
+fn f08_a_lagging_node_that_moves_on_is_no_reorg() {
     let mut spec = spec(&["BTC-USD"]);
     spec.chain.finality = Finality::Instant;
     let mut rig = Rig::running_with(spec);
@@ -104,7 +104,7 @@ fn a_lagging_node_that_moves_on_is_no_reorg() {
 
 /// Without it the outcome of a round would be the last attempt's answer although the reorg mined the first.
 #[test]
-fn a_reorg_may_mine_an_earlier_attempt() {
+fn f30_a_reorg_may_mine_an_earlier_attempt() {
     let mut rig = Rig::running();
     rig.base_fee_wei = 205;
     rig.deviate();
@@ -130,7 +130,7 @@ fn a_reorg_may_mine_an_earlier_attempt() {
 
 /// Without it a reorg deeper than anything we remember would crash the daemon, or freeze what it undid.
 #[test]
-fn a_reorg_deeper_than_the_window_is_recovered_from_the_journal() {
+fn f31_a_reorg_deeper_than_the_window_is_recovered_from_the_journal() {
     let mut spec = spec(&["BTC-USD"]);
     spec.chain.finality = Finality::Tag; // and nothing is ever tagged
     let mut rig = Rig::running_with(spec);
@@ -148,7 +148,7 @@ fn a_reorg_deeper_than_the_window_is_recovered_from_the_journal() {
 
 /// Without it a reorg in the time when the daemon was down would be found never.
 #[test]
-fn a_reorg_while_the_process_was_down_is_found_at_start() {
+fn f33_a_reorg_while_the_process_was_down_is_found_at_start() {
     let mut rig = landed();
     rig.reorganise(2, Lost::Dropped);
     rig.restart();

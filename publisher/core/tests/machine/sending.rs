@@ -21,7 +21,7 @@ fn broadcast_hash(effect: &Effect) -> B256 {
 
 /// Without it a transaction whose broadcast never arrived would be waited for for ever, or signed a second time.
 #[test]
-fn a_broadcast_that_never_arrived_is_repeated_with_the_same_bytes() {
+fn f01_a_broadcast_that_never_arrived_is_repeated_with_the_same_bytes() {
     let mut rig = Rig::running();
     rig.hold = is_broadcast;
     rig.deviate();
@@ -35,7 +35,7 @@ fn a_broadcast_that_never_arrived_is_repeated_with_the_same_bytes() {
 
 /// Without it a transaction whose answer was lost would be taken for a failure and given another nonce.
 #[test]
-fn an_answer_that_was_lost_is_asked_for_again_and_the_duplicate_counts_as_sent() {
+fn f02_an_answer_that_was_lost_is_asked_for_again_and_the_duplicate_counts_as_sent() {
     let mut rig = Rig::running();
     rig.hold = is_broadcast;
     rig.deviate();
@@ -54,7 +54,7 @@ fn an_answer_that_was_lost_is_asked_for_again_and_the_duplicate_counts_as_sent()
 
 /// Without it a node that says yes and keeps nothing, or a pool that forgets, would silence a feed.
 #[test]
-fn a_false_success_and_a_silent_eviction_are_sent_again() {
+fn f04_f05_a_false_success_and_a_silent_eviction_are_sent_again() {
     let mut rig = Rig::running();
     rig.outcomes.push_back(SendOutcome::Accepted);
     rig.deviate();
@@ -78,7 +78,7 @@ fn a_false_success_and_a_silent_eviction_are_sent_again() {
 
 /// Without it "nonce too low" would be believed to be a stranger's doing although our own earlier attempt landed.
 #[test]
-fn a_used_nonce_is_ours_if_any_attempt_of_it_landed() {
+fn f06_a_used_nonce_is_ours_if_any_attempt_of_it_landed() {
     let mut rig = Rig::running();
     rig.crowded = true;
     rig.deviate();
@@ -98,7 +98,7 @@ fn a_used_nonce_is_ours_if_any_attempt_of_it_landed() {
 
 /// Without it a stolen key or a second copy of the journal would be answered by racing the stranger for nonces.
 #[test]
-fn a_strangers_nonce_halts_the_account_until_an_operator_acknowledges_it() {
+fn f07_a_strangers_nonce_halts_the_account_until_an_operator_acknowledges_it() {
     let mut rig = Rig::running();
     rig.insert_foreign(ACCOUNT, Call::Noop);
     rig.mine();
@@ -130,7 +130,7 @@ fn a_strangers_nonce_halts_the_account_until_an_operator_acknowledges_it() {
 
 /// Without it a bump that a pool calls too cheap would count as sent, or race to the cap within a second.
 #[test]
-fn an_underpriced_replacement_is_raised_at_a_pace() {
+fn f09_an_underpriced_replacement_is_raised_at_a_pace() {
     let mut rig = Rig::running();
     rig.crowded = true;
     rig.deviate();
@@ -149,7 +149,7 @@ fn an_underpriced_replacement_is_raised_at_a_pace() {
 
 /// Without it a higher nonce would be refused for ever because the lower one had left the pool.
 #[test]
-fn a_nonce_gap_sends_lower_nonces_first() {
+fn f11_a_nonce_gap_sends_lower_nonces_first() {
     let mut rig = Rig::running_with(spec(&["BTC-USD", "ETH-USD"]));
     rig.crowded = true;
     rig.deviate();
@@ -168,7 +168,7 @@ fn a_nonce_gap_sends_lower_nonces_first() {
 
 /// Without it a full pool, a syncing node or a text nobody knows would cost a nonce, or be hammered.
 #[test]
-fn temporary_and_unknown_refusals_keep_the_bytes_and_back_off() {
+fn f12_f13_temporary_and_unknown_refusals_keep_the_bytes_and_back_off() {
     for outcome in
         [SendOutcome::PoolFull, SendOutcome::NodeUnready, SendOutcome::Ambiguous, SendOutcome::FeeCap]
     {
@@ -192,7 +192,7 @@ fn temporary_and_unknown_refusals_keep_the_bytes_and_back_off() {
 
 /// Without it an empty account would be bumped up to the cap, and reported with every retry.
 #[test]
-fn lack_of_funds_pauses_without_bumps_and_ends_by_itself() {
+fn f38_lack_of_funds_pauses_without_bumps_and_ends_by_itself() {
     let mut rig = Rig::running();
     rig.crowded = true;
     rig.deviate();
@@ -224,7 +224,7 @@ fn another_fault_ends_a_shortage_of_funds() {
 
 /// Without it a permissioned chain's refusal would be hammered, and bumped, until somebody grants the permission.
 #[test]
-fn a_forbidden_account_is_tried_slowly_and_never_bumped() {
+fn f21_a_forbidden_account_is_tried_slowly_and_never_bumped() {
     let mut rig = Rig::running();
     rig.outcomes = vec![SendOutcome::Forbidden; 4].into();
     let before = rig.wire.len();
@@ -263,7 +263,7 @@ fn rejected_bytes_are_signed_anew_three_times_and_then_the_nonce_is_filled() {
 
 /// Without it ten minutes without any node would end in a burst of old rounds, or in a flood of events and requests.
 #[test]
-fn after_an_outage_of_every_node_one_fresh_round_lands() {
+fn f17_after_an_outage_of_every_node_one_fresh_round_lands() {
     let mut rig = Rig::running();
     rig.blocks(10);
     rig.node_down = true;
@@ -288,7 +288,7 @@ fn after_an_outage_of_every_node_one_fresh_round_lands() {
 
 /// Without it a node whose receipts fail would be taken for a chain without our transaction.
 #[test]
-fn a_receipt_that_cannot_be_read_is_not_an_absent_one() {
+fn f22_a_receipt_that_cannot_be_read_is_not_an_absent_one() {
     let mut rig = Rig::running();
     rig.deviate();
     rig.no_receipts = true;

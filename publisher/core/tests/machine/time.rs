@@ -5,7 +5,7 @@ use crate::rig::*;
 /// Without it a clock that is an hour ahead would send a round with every block, and one that is an hour behind would
 /// send none until the hour has passed.
 #[test]
-fn a_clock_that_jumps_an_hour_makes_no_burst_and_no_silence() {
+fn f61_a_clock_that_jumps_an_hour_makes_no_burst_and_no_silence() {
     for wrong_by_s in [3_600, -3_600] {
         let mut rig = Rig::running();
         rig.blocks(10);
