@@ -16,7 +16,7 @@ use publisher::store::Journal;
 use publisher_bindings::Aggregator;
 use publisher_core::aggregate::Rules;
 use publisher_core::book::{Path, Pricing};
-use publisher_core::fees::{FeePolicy, FeeProfile};
+use publisher_core::fees::{FeePolicy, FeeProfile, ReplacementRule};
 use publisher_core::head::Finality;
 use publisher_core::io::{Effect, Input};
 use publisher_core::machine::{ChainSpec, FeedSpec, Machine, Spec};
@@ -89,7 +89,8 @@ fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -
                 profile: FeeProfile::Eip1559,
                 max_fee_wei: 1_000_000_000_000,
                 min_tip_wei: 1,
-                bump_percent: 10,
+                bump_percent: 0,
+                rule: ReplacementRule::ANVIL,
             },
             timing: Timing {
                 answer_timeout: Span::from_s(5),
@@ -357,7 +358,13 @@ async fn pump(
                 Effect::Broadcast { account, hash, raw } => {
                     let sent = stages.time("broadcast (node)", node.send_raw(&raw, hash)).await;
                     assert_eq!(sent.outcome, SendOutcome::Accepted, "{}", sent.detail);
-                    Some(Input::Sent { account, hash, outcome: sent.outcome, detail: String::new() })
+                    Some(Input::Sent {
+                        account,
+                        hash,
+                        outcome: sent.outcome,
+                        minimum: None,
+                        detail: String::new(),
+                    })
                 }
                 Effect::FetchAccount { ticket, account, at, hashes } => {
                     let view = node.account_view(account, &hashes, &at).await.ok();

@@ -14,7 +14,7 @@ use crate::store::{Journal, StoreError};
 use crate::telemetry::Health;
 use alloy::primitives::Address;
 use publisher_bindings::SUBMITTED_VERSIONS;
-use publisher_core::fees::FeeProfile;
+use publisher_core::fees::{FeeProfile, ReplacementRule};
 use publisher_core::machine::Machine;
 use publisher_core::quote::FeedId;
 use publisher_core::time::Span;
@@ -67,6 +67,8 @@ pub struct Examined {
     pub checks: Vec<Check>,
     /// The nodes, once one can be read and none is another chain's.
     pub nodes: Option<Nodes>,
+    /// What the nodes ask of a replacement, as far as they have said what they are.
+    pub replacement: Option<ReplacementRule>,
     /// What the aggregators say.
     pub facts: BTreeMap<FeedId, AggregatorFacts>,
     /// The signers, by account.
@@ -96,8 +98,13 @@ pub enum StartError {
 
 /// Looks at everything a daemon needs but its sources. Signs nothing that could be included anywhere.
 pub async fn examine(config: &Config) -> Examined {
-    let mut examined =
-        Examined { checks: Vec::new(), nodes: None, facts: BTreeMap::new(), signers: BTreeMap::new() };
+    let mut examined = Examined {
+        checks: Vec::new(),
+        nodes: None,
+        replacement: None,
+        facts: BTreeMap::new(),
+        signers: BTreeMap::new(),
+    };
     examine_nodes(config, &mut examined).await;
     examine_signers(config, &mut examined).await;
     if let Some(node) = examined.nodes.as_ref().map(Nodes::reader) {
@@ -129,6 +136,7 @@ async fn examine_nodes(config: &Config, examined: &mut Examined) {
         false if readable >= needed => Verdict::Warn,
         false => Verdict::Unavailable,
     };
+    let mut rules = Vec::new();
     for (index, (name, answer)) in answers.iter().enumerate() {
         let what = format!("node {name}");
         match answer {
@@ -147,6 +155,8 @@ async fn examine_nodes(config: &Config, examined: &mut Examined) {
                 let detail = format!("chain {} with genesis {genesis}", chain.id);
                 checks.push(Check::new(what.clone(), Verdict::Ok, detail, ""));
                 let Some(node) = nodes.as_ref().map(|nodes| nodes.node(index)) else { continue };
+                let client = node.client_version().await.unwrap_or_default();
+                rules.push(ReplacementRule::of_client(&client));
                 if let Err(error) = node.probe_fees(chain.fees.profile).await {
                     checks.push(Check::new(what.clone(), verdict(&error, 2), error.to_string(), ""));
                 }
@@ -158,6 +168,9 @@ async fn examine_nodes(config: &Config, examined: &mut Examined) {
             }
         }
     }
+    // A transaction goes to every node, so that it has to suit each one; who says nothing is taken for the usual one.
+    let silent = (rules.len()..answers.len()).map(|_| ReplacementRule::GETH);
+    examined.replacement = rules.iter().copied().chain(silent).reduce(ReplacementRule::and);
     examined.nodes = nodes;
 }
 
@@ -330,6 +343,7 @@ pub async fn assemble(
     let identity = nodes.identity();
     let mut spec = config.machine_spec(&examined.facts)?;
     spec.acknowledge_halts = acknowledge_halts;
+    spec.chain.fees.rule = examined.replacement.unwrap_or(spec.chain.fees.rule);
     let client = Client::new().map_err(|error| StartError::Wrong(error.to_string()))?;
     let venues = config.sources(&client).map_err(|error| StartError::Wrong(error.to_string()))?;
     let (journal, recovered) = Journal::open(&config.journal, identity.chain_id, identity.genesis).await?;

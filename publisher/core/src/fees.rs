@@ -1,9 +1,9 @@
 //! Which fee an attempt carries: the first one, and each replacement. Integers only, capped, checked.
 //!
-//! A replacement satisfies the strictest rule in use (go-ethereum, reth, Erigon: both fields at least 10% higher,
-//! strictly) by exactly the minimum, or the market's fee if that is higher.
+//! A replacement offers exactly what the nodes at hand ask of one, or the market's fee if that is higher. What they ask
+//! is a [`ReplacementRule`]; a node that refuses what its rule allows is answered by the strictest of all.
 
-use crate::tx::{Fee, FeeHint};
+use crate::tx::{Fee, FeeHint, FeeMinimum};
 
 /// How a chain charges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +12,62 @@ pub enum FeeProfile {
     Eip1559,
     /// One gas price.
     Legacy,
-    /// Gas costs nothing; nothing is ever replaced, because there is nothing to outbid.
+    /// Gas costs nothing: a replacement is taken for its content where an equal price replaces, and for one wei more
+    /// elsewhere, if the cap allows that.
     ZeroGas,
+}
+
+/// What a client's pool asks of a transaction that is to take the place of another of the same nonce: how many percent
+/// more, of each thing that it compares. `None`: it does not look at that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplacementRule {
+    /// Of the most that is paid for a unit of gas, or the legacy price.
+    pub cap_percent: Option<u32>,
+    /// Of the tip, or the legacy price.
+    pub tip_percent: Option<u32>,
+    /// Of what would be paid at the head's base fee.
+    pub paid_percent: Option<u32>,
+    /// An equal fee never replaces, not even one of zero.
+    pub strictly: bool,
+}
+
+impl ReplacementRule {
+    /// go-ethereum, reth, Erigon, Nethermind, and whoever is not known: 10% on both fields (`core/txpool`).
+    pub const GETH: Self =
+        Self { cap_percent: Some(10), tip_percent: Some(10), paid_percent: None, strictly: true };
+    /// Besu: 10% on the effective price (`TransactionReplacementByFeeMarketRule`); nothing where nothing is paid.
+    pub const BESU: Self =
+        Self { cap_percent: None, tip_percent: None, paid_percent: Some(10), strictly: false };
+    /// anvil 1.7.1: any higher maximum, measured.
+    pub const ANVIL: Self =
+        Self { cap_percent: Some(0), tip_percent: None, paid_percent: None, strictly: true };
+    /// hardhat 2.29.1: go-ethereum's, but an equal price of zero replaces, measured.
+    pub const HARDHAT: Self = Self { strictly: false, ..Self::GETH };
+    /// What satisfies every one of them.
+    pub const STRICTEST: Self = Self { paid_percent: Self::BESU.paid_percent, ..Self::GETH };
+
+    /// The rule of a client, by what it answers to `web3_clientVersion`.
+    pub fn of_client(version: &str) -> Self {
+        let version = version.to_lowercase();
+        let known = [("besu", Self::BESU), ("anvil", Self::ANVIL), ("hardhat", Self::HARDHAT)];
+        known.iter().find(|(name, _)| version.starts_with(name)).map_or(Self::GETH, |(_, rule)| *rule)
+    }
+
+    /// The rule that satisfies both: a transaction goes to every node.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            cap_percent: self.cap_percent.max(other.cap_percent),
+            tip_percent: self.tip_percent.max(other.tip_percent),
+            paid_percent: self.paid_percent.max(other.paid_percent),
+            strictly: self.strictly || other.strictly,
+        }
+    }
+
+    /// The least that replaces `wei` where so many percent more are asked for; `None`: more than can be written.
+    fn raised(self, wei: u128, percent: u32) -> Option<u128> {
+        let added = wei.checked_mul(u128::from(percent))?.div_ceil(100);
+        wei.checked_add(added.max(u128::from(self.strictly)))
+    }
 }
 
 /// The fee policy of a chain.
@@ -25,8 +79,10 @@ pub struct FeePolicy {
     pub max_fee_wei: u128,
     /// No attempt offers a smaller tip (or legacy price), in wei per gas.
     pub min_tip_wei: u128,
-    /// How much a replacement adds, in percent; nodes ask for at least 10.
+    /// How much a replacement adds at least, in percent, whatever the nodes ask for.
     pub bump_percent: u32,
+    /// What the nodes ask for.
+    pub rule: ReplacementRule,
 }
 
 /// A fee, and what it would have been without the cap.
@@ -36,6 +92,15 @@ pub struct Offer {
     pub fee: Fee,
     /// What the market asks for, where the cap forbids it, in wei per gas.
     pub wanted_wei: Option<u128>,
+}
+
+/// What nodes said to the attempt that is to be replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// One did not take it for what its pool has, so that its rule is not the one we believe in.
+    pub is_underpriced: bool,
+    /// The fee it named.
+    pub minimum: Option<FeeMinimum>,
 }
 
 impl FeePolicy {
@@ -59,35 +124,46 @@ impl FeePolicy {
         }
     }
 
-    /// The smallest fee that replaces `highest` and meets the market; `None` if the cap forbids it or the
-    /// profile never replaces.
-    pub fn replacement(&self, highest: Fee, hint: &FeeHint) -> Option<Fee> {
-        let raised = |wei: u128| {
-            let percent = u128::from(self.bump_percent.max(10));
-            // ⌈wei × (100 + percent) / 100⌉, and strictly more.
-            let added = wei.checked_mul(percent)?.div_ceil(100).max(1);
-            wei.checked_add(added)
+    /// The smallest fee that replaces `highest`, meets the market and satisfies who refused it; `None` if the cap
+    /// forbids it. A market above the cap is met as far as the cap allows; a rule, or a minimum that a node named, has
+    /// to be met.
+    pub fn replacement(&self, highest: Fee, hint: &FeeHint, refusal: Refusal) -> Option<Fee> {
+        let rule = match refusal.is_underpriced {
+            true => self.rule.and(ReplacementRule::STRICTEST),
+            false => self.rule,
         };
-        let market = self.first(hint).fee;
-        match (self.profile, highest) {
-            (FeeProfile::ZeroGas, _) => None,
-            (_, Fee::Legacy { gas_price_wei }) => {
-                let gas_price_wei = raised(gas_price_wei)?;
-                let wanted = gas_price_wei.max(market.cap_wei());
-                let gas_price_wei = wanted.min(self.max_fee_wei.max(gas_price_wei));
-                (gas_price_wei <= self.max_fee_wei).then_some(Fee::Legacy { gas_price_wei })
-            }
-            (_, Fee::Eip1559 { max_fee_wei, max_priority_wei }) => {
-                let least_fee = raised(max_fee_wei)?;
-                if least_fee > self.max_fee_wei {
-                    return None;
-                }
-                let least_tip = raised(max_priority_wei)?;
-                let max_fee_wei = least_fee.max(market.cap_wei()).min(self.max_fee_wei);
-                let max_priority_wei = least_tip.max(market.tip_wei().min(max_fee_wei));
-                (max_priority_wei <= max_fee_wei).then_some(Fee::Eip1559 { max_fee_wei, max_priority_wei })
-            }
+        let (cap, tip) = (highest.cap_wei(), highest.tip_wei());
+        let bumped = |wei: u128, percent: Option<u32>| {
+            let asked = percent.map_or(Some(wei), |percent| rule.raised(wei, percent))?;
+            let own = wei.checked_mul(u128::from(self.bump_percent))?.div_ceil(100).checked_add(wei)?;
+            Some(asked.max(own))
+        };
+        let (mut least_cap, mut least_tip) = (bumped(cap, rule.cap_percent)?, bumped(tip, rule.tip_percent)?);
+        let base = match highest {
+            Fee::Legacy { .. } => 0,
+            Fee::Eip1559 { .. } => hint.base_fee_wei.unwrap_or(0),
+        };
+        if let Some(percent) = rule.paid_percent {
+            let paid = rule.raised(cap.min(base.saturating_add(tip)), percent)?;
+            (least_cap, least_tip) = (least_cap.max(paid), least_tip.max(paid.saturating_sub(base)));
         }
+        match refusal.minimum {
+            Some(FeeMinimum::Price(wei)) => least_cap = least_cap.max(wei),
+            Some(FeeMinimum::Tip(wei)) => least_tip = least_tip.max(wei),
+            None => {}
+        }
+        least_cap = least_cap.max(least_tip);
+        if least_cap > self.max_fee_wei {
+            return None;
+        }
+        let market = self.first(hint).fee;
+        let cap = least_cap.max(market.cap_wei()).min(self.max_fee_wei);
+        Some(match highest {
+            Fee::Legacy { .. } => Fee::Legacy { gas_price_wei: cap },
+            Fee::Eip1559 { .. } => {
+                Fee::Eip1559 { max_fee_wei: cap, max_priority_wei: least_tip.max(market.tip_wei().min(cap)) }
+            }
+        })
     }
 }
 
@@ -96,80 +172,4 @@ fn over(wanted: u128, cap: u128) -> Option<u128> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn policy(profile: FeeProfile, max_fee_wei: u128) -> FeePolicy {
-        FeePolicy { profile, max_fee_wei, min_tip_wei: 1, bump_percent: 10 }
-    }
-
-    fn hint(base: u128, tip: u128) -> FeeHint {
-        FeeHint { base_fee_wei: Some(base), tip_wei: tip, gas_price_wei: base + tip }
-    }
-
-    fn dynamic(max_fee_wei: u128, max_priority_wei: u128) -> Fee {
-        Fee::Eip1559 { max_fee_wei, max_priority_wei }
-    }
-
-    #[test]
-    fn first_offers_follow_the_market_up_to_the_cap() {
-        let p = policy(FeeProfile::Eip1559, 1000);
-        assert_eq!(p.first(&hint(100, 3)), Offer { fee: dynamic(203, 3), wanted_wei: None });
-        assert_eq!(p.first(&hint(600, 3)), Offer { fee: dynamic(1000, 3), wanted_wei: None });
-        assert_eq!(p.first(&hint(1200, 3)), Offer { fee: dynamic(1000, 3), wanted_wei: Some(1203) });
-        assert_eq!(p.first(&hint(0, 0)), Offer { fee: dynamic(1, 1), wanted_wei: None });
-        let legacy = policy(FeeProfile::Legacy, 1000).first(&hint(100, 3));
-        assert_eq!(legacy.fee, Fee::Legacy { gas_price_wei: 103 });
-    }
-
-    #[test]
-    fn a_zero_gas_chain_pays_nothing_whatever_the_node_suggests() {
-        let p = policy(FeeProfile::ZeroGas, 1000);
-        let suggested =
-            FeeHint { base_fee_wei: Some(0), tip_wei: 1_000_000_000, gas_price_wei: 1_000_000_000 };
-        assert_eq!(p.first(&suggested).fee, Fee::Legacy { gas_price_wei: 0 });
-        assert_eq!(p.replacement(Fee::Legacy { gas_price_wei: 0 }, &suggested), None);
-    }
-
-    #[test]
-    fn replacements_are_minimal_or_at_the_market() {
-        let p = policy(FeeProfile::Eip1559, 10_000);
-        assert_eq!(p.replacement(dynamic(203, 3), &hint(100, 3)), Some(dynamic(224, 4)));
-        assert_eq!(p.replacement(dynamic(203, 3), &hint(1000, 50)), Some(dynamic(2050, 50)));
-        assert_eq!(p.replacement(dynamic(9_999, 3), &hint(100, 3)), None, "the cap stands");
-        let legacy = policy(FeeProfile::Legacy, 200);
-        assert_eq!(
-            legacy.replacement(Fee::Legacy { gas_price_wei: 101 }, &hint(0, 7)),
-            Some(Fee::Legacy { gas_price_wei: 112 })
-        );
-        assert_eq!(legacy.replacement(Fee::Legacy { gas_price_wei: 190 }, &hint(0, 7)), None);
-        assert_eq!(
-            legacy.replacement(Fee::Legacy { gas_price_wei: 101 }, &hint(0, 900)),
-            Some(Fee::Legacy { gas_price_wei: 200 }),
-            "a market above the cap is met as far as the cap allows"
-        );
-    }
-
-    proptest! {
-        /// geth's rule holds, the cap holds, and nothing overflows.
-        #[test]
-        fn every_replacement_is_accepted_by_the_strictest_node(
-            fee in 0u128..u128::MAX, tip in 0u128..u128::MAX, base in any::<u128>(),
-            market_tip in any::<u128>(), cap in any::<u128>(), percent in 0u32..200,
-        ) {
-            let p = FeePolicy { profile: FeeProfile::Eip1559, max_fee_wei: cap, min_tip_wei: 0, bump_percent: percent };
-            let old = dynamic(fee, tip.min(fee));
-            let h = FeeHint { base_fee_wei: Some(base), tip_wei: market_tip, gas_price_wei: 0 };
-            let first = p.first(&h).fee;
-            prop_assert!(first.cap_wei() <= cap && first.tip_wei() <= first.cap_wei());
-            if let Some(new) = p.replacement(old, &h) {
-                prop_assert!(new.cap_wei() <= cap && new.tip_wei() <= new.cap_wei());
-                for (old, new) in [(old.cap_wei(), new.cap_wei()), (old.tip_wei(), new.tip_wei())] {
-                    prop_assert!(new > old);
-                    prop_assert!(new - old >= old / 10);
-                }
-            }
-        }
-    }
-}
+mod tests;

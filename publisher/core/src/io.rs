@@ -9,7 +9,8 @@ use crate::event::Event;
 use crate::quote::{FeedId, Observation};
 use crate::record::Record;
 use crate::tx::{
-    AccountView, BlockRef, Call, FeeHint, PreflightAnswer, RoundView, SendOutcome, SignFault, TxRequest,
+    AccountView, BlockRef, Call, FeeHint, FeeMinimum, PreflightAnswer, RoundView, SendOutcome, SignFault,
+    TxRequest,
 };
 use alloy_primitives::{Address, B256, Bytes};
 
@@ -102,6 +103,8 @@ pub enum Input {
         hash: B256,
         /// What it means.
         outcome: SendOutcome,
+        /// The fee that would have been enough, where a node names one.
+        minimum: Option<FeeMinimum>,
         /// For people.
         detail: String,
     },

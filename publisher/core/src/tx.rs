@@ -66,6 +66,24 @@ impl Fee {
     }
 }
 
+/// What a node says that a fee has to reach, in wei per gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeeMinimum {
+    /// The most that is paid, or the legacy price.
+    Price(u128),
+    /// The tip, or the legacy price.
+    Tip(u128),
+}
+
+impl FeeMinimum {
+    /// The amount.
+    pub const fn wei(self) -> u128 {
+        match self {
+            Self::Price(wei) | Self::Tip(wei) => wei,
+        }
+    }
+}
+
 /// What a transaction is for. It owns its nonce for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Work {

@@ -5,6 +5,7 @@
 //! [`SendOutcome::Ambiguous`]: the bytes may be in a pool, the nonce is kept and the same bytes are sent again. A
 //! rule that is too eager is worse than one that is missing, most of all for the outcomes that say "I have it".
 
+use publisher_core::tx::FeeMinimum;
 use publisher_core::tx::SendOutcome::{self, *};
 
 /// If the message contains one of the phrases, and the code is `code` where one is given, it means `outcome`.
@@ -125,15 +126,18 @@ const MINIMUM_MARKS: &[(&str, bool)] = &[
     ("needs to be higher than ", true),
 ];
 
+/// Words before the number that say it is the tip's.
+const TIP_MARKS: &[&str] = &["tip", "priority"];
+
 /// The fee that a node names, in wei per gas, where `outcome` is about a fee that is too low.
-pub fn named_minimum_wei(outcome: SendOutcome, message: &str) -> Option<u128> {
+pub fn named_minimum(outcome: SendOutcome, message: &str) -> Option<FeeMinimum> {
     if !matches!(outcome, FeeTooLow | ReplacementUnderpriced) {
         return None;
     }
     let message = message.to_lowercase();
-    let (rest, more) = MINIMUM_MARKS.iter().find_map(|(mark, more)| {
-        let at = message.find(mark)?;
-        Some((message.get(at + mark.len()..)?, *more))
+    let (before, rest, more) = MINIMUM_MARKS.iter().find_map(|(mark, more)| {
+        let (before, rest) = message.split_at_checked(message.find(mark)? + mark.len())?;
+        Some((before, rest, *more))
     })?;
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let (number, unit) = rest.split_at(digits);
@@ -145,7 +149,9 @@ pub fn named_minimum_wei(outcome: SendOutcome, message: &str) -> Option<u128> {
         }
         _ => 1,
     };
-    number.parse::<u128>().ok()?.checked_mul(unit_wei)?.checked_add(u128::from(more))
+    let wei = number.parse::<u128>().ok()?.checked_mul(unit_wei)?.checked_add(u128::from(more))?;
+    let is_tip = TIP_MARKS.iter().any(|mark| before.contains(mark));
+    Some(if is_tip { FeeMinimum::Tip(wei) } else { FeeMinimum::Price(wei) })
 }
 
 #[cfg(test)]

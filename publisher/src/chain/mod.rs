@@ -28,7 +28,7 @@ mod wire;
 
 use publisher_core::time::Span;
 
-pub use classify::{classify, named_minimum_wei};
+pub use classify::{classify, named_minimum};
 pub use contract::{AggregatorFacts, LatestRound, ProxyFacts, target_and_data};
 pub use heads::NewHeads;
 pub use node::{Node, Tag};

@@ -63,6 +63,11 @@ impl Node {
         Ok(self.wire.get::<U64>("eth_chainId", json!([])).await?.to())
     }
 
+    /// What the node calls itself.
+    pub async fn client_version(&self) -> Result<String, ChainError> {
+        self.wire.get("web3_clientVersion", json!([])).await
+    }
+
     /// The hash of block 0.
     pub async fn genesis(&self) -> Result<B256, ChainError> {
         let block = self.block(0).await?;

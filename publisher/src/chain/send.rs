@@ -1,10 +1,10 @@
 //! Broadcasting, and what the answer means.
 
-use super::classify::{classify, named_minimum_wei};
+use super::classify::{classify, named_minimum};
 use super::node::Node;
 use super::{ChainError, wire::decode};
 use alloy::primitives::{B256, Bytes};
-use publisher_core::tx::SendOutcome;
+use publisher_core::tx::{FeeMinimum, SendOutcome};
 use serde_json::json;
 
 /// A node's answer to a broadcast.
@@ -16,8 +16,8 @@ pub struct Sent {
     pub detail: String,
     /// The node answered with another hash than ours: it is not to be trusted with anything.
     pub wrong_hash: bool,
-    /// The fee that the node asks for, in wei per gas, where it names one.
-    pub minimum_wei: Option<u128>,
+    /// The fee that the node asks for, where it names one.
+    pub minimum: Option<FeeMinimum>,
     /// How long the node asks us to wait.
     pub retry_after: Option<publisher_core::time::Span>,
 }
@@ -32,7 +32,7 @@ impl Node {
             outcome: SendOutcome::Ambiguous,
             detail: String::new(),
             wrong_hash: false,
-            minimum_wei: None,
+            minimum: None,
             retry_after: None,
         };
         match answered {
@@ -43,7 +43,7 @@ impl Node {
             }
             Err(ChainError::Rpc { code, message, .. }) => {
                 sent.outcome = classify(code, &message);
-                sent.minimum_wei = named_minimum_wei(sent.outcome, &message);
+                sent.minimum = named_minimum(sent.outcome, &message);
                 sent.detail = format!("{message} (code {code})");
             }
             Err(error) => {

@@ -100,7 +100,10 @@ fn chain(chain: &Chain, out: &mut Out<'_>) {
     fees.put("profile", profile);
     fees.put("max_fee", format!("{} wei", chain.fees.max_fee_wei));
     fees.put("min_tip", format!("{} wei", chain.fees.min_tip_wei));
-    fees.put("bump", format!("{}%", chain.fees.bump_percent));
+    match chain.fees.bump_percent {
+        0 => fees.put("bump", "what the nodes ask for"),
+        percent => fees.put("bump", format!("{percent}%")),
+    }
     let mut timing = out.below("timing");
     timing.put("answer_timeout", chain.timing.answer_timeout);
     timing.put("retry", chain.timing.retry);

@@ -75,13 +75,13 @@ section! {
     /// A plain text stands for `profile`: `fees = "zero-gas"`.
     Fees from profile {
         profile: Profile, Required, [r#""eip1559""#, r#""legacy""#],
-            "`eip1559`: base fee and tip; `legacy`: one gas price; `zero-gas`: nothing is paid and nothing is outbid.";
-        max_fee: Wei, Value(r#""500 gwei""#), [r#""400 gwei""#, r#""300.5 gwei""#],
-            "No attempt ever offers more for a unit of gas.";
+            "`eip1559`: base fee and tip; `legacy`: one gas price; `zero-gas`: nothing is paid.";
+        max_fee: Wei, Words("`500 gwei`; `0 wei` with `zero-gas`"), [r#""400 gwei""#, r#""300.5 gwei""#],
+            "No attempt ever offers more for a unit of gas. With `zero-gas` a first attempt offers nothing; only a replacement may offer up to this, where nodes take no equal price.";
         min_tip: Wei, Value(r#""1 wei""#), [r#""2 gwei""#, r#""3 wei""#],
             "No attempt offers a smaller tip, or legacy price.";
-        bump: Ratio, Value(r#""10%""#), [r#""15%""#, r#""20%""#],
-            "How much a replacement adds, whole percents from 10%: nodes refuse less.";
+        bump: Ratio, Words("exactly what the nodes ask for"), [r#""15%""#, r#""20%""#],
+            "How much a replacement adds at least, whole percents from 10%. Nodes are known by `web3_clientVersion`: most ask for 10% on each field, Besu for 10% on the price paid, anvil for one wei.";
     }
 }
 

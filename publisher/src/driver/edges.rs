@@ -7,6 +7,7 @@ use crate::telemetry::{Notice, notify};
 use alloy::primitives::{Address, U256};
 use publisher_core::fees::FeeProfile;
 use publisher_core::io::{Effect, Input};
+use publisher_core::outbox::Answered;
 use publisher_core::price::Answer;
 use publisher_core::quote::FeedId;
 use publisher_core::time::Span;
@@ -64,11 +65,16 @@ impl Edges {
                 }
             }
             Effect::Broadcast { account, hash, raw } => {
-                let (outcome, detail) = match trusted {
+                let answered = match trusted {
                     true => self.nodes.broadcast(&raw, hash).await,
-                    false => (SendOutcome::NodeUnready, "no node is trusted now".to_owned()),
+                    false => Answered {
+                        outcome: SendOutcome::NodeUnready,
+                        minimum: None,
+                        detail: "no node is trusted now".to_owned(),
+                    },
                 };
-                Input::Sent { account, hash, outcome, detail }
+                let Answered { outcome, minimum, detail } = answered;
+                Input::Sent { account, hash, outcome, minimum, detail }
             }
             Effect::FetchAccount { ticket, account, at, hashes } => {
                 Input::Account { ticket, account, view: self.nodes.account_view(account, hashes, at).await }

@@ -4,7 +4,7 @@ use super::Machine;
 use super::feed::{Asked, Flight};
 use crate::event::Event;
 use crate::io::{Effect, Ticket};
-use crate::outbox::{Draft, Intent, Wanted};
+use crate::outbox::{Answered, Draft, Intent, Wanted};
 use crate::policy::answer_of;
 use crate::price::Answer;
 use crate::quote::FeedId;
@@ -256,13 +256,13 @@ impl Machine {
         &mut self,
         account: Address,
         hash: B256,
-        outcome: SendOutcome,
-        detail: String,
+        answered: Answered,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
         let Some(outbox) = self.outboxes.get_mut(&account) else { return };
-        outbox.sent(hash, outcome, detail, now, out);
+        let outcome = answered.outcome;
+        outbox.sent(hash, answered, now, out);
         let nonce = outbox.open().find(|i| i.attempts().any(|a| a.hash == hash)).map(|i| i.nonce);
         let taken = matches!(outcome, SendOutcome::Accepted | SendOutcome::Known);
         let flight = nonce.filter(|_| taken).and_then(|nonce| self.flights.get_mut(&(account, nonce)));

@@ -18,7 +18,7 @@ use crate::event::Event;
 use crate::fees::FeePolicy;
 use crate::head::{Finality, HeadWindow};
 use crate::io::{Effect, Input, Operator, Ticket};
-use crate::outbox::{Outbox, Timing};
+use crate::outbox::{Answered, Outbox, Timing};
 use crate::policy::{Hold, Known, Policy};
 use crate::price::Answer;
 use crate::quote::FeedId;
@@ -298,8 +298,8 @@ impl Machine {
                     outbox.sign_failed(ticket, fault, detail, now, &mut out);
                 }
             }
-            Input::Sent { account, hash, outcome, detail } => {
-                self.sent(account, hash, outcome, detail, now, &mut out);
+            Input::Sent { account, hash, outcome, minimum, detail } => {
+                self.sent(account, hash, Answered { outcome, minimum, detail }, now, &mut out);
             }
             Input::Operator(Operator::Drain) => self.draining = true,
             Input::Operator(Operator::Execute { account, name, to, data }) => {

@@ -4,7 +4,7 @@ use crate::io::Ticket;
 use crate::price::Answer;
 use crate::record::Outcome;
 use crate::time::{Mono, Span, Wall};
-use crate::tx::{Attempt, Fee, Receipt, SendOutcome, Work};
+use crate::tx::{Attempt, Fee, FeeMinimum, Receipt, SendOutcome, Work};
 use alloy_primitives::B256;
 use backon::BackoffBuilder;
 
@@ -93,6 +93,8 @@ pub struct Intent {
     pub(super) heads_waited: u32,
     /// Answers in a row that asked for a higher fee.
     pub(super) underpriced: u32,
+    /// The fee that a node named in its last answer to the highest attempt.
+    pub(super) minimum: Option<FeeMinimum>,
     /// Attempts that can never be included.
     pub(super) rejections: u32,
     /// The height at which its round was first seen to be somebody else's.
@@ -116,6 +118,7 @@ impl Intent {
             replace: false,
             heads_waited: 0,
             underpriced: 0,
+            minimum: None,
             rejections: 0,
             taken_at_number: None,
             cap_reported: false,

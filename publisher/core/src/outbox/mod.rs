@@ -7,7 +7,7 @@
 //!
 //! Invariants: an intent owns its nonce for ever (I1, I3); bytes are journalled before they are sent (I2); no answer
 //! of a node frees a nonce, only being mined does; inclusion is believed while its block hash is canonical (I4);
-//! fees of one nonce rise strictly and stay under the cap (I6). A nonce that a stranger used halts the account.
+//! fees of one nonce rise, stay equal only where that replaces, and never pass the cap (I6). A nonce that a stranger used halts the account.
 //! `signing` says which signatures are due, `sending` what answers of nodes mean, `chain` what the chain shows. The
 //! outbox builds no calldata and knows no prices; the machine supplies what a transaction says when it is signed.
 
@@ -18,6 +18,7 @@ mod signing;
 
 pub use chain::Seen;
 pub use intent::{Draft, Intent, Timing, describe};
+pub use sending::Answered;
 pub use signing::Wanted;
 
 use crate::event::Event;

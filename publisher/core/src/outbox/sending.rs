@@ -6,13 +6,24 @@ use crate::event::Event;
 use crate::io::Effect;
 use crate::record::Record;
 use crate::time::{Mono, Now, Span};
-use crate::tx::{SendOutcome, Work};
+use crate::tx::{FeeMinimum, SendOutcome, Work};
 use alloy_primitives::B256;
 
 /// What only an operator can change is tried again this often.
 const SLOW: Span = Span::from_s(60);
 /// After this many rejected attempts a round is given up and its nonce filled with an empty transaction.
 const REJECTIONS_MAX: u32 = 3;
+
+/// What the nodes said to a broadcast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// What it means.
+    pub outcome: SendOutcome,
+    /// The fee that would have been enough, where a node names one.
+    pub minimum: Option<FeeMinimum>,
+    /// For people.
+    pub detail: String,
+}
 
 impl Outbox {
     /// Sends what is due, in nonce order.
@@ -44,14 +55,8 @@ impl Outbox {
     }
 
     /// What the nodes said to a broadcast.
-    pub fn sent(
-        &mut self,
-        hash: B256,
-        outcome: SendOutcome,
-        detail: String,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
+    pub fn sent(&mut self, hash: B256, answered: Answered, now: Now, out: &mut Vec<Effect>) {
+        let Answered { outcome, minimum, detail } = answered;
         let Some(nonce) = self.open.values_mut().find_map(|i| i.tracked(hash).is_some().then_some(i.nonce))
         else {
             return;
@@ -66,6 +71,7 @@ impl Outbox {
         // Only the highest attempt is sent again by the clock, and one of which nothing is known.
         tracked.next_send = (highest || outcome == SendOutcome::Ambiguous).then_some(next_send);
         if highest {
+            intent.minimum = minimum;
             intent.answered(outcome, changed, now, &self.timing);
         }
         if outcome == SendOutcome::NonceGap {

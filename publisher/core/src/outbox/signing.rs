@@ -3,12 +3,15 @@
 use super::intent::{Signing, Tracked, delay};
 use super::{Draft, Intent, Outbox};
 use crate::event::Event;
-use crate::fees::FeePolicy;
+use crate::fees::{FeePolicy, Refusal};
 use crate::io::{Effect, Ticket};
 use crate::record::Record;
 use crate::time::{Mono, Now};
 use crate::tx::{Attempt, Fee, FeeHint, SendOutcome, SignFault};
 use alloy_primitives::{Address, B256, Bytes};
+
+/// A nonce has at most so many attempts that offer the same: enough to see a chain through an hour of full blocks.
+const REFRESHES_MAX: usize = 64;
 
 /// A signature the outbox wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,7 +185,13 @@ fn replacement(
 ) -> Option<Fee> {
     let dead = intent.attempts.last().is_some_and(|t| t.outcome == Some(SendOutcome::Rejected));
     // Dead bytes need no higher fee to be replaced, because no pool holds them.
-    let fee = fees.replacement(highest, hint).or(dead.then_some(highest));
+    let said = intent.attempts.last().and_then(|t| t.outcome);
+    let is_underpriced = said == Some(SendOutcome::ReplacementUnderpriced);
+    let refusal = Refusal { is_underpriced, minimum: intent.minimum };
+    // An equal fee costs nothing, so that nothing else would bound how often one nonce is signed anew.
+    let worn = |fee: &Fee| *fee == highest && intent.attempts.len() >= REFRESHES_MAX;
+    let fee = fees.replacement(highest, hint, refusal).filter(|fee| !worn(fee));
+    let fee = fee.or(dead.then_some(highest));
     if fee.is_none() {
         intent.replace = false;
         intent.heads_waited = 0;

@@ -135,7 +135,7 @@ impl Chain {
         self.pool.pop_first().is_some()
     }
 
-    /// go-ethereum's rules for a transaction that arrives.
+    /// go-ethereum's rules for a transaction that arrives, and Besu's where gas is free.
     pub fn send(&mut self, tx: &Tx) -> SendOutcome {
         let request = &tx.request;
         if request.nonce < self.nonce(request.from, self.tip().number) {
@@ -148,7 +148,8 @@ impl Chain {
                 let enough =
                     |old: u128, new: u128| new > old && new.saturating_mul(10) >= old.saturating_mul(11);
                 let (was, is) = (old.request.fee, request.fee);
-                if enough(was.cap_wei(), is.cap_wei()) && enough(was.tip_wei(), is.tip_wei()) {
+                let free = is.cap_wei() == 0 && was.cap_wei() == 0; // Besu takes the newest.
+                if free || enough(was.cap_wei(), is.cap_wei()) && enough(was.tip_wei(), is.tip_wei()) {
                     self.pool.insert(key, tx.clone());
                     SendOutcome::Accepted
                 } else {

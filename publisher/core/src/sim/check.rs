@@ -161,7 +161,8 @@ impl Judge {
                 if let Some((hash, old)) = self.highest.insert(key, (attempt.hash, attempt.fee)) {
                     self.report.bumps += 1;
                     let more = attempt.fee.cap_wei() > old.cap_wei() && attempt.fee.tip_wei() > old.tip_wei();
-                    if !more && !self.dead.contains(&hash) {
+                    let free = attempt.fee.cap_wei() == 0 && old.cap_wei() == 0;
+                    if !more && !free && !self.dead.contains(&hash) {
                         self.accuse(format!("nonce {nonce}: a replacement does not offer more"));
                     }
                 }

@@ -59,7 +59,7 @@ impl World {
         let answer = match effect {
             Effect::Broadcast { account, hash, .. } => {
                 let outcome = self.receive(hash);
-                Input::Sent { account, hash, outcome, detail: String::new() }
+                Input::Sent { account, hash, outcome, minimum: None, detail: String::new() }
             }
             Effect::Preflight { ticket, call, .. } => {
                 let answer = match self.chain.refusal(&call) {

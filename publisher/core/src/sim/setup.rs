@@ -3,7 +3,7 @@
 use super::world::{Storm, World};
 use crate::aggregate::Rules;
 use crate::book::{Path, Pricing};
-use crate::fees::FeePolicy;
+use crate::fees::{FeePolicy, FeeProfile, ReplacementRule};
 use crate::machine::{ChainSpec, FeedSpec, Spec};
 use crate::outbox::Timing;
 use crate::policy::{Combine, Policy};
@@ -76,7 +76,11 @@ impl World {
             gas_floor: 100_000,
             gas_ceiling: 500_000,
         };
-        let fees = FeePolicy { profile, max_fee_wei: FEE_CAP_WEI, min_tip_wei: 1, bump_percent: 10 };
+        let rule = match profile {
+            FeeProfile::ZeroGas => ReplacementRule::BESU,
+            FeeProfile::Eip1559 | FeeProfile::Legacy => ReplacementRule::GETH,
+        };
+        let fees = FeePolicy { profile, max_fee_wei: FEE_CAP_WEI, min_tip_wei: 1, bump_percent: 0, rule };
         Spec {
             chain: ChainSpec {
                 chain_id: 138,

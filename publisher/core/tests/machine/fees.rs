@@ -1,9 +1,9 @@
 //! Fees of replacements, and what replacements say.
 
 use crate::rig::*;
-use publisher_core::fees::FeeProfile;
+use publisher_core::fees::{FeeProfile, ReplacementRule};
 use publisher_core::price::Ratio;
-use publisher_core::tx::{Call, Fee, SendOutcome};
+use publisher_core::tx::{Call, Fee, FeeMinimum, SendOutcome};
 
 /// Without it a gas spike would land an answer that was true minutes ago, or spend without a limit.
 #[test]
@@ -52,20 +52,77 @@ fn nothing_is_bumped_while_heads_stand_still() {
 
 /// Without it a free chain would be paid the gigawei that its node suggests.
 #[test]
-fn a_zero_gas_chain_pays_nothing_and_replaces_nothing() {
+fn f36_a_zero_gas_chain_pays_nothing_and_replaces_only_where_an_equal_price_does() {
+    for (rule, equal_replaces) in [(ReplacementRule::GETH, false), (ReplacementRule::BESU, true)] {
+        let mut spec = spec(&["BTC-USD"]);
+        (spec.chain.fees.profile, spec.chain.fees.max_fee_wei) = (FeeProfile::ZeroGas, 0);
+        spec.chain.fees.rule = rule;
+        let mut rig = Rig::new(spec);
+        rig.equal_replaces = equal_replaces;
+        rig.base_fee_wei = 0;
+        rig.blocks(8);
+        rig.base_fee_wei = 1; // nothing of ours is taken into blocks
+        rig.deviate();
+        for _ in 0..20 {
+            rig.price += 1;
+            rig.block();
+        }
+        let attempts = rig.attempts(ACCOUNT, 1);
+        assert!(attempts.iter().all(|a| a.fee == Fee::Legacy { gas_price_wei: 0 }));
+        assert_eq!(attempts.len() > 2, equal_replaces, "{} attempts", attempts.len());
+        let newest = attempts.last().and_then(|a| a.answer).unwrap();
+        rig.base_fee_wei = 0;
+        rig.blocks(2);
+        let rounds = rig.rounds(&btc());
+        assert_eq!((rounds.len(), *rounds.last().unwrap()), (2, i64::try_from(newest.value()).unwrap()));
+        assert!(rig.count_events("PUB-2007") == 0 && rig.reverted() == 0);
+    }
+}
+
+/// Without it a free chain that stands still for a night would fill the journal with attempts.
+#[test]
+fn f36_equal_prices_are_signed_a_bounded_number_of_times() {
     let mut spec = spec(&["BTC-USD"]);
-    spec.chain.fees.profile = FeeProfile::ZeroGas;
+    (spec.chain.fees.profile, spec.chain.fees.max_fee_wei) = (FeeProfile::ZeroGas, 0);
+    spec.chain.fees.rule = ReplacementRule::BESU;
     let mut rig = Rig::new(spec);
+    rig.equal_replaces = true;
     rig.base_fee_wei = 0;
     rig.blocks(8);
-    rig.base_fee_wei = 1; // nothing of ours is taken into blocks
+    rig.base_fee_wei = 1;
     rig.deviate();
-    rig.blocks(20);
-    let fees: Vec<Fee> = rig.attempts(ACCOUNT, 1).iter().map(|a| a.fee).collect();
-    assert_eq!(fees, [Fee::Legacy { gas_price_wei: 0 }]);
+    rig.blocks(400);
+    assert_eq!(rig.attempts(ACCOUNT, 1).len(), 64);
     rig.base_fee_wei = 0;
     rig.blocks(2);
     assert_eq!(rig.rounds(&btc()).len(), 2);
+}
+
+/// Without it the fee that a node names would be climbed to by tenths, a block at a time.
+#[test]
+fn a_minimum_that_a_node_names_is_offered_at_once() {
+    let mut rig = Rig::running();
+    rig.outcomes.push_back(SendOutcome::FeeTooLow);
+    rig.minimum = Some(FeeMinimum::Price(5_000));
+    rig.deviate();
+    rig.blocks(3);
+    let caps: Vec<u128> = rig.attempts(ACCOUNT, 1).iter().map(|a| a.fee.cap_wei()).collect();
+    assert_eq!(caps, [202, 5_000]);
+    assert_eq!(rig.rounds(&btc()).len(), 2);
+}
+
+/// Without it a node could ask for more than anybody allowed.
+#[test]
+fn a_minimum_above_the_cap_is_not_offered() {
+    let mut rig = Rig::running();
+    rig.outcomes.extend([SendOutcome::FeeTooLow; 3]);
+    rig.minimum = Some(FeeMinimum::Price(10_001));
+    rig.deviate();
+    rig.blocks(3);
+    assert_eq!(rig.attempts(ACCOUNT, 1).len(), 1);
+    rig.minimum = None;
+    rig.blocks(12);
+    assert_eq!((rig.rounds(&btc()).len(), rig.reverted()), (2, 0), "the same bytes go out until they fit");
 }
 
 /// Without it a crash of the price that the brake let pass would forbid the very bump that carries it.

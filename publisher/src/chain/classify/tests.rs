@@ -144,23 +144,28 @@ fn a_node_without_the_method_has_taken_nothing() {
 
 #[test]
 fn named_minimums_are_read_and_nothing_else_is() {
+    use FeeMinimum::{Price, Tip};
     for (message, expected) in [
-        ("transaction gas price below minimum: gas tip cap 0, minimum needed 1", Some(1)),
-        ("transaction underpriced: minimum needed 25 gwei", Some(25_000_000_000)),
+        ("transaction gas price below minimum: gas tip cap 0, minimum needed 1", Some(Tip(1))),
+        ("transaction underpriced: minimum needed 25 gwei", Some(Price(25_000_000_000))),
         (
             "Replacement transaction underpriced. A gasPrice/maxFeePerGas of at least 1100000000 is necessary",
-            Some(1_100_000_000),
+            Some(Price(1_100_000_000)),
         ),
-        ("Replacement transaction underpriced. Send one of at least 7.", Some(7)),
-        ("transaction underpriced, FeePerGas needs to be higher than 100", Some(101)),
-        ("transaction priority fee below minimum required priority fee 3", Some(3)),
+        ("Replacement transaction underpriced. Send one of at least 7.", Some(Price(7))),
+        ("transaction underpriced, FeePerGas needs to be higher than 100", Some(Price(101))),
+        ("transaction priority fee below minimum required priority fee 3", Some(Tip(3))),
         ("transaction underpriced: minimum needed 1.5 gwei", None),
         ("transaction underpriced: minimum needed 0x10", None),
         ("transaction underpriced: minimum needed 340282366920938463463374607431768211456", None),
+        (
+            "Replacement transaction underpriced. A maxPriorityFeePerGas of at least 2 is necessary",
+            Some(Tip(2)),
+        ),
         ("transaction underpriced", None),
         ("intrinsic gas too low: gas 20000, minimum needed 21000", None),
     ] {
-        assert_eq!(named_minimum_wei(classify(-32000, message), message), expected, "{message}");
+        assert_eq!(named_minimum(classify(-32000, message), message), expected, "{message}");
     }
 }
 

@@ -49,7 +49,7 @@ async fn errors_are_read_by_their_text_also_with_another_status() {
         json_body(&refusal(q, -32000, "transaction underpriced, FeePerGas needs to be higher than 9"))
     })
     .await;
-    assert_eq!((sent.outcome, sent.minimum_wei), (SendOutcome::FeeTooLow, Some(10)));
+    assert_eq!((sent.outcome, sent.minimum), (SendOutcome::FeeTooLow, Some(FeeMinimum::Price(10))));
 }
 
 /// JSON-RPC 1 servers and some gateways send both members, one of them null.

@@ -7,7 +7,7 @@ use crate::config::keys::{Chain as RawChain, Fees, Rpc};
 use crate::config::leaf::{FinalityRule, Profile, Wei, value};
 use crate::config::problem::Place;
 use crate::config::raw::Item;
-use publisher_core::fees::{FeePolicy, FeeProfile};
+use publisher_core::fees::{FeePolicy, FeeProfile, ReplacementRule};
 use publisher_core::head::Finality;
 use publisher_core::outbox::Timing;
 use publisher_core::price::Ratio;
@@ -118,6 +118,7 @@ impl Check<'_> {
             return None;
         };
         let bump_percent = self.bump(fees);
+        let rule = ReplacementRule::GETH; // Until the nodes have said what they are.
         let Wei(max_fee_wei) = value(fees.max_fee.as_ref()).unwrap_or(Wei(MAX_FEE_WEI));
         let Wei(min_tip_wei) = value(fees.min_tip.as_ref()).unwrap_or(Wei(1));
         let profile = match value(fees.profile.as_ref())? {
@@ -125,11 +126,11 @@ impl Check<'_> {
             Profile::Legacy => FeeProfile::Legacy,
             Profile::ZeroGas => {
                 let (reason, hint) = ("nothing is paid with zero-gas", "leave it out");
-                self.refuse(fees.max_fee.as_ref(), reason, hint);
                 self.refuse(fees.min_tip.as_ref(), reason, hint);
                 self.refuse(fees.bump.as_ref(), reason, hint);
                 let profile = FeeProfile::ZeroGas;
-                return Some(FeePolicy { profile, max_fee_wei: 0, min_tip_wei: 0, bump_percent });
+                let Wei(max_fee_wei) = value(fees.max_fee.as_ref()).unwrap_or(Wei(0));
+                return Some(FeePolicy { profile, max_fee_wei, min_tip_wei: 0, bump_percent, rule });
             }
         };
         if max_fee_wei == 0 {
@@ -140,11 +141,11 @@ impl Check<'_> {
             let place = fees.min_tip.as_ref().or(fees.max_fee.as_ref());
             self.refuse(place, "the smallest tip is more than the largest fee", hint);
         }
-        Some(FeePolicy { profile, max_fee_wei, min_tip_wei, bump_percent })
+        Some(FeePolicy { profile, max_fee_wei, min_tip_wei, bump_percent, rule })
     }
 
     fn bump(&mut self, fees: &Fees) -> u32 {
-        let Some(bump) = &fees.bump else { return 10 };
+        let Some(bump) = &fees.bump else { return 0 };
         let percent_ppb = Ratio::from_bps(100).ppb();
         let percent = bump.value.ppb() / percent_ppb;
         if !bump.value.ppb().is_multiple_of(percent_ppb) || !(10..=BUMP_MAX).contains(&percent) {

@@ -5,8 +5,9 @@ use super::{Endpoint, Nodes, merge};
 use crate::chain::{ChainError, Node};
 use crate::telemetry::send_conflicts;
 use alloy::primitives::{Address, B256, Bytes};
+use publisher_core::outbox::Answered;
 use publisher_core::tx::{
-    AccountView, BlockRef, Call, PreflightAnswer, Receipt, ReceiptAnswer, RoundView, SendOutcome,
+    AccountView, BlockRef, Call, FeeMinimum, PreflightAnswer, Receipt, ReceiptAnswer, RoundView, SendOutcome,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +22,7 @@ const AGAIN: Duration = Duration::from_millis(300);
 impl Nodes {
     /// Sends signed bytes to every node that takes them. Those that are slow get them all the same, and count as
     /// ambiguous.
-    pub(in crate::driver) async fn broadcast(
-        self: &Arc<Self>,
-        raw: &Bytes,
-        hash: B256,
-    ) -> (SendOutcome, String) {
+    pub(in crate::driver) async fn broadcast(self: &Arc<Self>, raw: &Bytes, hash: B256) -> Answered {
         let writers = self.roster().writers();
         let count = writers.len();
         let mut asked = JoinSet::new();
@@ -52,7 +49,10 @@ impl Nodes {
             Some(_) => String::new(),
             None => "a node has not answered yet".to_owned(),
         };
-        (outcome, detail)
+        // One node that takes a fee is enough, so that the least that any of them asks for is.
+        let named = answers.iter().filter(|(_, sent)| sent.outcome == outcome).map(|(_, sent)| sent.minimum);
+        let minimum = named.min_by_key(|minimum| minimum.map(FeeMinimum::wei)).flatten();
+        Answered { outcome, minimum, detail }
     }
 
     /// An account at a block, as far as all nodes that are alive and know the block agree. A nonce in which they

@@ -3,7 +3,7 @@ use crate::chain::NodeSetup;
 use crate::chain::double::Double;
 use alloy::primitives::{Address, B256, Bytes, keccak256};
 use publisher_core::time::{Span, Wall};
-use publisher_core::tx::{AccountView, BlockRef, ReceiptAnswer};
+use publisher_core::tx::{AccountView, BlockRef, FeeMinimum, ReceiptAnswer};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ async fn a_node_that_is_away_keeps_nobody_from_starting_and_gets_nothing() {
     let nodes = Arc::new(met(&doubles).await.nodes.unwrap());
     assert!(!nodes.is_reader(0) && nodes.is_reader(1) && nodes.is_up());
     let (raw, hash) = transaction();
-    assert_eq!(nodes.broadcast(&raw, hash).await.0, SendOutcome::Accepted);
+    assert_eq!(nodes.broadcast(&raw, hash).await.outcome, SendOutcome::Accepted);
     assert!(met(&doubles[..1]).await.nodes.is_none());
 }
 
@@ -129,7 +129,7 @@ async fn a_node_that_is_only_sent_to_is_asked_its_chain_id_and_nothing_else() {
     let nodes = Arc::new(meet(&setups, 138, None, Span::from_s(1)).await.unwrap().nodes.unwrap());
     nodes.identify(0).await.unwrap();
     let (raw, hash) = transaction();
-    assert_eq!(nodes.broadcast(&raw, hash).await.0, SendOutcome::Accepted);
+    assert_eq!(nodes.broadcast(&raw, hash).await.outcome, SendOutcome::Accepted);
     assert_eq!(nodes.block_hash(9).await, Some(B256::repeat_byte(9)));
     let sends = heard(&doubles[0], "eth_sendRawTransaction");
     assert_eq!((sends, heard(&doubles[0], "eth_chainId"), doubles[0].requests()), (1, 2, 3));
@@ -147,7 +147,24 @@ async fn a_refusal_by_one_node_does_not_undo_what_another_took() {
         (vec![fatal.clone(), fatal.clone()], SendOutcome::Rejected),
     ] {
         let nodes = nodes(says).await;
-        assert_eq!(nodes.broadcast(&raw, hash).await.0, expected);
+        assert_eq!(nodes.broadcast(&raw, hash).await.outcome, expected);
+    }
+}
+
+/// Without it the dearest node would set the price, although one that takes the bytes is enough.
+#[tokio::test]
+async fn the_least_fee_that_any_node_names_is_enough() {
+    let (raw, hash) = transaction();
+    let names = |minimum: &'static str| Says { sent: Err((-32000, minimum, Value::Null)), ..honest() };
+    let dear = names("transaction underpriced: minimum needed 90 gwei");
+    let cheap = names("transaction underpriced: minimum needed 7 gwei");
+    for (says, expected) in [
+        (vec![dear.clone(), cheap.clone()], Some(7)),
+        (vec![cheap.clone(), names("already known")], None),
+        (vec![cheap, names("transaction underpriced")], None),
+    ] {
+        let answered = nodes(says).await.broadcast(&raw, hash).await;
+        assert_eq!(answered.minimum, expected.map(|gwei: u128| FeeMinimum::Price(gwei * 1_000_000_000)));
     }
 }
 
@@ -169,7 +186,7 @@ async fn a_node_that_is_silent_is_not_waited_for_and_counts_as_unclear() {
     let doubles = [slow.await, node(fatal).await];
     let nodes = Arc::new(met(&doubles).await.nodes.unwrap());
     let began = Instant::now();
-    let (outcome, _) = nodes.broadcast(&raw, hash).await;
+    let outcome = nodes.broadcast(&raw, hash).await.outcome;
     assert_eq!(outcome, SendOutcome::Ambiguous);
     assert!(began.elapsed() >= Duration::from_secs(1));
     assert_eq!(heard(&doubles[0], "eth_sendRawTransaction"), 1);
@@ -184,7 +201,7 @@ async fn a_node_with_another_hash_or_a_closed_pool_is_left_out_from_then_on() {
     ] {
         let doubles = [node(Says { sent, ..honest() }).await, node(honest()).await];
         let nodes = Arc::new(met(&doubles).await.nodes.unwrap());
-        assert_eq!(nodes.broadcast(&raw, hash).await.0, SendOutcome::Accepted);
+        assert_eq!(nodes.broadcast(&raw, hash).await.outcome, SendOutcome::Accepted);
         assert_eq!(nodes.overview()[0].standing, standing);
         assert!(nodes.is_reader(1));
         nodes.broadcast(&raw, hash).await;

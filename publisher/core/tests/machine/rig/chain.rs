@@ -65,8 +65,9 @@ impl Rig {
         match self.pool.get(&(tx.from, tx.nonce)) {
             Some((old, _)) if *old == hash => return SendOutcome::Known,
             Some((_, old))
-                if !(enough(old.fee.cap_wei(), tx.fee.cap_wei())
-                    && enough(old.fee.tip_wei(), tx.fee.tip_wei())) =>
+                if !(self.equal_replaces && old.fee == tx.fee)
+                    && !(enough(old.fee.cap_wei(), tx.fee.cap_wei())
+                        && enough(old.fee.tip_wei(), tx.fee.tip_wei())) =>
             {
                 return SendOutcome::ReplacementUnderpriced;
             }

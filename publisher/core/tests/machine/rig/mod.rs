@@ -5,7 +5,7 @@ use alloy_primitives::{Address, B256, Bytes, I256, U256};
 use publisher_core::aggregate::Rules;
 use publisher_core::book::{Path, Pricing};
 use publisher_core::event::Event;
-use publisher_core::fees::{FeePolicy, FeeProfile};
+use publisher_core::fees::{FeePolicy, FeeProfile, ReplacementRule};
 use publisher_core::head::Finality;
 use publisher_core::io::{Effect, Input, Operator, Ticket};
 use publisher_core::machine::{ChainSpec, FeedSpec, FeedView, Machine, Spec};
@@ -72,6 +72,10 @@ pub struct Rig {
     pub wire: Vec<B256>,
     /// Answers to the next broadcasts, instead of the pool's own.
     pub outcomes: VecDeque<SendOutcome>,
+    /// The fee that the node names in every answer to a broadcast.
+    pub minimum: Option<FeeMinimum>,
+    /// What equal prices do in the pool: Besu replaces where gas is free, go-ethereum never does.
+    pub equal_replaces: bool,
     /// The answer to every pre-flight, instead of the contract's own.
     pub preflight: Option<PreflightAnswer>,
     pub signer: SignerMode,
@@ -115,6 +119,8 @@ impl Rig {
             signed: BTreeMap::new(),
             wire: Vec::new(),
             outcomes: VecDeque::new(),
+            minimum: None,
+            equal_replaces: false,
             preflight: None,
             signer: SignerMode::Up,
             node_down: false,
@@ -349,7 +355,7 @@ impl Rig {
                     None if up => self.receive(hash),
                     None => SendOutcome::Ambiguous,
                 };
-                Input::Sent { account, hash, outcome, detail: String::new() }
+                Input::Sent { account, hash, outcome, minimum: self.minimum, detail: String::new() }
             }
             Effect::FetchAccount { ticket, account, at, hashes } => {
                 self.count("account");

@@ -55,7 +55,8 @@ pub fn spec(feeds: &[&str]) -> Spec {
                 profile: FeeProfile::Eip1559,
                 max_fee_wei: 10_000,
                 min_tip_wei: 1,
-                bump_percent: 10,
+                bump_percent: 0,
+                rule: ReplacementRule::GETH,
             },
             timing: Timing {
                 answer_timeout: Span::from_s(3),
