@@ -9,7 +9,6 @@ async fn what_is_outside_of_the_policy_never_reaches_the_signer() {
     let signer = signer(Kind::Rpc.at(&double.url())).await;
     let base = submit(EIP1559);
     let raw = |to, data: &'static [u8]| Call::Raw { to, data: Bytes::from_static(data) };
-    let fee = |max_fee_wei, max_priority_wei| Fee::Eip1559 { max_fee_wei, max_priority_wei };
     let other = match base.call.clone() {
         Call::Submit { round, answer, .. } => Call::Submit { aggregator: account(), round, answer },
         _ => unreachable!(),
@@ -20,8 +19,24 @@ async fn what_is_outside_of_the_policy_never_reaches_the_signer() {
         (TxRequest { call: other, ..base.clone() }, "no configured feed"),
         (TxRequest { call: raw(None, &[1]), ..base.clone() }, "only `publisher deploy`"),
         (TxRequest { call: raw(Some(AGGREGATOR), &[1]), ..base.clone() }, "only `publisher deploy`"),
+    ] {
+        refused(signer.sign(&tx).await, SignFault::Policy, &["refused by policy", words]);
+    }
+    assert_eq!(double.requests(), 0);
+}
+
+/// Without this a miscalculated fee could empty the account in one transaction.
+#[tokio::test]
+async fn f40_fees_and_gas_beyond_the_limits_or_contradicting_themselves_are_refused_before_signing() {
+    let double = Kind::Rpc.double().await;
+    let signer = signer(Kind::Rpc.at(&double.url())).await;
+    let base = submit(EIP1559);
+    let fee = |max_fee_wei, max_priority_wei| Fee::Eip1559 { max_fee_wei, max_priority_wei };
+    for (tx, words) in [
         (TxRequest { gas_limit: 200_001, ..base.clone() }, "gas limit 200001"),
+        (TxRequest { gas_limit: u64::MAX, ..base.clone() }, "gas limit 18446744073709551615"),
         (TxRequest { fee: fee(10_000_000_001, 1), ..base.clone() }, "fee of 10000000001 wei"),
+        (TxRequest { fee: fee(u128::MAX, u128::MAX), ..base.clone() }, "wei per gas"),
         (TxRequest { fee: Fee::Legacy { gas_price_wei: u128::MAX }, ..base.clone() }, "wei per gas"),
         (TxRequest { fee: fee(9, 10), ..base.clone() }, "tip of 10 wei"),
     ] {

@@ -62,16 +62,16 @@ impl Rig {
             return SendOutcome::NonceUsed;
         }
         let enough = |old: u128, new: u128| new > old && new * 10 >= old * 11;
-        match self.pool.get(&(tx.from, tx.nonce)) {
-            Some((old, _)) if *old == hash => return SendOutcome::Known,
-            Some((_, old))
-                if !(self.equal_replaces && old.fee == tx.fee)
-                    && !(enough(old.fee.cap_wei(), tx.fee.cap_wei())
-                        && enough(old.fee.tip_wei(), tx.fee.tip_wei())) =>
-            {
+        if let Some((old_hash, old)) = self.pool.get(&(tx.from, tx.nonce)) {
+            let (was, is) = (old.fee, tx.fee);
+            let more = enough(was.cap_wei(), is.cap_wei()) && enough(was.tip_wei(), is.tip_wei());
+            if *old_hash == hash {
+                return SendOutcome::Known;
+            }
+            let replaces = more || self.equal_replaces && was == is;
+            if !replaces {
                 return SendOutcome::ReplacementUnderpriced;
             }
-            _ => {}
         }
         self.pool.insert((tx.from, tx.nonce), (hash, tx));
         SendOutcome::Accepted
