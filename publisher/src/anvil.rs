@@ -69,11 +69,16 @@ pub fn find(progress: impl FnOnce(&str)) -> Result<PathBuf, AnvilError> {
 }
 
 fn cache_dir() -> PathBuf {
+    tools_dir().join(format!("anvil-{VERSION}"))
+}
+
+/// Where the project keeps the programs it fetched, outside of any tree.
+pub fn tools_dir() -> PathBuf {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))
         .unwrap_or_else(std::env::temp_dir);
-    base.join("publisher").join(format!("anvil-{VERSION}"))
+    base.join("publisher")
 }
 
 /// Whether the cache was filled from this very lock file.

@@ -115,7 +115,8 @@ async fn verify_finds_what_was_changed_and_apply_repairs_it() {
     let feed = site.world.feed().clone();
     // The owner revokes the role: as itself, because it is the one that may.
     site.world.owner.anvil_impersonate_account(site.owner).await.unwrap();
-    let anonymous = alloy::providers::ProviderBuilder::new().connect_http(site.world.anvil.endpoint_url());
+    let anonymous =
+        alloy::providers::ProviderBuilder::new().connect_http(site.world.node.endpoint().parse().unwrap());
     let aggregator = publisher_bindings::Aggregator::new(feed.aggregator, anonymous);
     let revoke = aggregator.setTransmitter(feed.account, false).from(site.owner);
     revoke.send().await.unwrap().get_receipt().await.unwrap();

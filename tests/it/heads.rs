@@ -22,7 +22,7 @@ fn listens(world: &World, ws: SocketAddr, block_time: &str) -> Result<()> {
 }
 
 fn node(world: &World) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, world.anvil.port()).into()
+    (Ipv4Addr::LOCALHOST, world.node.port()).into()
 }
 
 async fn subscribed(world: &World, is: bool) -> Result<()> {

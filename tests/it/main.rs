@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop by panicking")]
 
 mod ccip;
+mod chains;
 mod cli;
 mod contract;
 mod crashes;

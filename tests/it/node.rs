@@ -307,9 +307,9 @@ async fn other_chain(other: Other) -> Result<()> {
         Other::Id => world.proxy.fault(Rule::new(RpcFault::ChainId(139))),
         Other::Node => {
             elsewhere.owner.anvil_set_chain_id(139).await?;
-            world.proxy.set_upstream(&elsewhere.anvil.endpoint());
+            world.proxy.set_upstream(&elsewhere.node.endpoint());
         }
-        Other::Genesis => world.proxy.set_upstream(&elsewhere.anvil.endpoint()),
+        Other::Genesis => world.proxy.set_upstream(&elsewhere.node.endpoint()),
     }
     let told = world.said("PUB-5007", 1).await?;
     ensure!(told[0]["level"] == "ERROR", "{told:?}");
@@ -320,7 +320,7 @@ async fn other_chain(other: Other) -> Result<()> {
     let after = (world.signer.sign_requests(), world.proxy.forwarded().len());
     ensure!(before == after, "signed or sent for another chain: {before:?} {after:?}");
     world.proxy.clear();
-    world.proxy.set_upstream(&world.anvil.endpoint());
+    world.proxy.set_upstream(&world.node.endpoint());
     world.said("PUB-5006", 1).await?;
     world.wait_answer(&feed, 6_100_000_000_000, SOON).await?;
     world.settled().await?;
@@ -349,7 +349,7 @@ async fn f17_after_an_outage_comes_one_fresh_round_and_not_a_backlog() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(world.get("/readyz").await.unwrap().0, 503);
-    world.proxy.set_upstream(&world.anvil.endpoint());
+    world.proxy.set_upstream(&world.node.endpoint());
     world.wait_answer(&feed, last, SOON).await.unwrap();
     world.said("PUB-5006", 1).await.unwrap();
     world.wait(SOON, "ready again", async || Ok(world.get("/readyz").await?.0 == 200)).await.unwrap();

@@ -103,7 +103,7 @@ async fn reader_dies(leg: &'static str) -> Result<()> {
     publish(&world, prices.next().unwrap()).await?;
     ensure!(others.iter().all(|other| sends(other) >= 3), "not everybody was sent everything");
     // It comes back, and has to wait until it is needed.
-    world.proxy.set_upstream(&world.anvil.endpoint());
+    world.proxy.set_upstream(&world.node.endpoint());
     stands(&world, 0, "alive", false).await?;
     publish(&world, prices.next().unwrap()).await?;
     world.settled().await?;
@@ -249,7 +249,7 @@ async fn f18_a_node_that_turns_into_another_chain_gets_nothing_and_the_others_go
     let mut prices = prices();
     publish(&world, prices.next().unwrap()).await.unwrap();
     world.settled().await.unwrap();
-    world.proxy.set_upstream(&elsewhere.anvil.endpoint());
+    world.proxy.set_upstream(&elsewhere.node.endpoint());
     let told = world.said("PUB-5007", 1).await.unwrap();
     assert_eq!((&told[0]["level"], &told[0]["node"]), (&"ERROR".into(), &world.proxy.url().into()));
     stands(&world, 1, "alive", true).await.unwrap();
@@ -262,7 +262,7 @@ async fn f18_a_node_that_turns_into_another_chain_gets_nothing_and_the_others_go
     assert_eq!((reads(&world.proxy), sends(&world.proxy)), before, "another chain's node was used");
     let page = world.get("/readyz").await.unwrap();
     assert_eq!(page.0, 200, "{}", page.1);
-    world.proxy.set_upstream(&world.anvil.endpoint());
+    world.proxy.set_upstream(&world.node.endpoint());
     stands(&world, 0, "alive", false).await.unwrap();
     publish(&world, prices.next().unwrap()).await.unwrap();
     world.settled().await.unwrap();
@@ -378,7 +378,7 @@ async fn f17_all_nodes_go_and_come_back_and_one_fresh_round_follows() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert!(daemon.is_running().unwrap());
-    all().for_each(|proxy| proxy.set_upstream(&world.anvil.endpoint()));
+    all().for_each(|proxy| proxy.set_upstream(&world.node.endpoint()));
     world.said("PUB-5006", 3).await.unwrap();
     world.wait_answer(world.feed(), last, SOON).await.unwrap();
     world.wait(SOON, "ready again", async || Ok(world.get("/readyz").await?.0 == 200)).await.unwrap();
@@ -408,7 +408,7 @@ async fn at_the_start_a_node_that_is_away_is_a_warning_and_another_chain_is_a_re
         let line = status.out.lines().find(|line| line.contains(&proxy.url()));
         assert!(line.is_some_and(|line| line.contains(state)), "{}", status.out);
     }
-    world.proxy.set_upstream(&world.anvil.endpoint());
+    world.proxy.set_upstream(&world.node.endpoint());
     stands(&world, 0, "alive", false).await.unwrap();
     world.settled().await.unwrap();
     daemon.drain().await.unwrap();

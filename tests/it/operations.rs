@@ -108,7 +108,7 @@ async fn health_and_readiness_follow_the_world() {
     let page = world.wait_page("/readyz", SOON, |status, _| status == 503).await.unwrap();
     assert_eq!(page["phase"], "starting", "{page}");
     world.wait_page("/healthz", SOON, |status, page| status == 200 && page["healthy"] == true).await.unwrap();
-    world.proxy.set_upstream(&world.anvil.endpoint());
+    world.proxy.set_upstream(&world.node.endpoint());
     world.publish("67000").await.unwrap();
     let ready = world.wait_page("/readyz", SOON, |status, _| status == 200).await.unwrap();
     assert_eq!(ready, serde_json::json!({ "phase": "ready", "failing": [] }));

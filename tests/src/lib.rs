@@ -5,6 +5,7 @@
     reason = "a harness may stop a test by panicking; its indices are of its own making"
 )]
 
+pub mod chains;
 pub mod cli;
 pub mod daemon;
 pub mod history;
@@ -13,6 +14,7 @@ pub mod miner;
 pub mod owner;
 pub mod prometheus;
 pub mod rpc_proxy;
+pub mod squeeze;
 pub mod tcp_relay;
 pub mod together;
 pub mod world;

@@ -1,5 +1,6 @@
 //! What the owner of the contracts does to them meanwhile.
 
+use crate::chains::Node;
 use crate::world::{FeedHome, World};
 use alloy::contract::{CallBuilder, CallDecoder};
 use alloy::network::{Ethereum, EthereumWallet};
@@ -7,7 +8,7 @@ use alloy::primitives::{Address, I256, U256};
 use alloy::providers::ext::AnvilApi;
 use alloy::providers::{DynProvider, PendingTransactionBuilder, Provider, ProviderBuilder};
 use alloy::signers::local::PrivateKeySigner;
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use publisher_bindings::Aggregator;
 
 /// See [`World::rival`].
@@ -54,11 +55,12 @@ impl World {
 
     /// Somebody else who may submit, and pays enough to come first in a block.
     pub async fn rival(&self, feed: &FeedHome) -> Result<Rival> {
-        let key: PrivateKeySigner = self.anvil.keys()[1].clone().into();
+        let Node::Anvil(anvil) = &self.node else { bail!("only anvil has accounts to spare") };
+        let key: PrivateKeySigner = anvil.keys()[1].clone().into();
         self.set_transmitter(feed, key.address(), true).await?;
         let provider = ProviderBuilder::new()
             .wallet(EthereumWallet::from(key))
-            .connect_http(self.anvil.endpoint_url())
+            .connect_http(anvil.endpoint_url())
             .erased();
         Ok(Rival(Aggregator::new(feed.aggregator, provider)))
     }

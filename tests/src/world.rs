@@ -1,14 +1,14 @@
-//! A whole small world on loopback: anvil, five venues, a remote signer, a fault proxy, deployed contracts, a
+//! A whole small world on loopback: anvil or another node, five venues, a remote signer, a fault proxy, deployed contracts, a
 //! configuration, and the real daemon as a process of its own.
 
+use crate::chains::{Chain, Node};
 use crate::daemon::Daemon;
 use crate::rpc_proxy::RpcProxy;
 use alloy::network::EthereumWallet;
-use alloy::node_bindings::{Anvil, AnvilInstance};
+use alloy::node_bindings::Anvil;
 use alloy::primitives::{Address, B256, I256, U256, address};
 use alloy::providers::ext::AnvilApi;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
-use alloy::signers::local::PrivateKeySigner;
 use anyhow::{Context, Result};
 use publisher_bindings::{Aggregator, AggregatorProxy};
 use publisher_doubles::signer::{SignerConfig, SignerDouble};
@@ -79,7 +79,7 @@ pub struct World {
     /// What was asked for.
     pub options: Options,
     /// The node.
-    pub anvil: AnvilInstance,
+    pub node: Node,
     /// A client that signs as the contracts' owner.
     pub owner: DynProvider,
     /// The owner.
@@ -121,13 +121,23 @@ impl World {
     pub async fn new(options: Options) -> Result<Self> {
         let path = tokio::task::spawn_blocking(|| publisher::anvil::find(|_| {})).await??;
         let anvil = Anvil::at(path).chain_id(138).args(options.anvil).timeout(20_000).try_spawn()?;
-        let owner_key: PrivateKeySigner = anvil.first_key().clone().into();
+        Self::on(Node::Anvil(anvil), options).await
+    }
+
+    /// Builds the same on another network, whose finality and fees are the configuration's.
+    pub async fn on_chain(chain: Chain, options: Options) -> Result<Self> {
+        let (finality, fees) = (chain.traits.finality, chain.traits.fees);
+        Self::on(Node::Real(chain), Options { finality, fees, ..options }).await
+    }
+
+    async fn on(node: Node, options: Options) -> Result<Self> {
+        let owner_key = node.owner()?;
         let owner_address = owner_key.address();
         let owner = ProviderBuilder::new()
             .wallet(EthereumWallet::from(owner_key))
-            .connect_http(anvil.endpoint_url())
+            .connect_http(node.endpoint().parse()?)
             .erased();
-        let proxy = RpcProxy::start(&anvil.endpoint()).await?;
+        let proxy = RpcProxy::start(&node.endpoint()).await?;
         let mut market = SimConfig::default();
         let more = FEEDS.iter().take(options.feeds).skip(2);
         market.prices.extend(more.map(|(_, pair, _)| ((*pair).to_owned(), "100.00".to_owned())));
@@ -146,10 +156,17 @@ impl World {
             std::fs::write(dir.path().join("password"), KEYSTORE_PASSWORD)?;
             accounts = vec![KEYSTORE_HOLDER];
         }
-        let feeds = deploy(&owner, owner_address, &options, &accounts).await?;
+        if let Node::Anvil(_) = node {
+            // Elsewhere they are rich from the first block on.
+            for account in &accounts {
+                owner.anvil_set_balance(*account, U256::from(10).pow(U256::from(20))).await?;
+            }
+        }
+        let free = matches!(&node, Node::Real(chain) if chain.traits.fees == "zero-gas");
+        let feeds = deploy(&owner, owner_address, &options, &accounts, free).await?;
         let telemetry_port = free_port()?;
         let world =
-            Self { options, anvil, owner, owner_address, proxy, venues, signer, feeds, dir, telemetry_port };
+            Self { options, node, owner, owner_address, proxy, venues, signer, feeds, dir, telemetry_port };
         std::fs::write(world.config(), world.toml())?;
         Ok(world)
     }
@@ -163,7 +180,7 @@ impl World {
             proxies.push(RpcProxy::start("").await?);
         }
         let world = Self::new(options).await?;
-        proxies.iter().for_each(|proxy| proxy.set_upstream(&world.anvil.endpoint()));
+        proxies.iter().for_each(|proxy| proxy.set_upstream(&world.node.endpoint()));
         let nodes: Vec<String> = std::iter::once(&world.proxy)
             .chain(&proxies)
             .map(|proxy| format!("{{ url = \"{}\", timeout = \"1s\" }}", proxy.url()))
@@ -337,17 +354,15 @@ impl World {
     }
 }
 
-/// Deploys every feed's contracts, in as few blocks as they fit into.
+/// Deploys every feed's contracts, in as few blocks as they fit into; for nothing, where a chain knows no base fee.
 async fn deploy(
     owner: &DynProvider,
     owner_address: Address,
     options: &Options,
     accounts: &[Address],
+    free: bool,
 ) -> Result<Vec<FeedHome>> {
     const GAS: u64 = 3_000_000;
-    for account in accounts {
-        owner.anvil_set_balance(*account, U256::from(10).pow(U256::from(20))).await?;
-    }
     let (min, max) = (I256::try_from(1i64)?, I256::try_from(1_000_000_000_000_000i64)?);
     let accounts = accounts.iter().cycle();
     let mut feeds = Vec::new();
@@ -357,10 +372,15 @@ async fn deploy(
         let aggregator = owner_address.create(nonce);
         let proxy = owner_address.create(nonce + 1);
         let name = (*id).to_owned();
-        let created = Aggregator::deploy_builder(owner, 8, name, min, max, owner_address, *account, 0);
-        let _sent = created.gas(GAS).send().await?;
-        let created = AggregatorProxy::deploy_builder(owner, aggregator, owner_address);
-        let _sent = created.gas(GAS).send().await?;
+        let created = [
+            Aggregator::deploy_builder(owner, 8, name, min, max, owner_address, *account, 0),
+            AggregatorProxy::deploy_builder(owner, aggregator, owner_address),
+        ];
+        for created in created {
+            let created = created.gas(GAS);
+            let created = if free { created.gas_price(0) } else { created };
+            let _sent = created.send().await?;
+        }
         feeds.push(FeedHome { id, pair, aggregator, proxy, account: *account });
     }
     for feed in &feeds {

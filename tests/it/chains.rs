@@ -1,0 +1,213 @@
+//! Real networks beside anvil: one set of scenarios, run by each kind of node.
+
+use crate::BINARY;
+use alloy::providers::Provider as _;
+use anyhow::{Context, Result, bail, ensure};
+use publisher_tests::chains::{Absent, Chain, Kind, Loss, Node, Undo};
+use publisher_tests::miner::SOON;
+use publisher_tests::rpc_proxy::Forwarded;
+use publisher_tests::world::{Options, World};
+use serde_json::{Value, json};
+use std::io::Write as _;
+
+/// An address where nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
+/// A network with a world around it; `None` if its program cannot be had here, which is said aloud.
+async fn world(kind: Kind) -> Result<Option<World>> {
+    let chain = match Chain::start(kind).await? {
+        Ok(chain) => chain,
+        Err(Absent(reason)) => {
+            // Written past the test harness, which shows what is printed by failing tests only.
+            let note = format!("skipped: no {kind:?} network, only anvil has met the daemon: {reason}\n");
+            std::io::stderr().write_all(note.as_bytes())?;
+            return Ok(None);
+        }
+    };
+    let policy = Options::manual("").policy;
+    let world = World::on_chain(chain, Options { policy, ..Options::default() }).await?;
+    let url = world.proxy.url();
+    world.edit(&format!("rpc = [\"{url}\"]"), &format!("rpc = [{{ url = \"{url}\", timeout = \"2s\" }}]"))?;
+    world.configure("[chain.timing]\nretry_max = \"2s\"\nanswer_timeout = \"3s\"")?;
+    Ok(Some(world))
+}
+
+/// Prices that all deviate from the one before, and their answers.
+struct Prices(i64);
+
+impl Prices {
+    fn next(&mut self) -> (String, i64) {
+        self.0 += 700;
+        (self.0.to_string(), self.0 * 100_000_000)
+    }
+}
+
+/// The scenarios, each named in what it fails with, and the judge in the end.
+async fn conforms(kind: Kind) -> Result<()> {
+    let Some(mut world) = world(kind).await? else { return Ok(()) };
+    let traits = kind.traits();
+    let daemon = world.daemon(BINARY, &[])?;
+    let mut prices = Prices(60_000);
+    submit(&world, &mut prices).await.context("submit")?;
+    if traits.fees != "zero-gas" {
+        replace(&world, &mut prices).await.context("replace")?;
+    }
+    undo(&mut world, &mut prices).await.context("undo")?;
+    if traits.durable {
+        restart(&mut world, &mut prices, false).await.context("restart in mid-flight")?;
+    }
+    match traits.loss {
+        Loss::Drop => dropped(&world, &mut prices).await.context("a transaction that the pool lost")?,
+        Loss::Restart => {
+            restart(&mut world, &mut prices, true).await.context("a pool that a restart lost")?
+        }
+    }
+    submit(&world, &mut prices).await.context("submit after everything")?;
+    world.settled().await?;
+    daemon.drain().await?;
+    world.judge(0).await?;
+    for code in ["PUB-2012", "PUB-3002", "PUB-4001"] {
+        ensure!(world.logged(code)?.is_empty(), "{:?}", world.logged(code)?);
+    }
+    Ok(())
+}
+
+/// Rounds follow scripted prices.
+async fn submit(world: &World, prices: &mut Prices) -> Result<()> {
+    for _ in 0..3 {
+        let (price, answer) = prices.next();
+        world.venues.market().set_price("BTC/USD", &price)?;
+        world.wait_answer(world.feed(), answer, SOON).await?;
+    }
+    Ok(())
+}
+
+/// Moves the price and waits until the transaction that follows is in the node's pool.
+async fn sent(world: &World, price: &str) -> Result<Forwarded> {
+    let known = world.transactions().len();
+    world.venues.market().set_price("BTC/USD", price)?;
+    let sent = world.another(known).await?;
+    world.pooled(sent.hash).await?;
+    Ok(sent)
+}
+
+/// A transaction that others outbid is replaced, by as much as the node asks for, with the fresher price.
+async fn replace(world: &World, prices: &mut Prices) -> Result<()> {
+    let before = world.rounds(world.feed()).await?.len();
+    let (bumps, (older, _), (newer, answer)) =
+        (world.said("PUB-2006", 0).await?.len(), prices.next(), prices.next());
+    let replaced = world.squeezed(async {
+        let first = sent(world, &older).await?;
+        let known = world.transactions().len();
+        world.price("BTC/USD", &newer).await?;
+        world.said("PUB-2006", bumps + 1).await?;
+        let second = world.another(known).await?;
+        ensure!(second.hash != first.hash);
+        world.pooled(second.hash).await?;
+        world
+            .wait_logged("PUB-2004", SOON, |line| {
+                line["hash"] == second.hash.to_string() && line["outcome"] == "accepted"
+            })
+            .await
+    });
+    replaced.await?;
+    world.wait_answer(world.feed(), answer, SOON).await?;
+    let rounds = world.rounds(world.feed()).await?.len();
+    ensure!(rounds == before + 1, "{} rounds instead of one", rounds - before);
+    for line in world.logged("PUB-2004")? {
+        ensure!(line["outcome"] != "replacement_underpriced", "a bump was too small: {line}");
+    }
+    Ok(())
+}
+
+/// The chain takes back a round, which comes back.
+async fn undo(world: &mut World, prices: &mut Prices) -> Result<()> {
+    let (price, answer) = prices.next();
+    let reorgs = world.logged("PUB-3001")?.len();
+    match world.chain()?.traits.undo {
+        Undo::Snapshot => {
+            let snapshot = world.chain()?.ask(0, "evm_snapshot", json!([])).await?;
+            let sent = sent(world, &price).await?;
+            world.included(sent.hash, 1).await?;
+            let reverted = world.chain()?.ask(0, "evm_revert", json!([snapshot])).await?;
+            ensure!(reverted == true, "no snapshot {snapshot}");
+            world.said("PUB-3001", reorgs + 1).await?;
+            world.included(sent.hash, 2).await?;
+        }
+        Undo::SetHead => {
+            let sent = sent(world, &price).await?;
+            world.included(sent.hash, 1).await?;
+            let receipt = world.chain()?.ask(0, "eth_getTransactionReceipt", json!([sent.hash])).await?;
+            let height = hex_number(&receipt["blockNumber"])?;
+            world.chain()?.ask(0, "debug_setHead", json!([format!("{:#x}", height - 1)])).await?;
+            world.said("PUB-3001", reorgs + 1).await?;
+            world.included(sent.hash, 2).await?;
+        }
+        Undo::Rejoin | Undo::Never => {}
+    }
+    world.wait_answer(world.feed(), answer, SOON).await
+}
+
+/// The node dies with a transaction in its pool, and comes back with or without it.
+async fn restart(world: &mut World, prices: &mut Prices, loses_pool: bool) -> Result<()> {
+    let (price, answer) = prices.next();
+    let (gone, back) = (world.logged("PUB-5005")?.len(), world.logged("PUB-5006")?.len());
+    let sent = world.squeezed(sent(world, &price)).await?;
+    world.chain()?.kill(0)?;
+    world.said("PUB-5005", gone + 1).await?;
+    // Nobody talks to it before the test has looked into its pool.
+    world.proxy.set_upstream(NOWHERE);
+    if loses_pool {
+        world.chain()?.lose_pool(0)?;
+    }
+    world.chain()?.revive(0).await?;
+    if loses_pool {
+        let known = known(world, &sent).await?;
+        ensure!(!known, "the pool was to be lost");
+    } else {
+        // It reads the file in its own time.
+        world.wait(SOON, "the pool is back", async || known(world, &sent).await).await?;
+    }
+    world.proxy.set_upstream(&world.node.endpoint());
+    world.said("PUB-5006", back + 1).await?;
+    world.wait_answer(world.feed(), answer, SOON).await
+}
+
+/// Whether the daemon's node knows a transaction, mined or not.
+async fn known(world: &World, sent: &Forwarded) -> Result<bool> {
+    let found = world.owner.get_transaction_by_hash(sent.hash).await?;
+    Ok(found.is_some())
+}
+
+/// The node throws a transaction away without a word.
+async fn dropped(world: &World, prices: &mut Prices) -> Result<()> {
+    let (price, answer) = prices.next();
+    let squeezed = world.squeezed(async {
+        let sent = sent(world, &price).await?;
+        let Node::Real(chain) = &world.node else { bail!("this world stands on anvil") };
+        let gone = chain.ask(0, "hardhat_dropTransaction", json!([sent.hash])).await?;
+        ensure!(gone == true, "{} was not in the pool", sent.hash);
+        Ok(world.proxy.forwarded().len())
+    });
+    let known = squeezed.await?;
+    // The same bytes, or a dearer attempt if its turn comes first.
+    world.sent_after(known).await?;
+    world.wait_answer(world.feed(), answer, SOON).await
+}
+
+fn hex_number(value: &Value) -> Result<u64> {
+    let text = value.as_str().and_then(|text| text.strip_prefix("0x")).context("no number")?;
+    Ok(u64::from_str_radix(text, 16)?)
+}
+
+/// Without this the rules and words of a pool that is not anvil's are met in production for the first time.
+#[tokio::test]
+async fn f9_f26_f28_hardhat_conforms() {
+    conforms(Kind::Hardhat).await.unwrap();
+}
+
+/// Without this the client that most chains run has never met the daemon.
+#[tokio::test]
+async fn f5_f9_f28_geth_conforms() {
+    conforms(Kind::Geth).await.unwrap();
+}

@@ -1,0 +1,130 @@
+//! The programs of the real nodes: pinned in `tests/nodes`, built or fetched once into the project's tools cache.
+//!
+//! A cache folder holds a copy of its pin as stamp, written last, so that it is either complete or made again; a file
+//! lock lets one process fill it. What cannot be had is [`Absent`], with the reason, and its tests are skipped where
+//! everybody sees it.
+
+use anyhow::{Context, Result};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A program that runs nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// The Hardhat node.
+    Hardhat,
+    /// go-ethereum of today, which follows a consensus client or plays one.
+    Geth,
+    /// The last go-ethereum that seals Clique.
+    CliqueGeth,
+    /// The last GoQuorum that the module proxy builds.
+    GoQuorum,
+}
+
+/// Why a program is not there.
+#[derive(Debug)]
+pub struct Absent(pub String);
+
+/// How a program is pinned and made.
+struct Pin {
+    /// The cache folder: the program and its version.
+    folder: &'static str,
+    /// Files that pin every byte of it, with their names.
+    files: &'static [(&'static str, &'static str)],
+    /// The command that makes it, in that folder.
+    make: &'static [&'static str],
+    /// What is run.
+    binary: &'static str,
+}
+
+/// Two compilers at once are as many as a small machine has cores.
+const GO_BUILD: &[&str] = &[
+    "go",
+    "build",
+    "-trimpath",
+    "-buildvcs=false",
+    "-p=2",
+    // Old releases reach into the runtime for names that newer linkers keep to themselves.
+    "-ldflags=-s -w -checklinkname=0",
+    "-o=geth",
+    "github.com/ethereum/go-ethereum/cmd/geth",
+];
+
+macro_rules! pinned {
+    ($folder:literal: $($name:literal)*) => {
+        &[$(($name, include_str!(concat!("../../nodes/", $folder, "/", $name)))),*]
+    };
+}
+
+impl Program {
+    const fn pin(self) -> Pin {
+        match self {
+            Self::Hardhat => Pin {
+                folder: "hardhat-2.29.1",
+                files: pinned!["hardhat": "package.json" "package-lock.json" "hardhat.config.js"],
+                make: &["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                binary: "node_modules/hardhat/internal/cli/bootstrap.js",
+            },
+            Self::Geth => Pin {
+                folder: "geth-1.17.5",
+                files: pinned!["geth": "go.mod" "go.sum"],
+                make: GO_BUILD,
+                binary: "geth",
+            },
+            Self::CliqueGeth => Pin {
+                folder: "geth-1.13.15",
+                files: pinned!["clique": "go.mod" "go.sum"],
+                make: GO_BUILD,
+                binary: "geth",
+            },
+            Self::GoQuorum => Pin {
+                folder: "goquorum-22.7.4",
+                files: pinned!["quorum": "go.mod" "go.sum"],
+                make: GO_BUILD,
+                binary: "geth",
+            },
+        }
+    }
+
+    /// The path of the program. Blocks while it is made.
+    ///
+    /// # Errors
+    /// The cache cannot be written.
+    pub fn find(self) -> Result<Result<PathBuf, Absent>> {
+        let pin = self.pin();
+        let folder = publisher::anvil::tools_dir().join(pin.folder);
+        fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        let lock = File::create(folder.join("lock"))?;
+        lock.lock()?;
+        let binary = folder.join(pin.binary);
+        let wanted: String = pin.files.iter().map(|(_, text)| *text).collect();
+        let stamp = folder.join("stamp");
+        if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && binary.is_file() {
+            return Ok(Ok(binary));
+        }
+        if let Err(reason) = make(&folder, &pin) {
+            return Ok(Err(Absent(format!("{}: {reason:#}", pin.folder))));
+        }
+        fs::write(stamp, wanted)?;
+        Ok(Ok(binary))
+    }
+}
+
+fn make(folder: &Path, pin: &Pin) -> Result<()> {
+    for (name, text) in pin.files {
+        fs::write(folder.join(name), text)?;
+    }
+    let [tool, args @ ..] = pin.make else { anyhow::bail!("nothing makes it") };
+    let output = Command::new(tool)
+        .args(args)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("{tool} is not on PATH"))?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    let last = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+    anyhow::ensure!(output.status.success(), "{tool} ended with {}: {last}", output.status);
+    anyhow::ensure!(folder.join(pin.binary).is_file(), "{tool} made no {}", pin.binary);
+    Ok(())
+}
