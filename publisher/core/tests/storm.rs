@@ -1,4 +1,13 @@
-//! A hundred simulated hours of storm: nothing doubled, nothing lost, nothing late without a cause.
+//! A hundred simulated hours of storm, and deployments that are divided in every way: nothing doubled, nothing lost,
+//! nothing late without a cause.
+//!
+//! `PUBLISHER_STORMS` sets how many deployments are tried under each finality, `PUBLISHER_SEED` tries one alone.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may stop, and says how much it has shown"
+)]
 
 use publisher_core::fees::FeeProfile;
 use publisher_core::head::Finality;
@@ -11,9 +20,12 @@ fn weather(seed: u64, hours: u64, finality: Finality) -> Storm {
         hours,
         finality,
         fees: FeeProfile::Eip1559,
+        replicas: 1,
+        nodes: 1,
         loss_permille: 20,
         misfortune_every: Span::from_s(45),
         mischief: false,
+        restores: false,
     }
 }
 
@@ -72,4 +84,78 @@ fn thirty_hours_among_strangers_pausing_contracts_wrong_clocks_and_moody_nodes()
     ] {
         storm(Storm { fees, mischief: true, ..weather(seed, 10, finality) });
     }
+}
+
+/// Deployments tried under each finality.
+const DEPLOYMENTS: u64 = 10;
+
+/// Up to three replicas and four nodes, for two hours.
+fn deployment(seed: u64, finality: Finality) -> Storm {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let fees = [FeeProfile::Eip1559, FeeProfile::Legacy, FeeProfile::ZeroGas];
+    Storm {
+        fees: rng.choice(fees).unwrap(),
+        // More often than not there is somebody to take over.
+        replicas: rng.choice([1, 2, 2, 3]).unwrap(),
+        nodes: rng.usize(1..=4),
+        mischief: true,
+        restores: rng.bool(),
+        ..weather(seed, 2, finality)
+    }
+}
+
+fn deployments(finality: Finality) {
+    let number = |name| {
+        #[expect(clippy::disallowed_methods, reason = "a campaign is asked for from outside")]
+        let text = std::env::var(name).ok()?;
+        Some(text.parse::<u64>().unwrap())
+    };
+    let count = number("PUBLISHER_STORMS").unwrap_or(DEPLOYMENTS);
+    let only = number("PUBLISHER_SEED");
+    let seeds = only.map_or(1_000..1_000 + count, |seed| seed..seed + 1);
+    let mut sum = Report::default();
+    for seed in seeds {
+        let storm = deployment(seed, finality);
+        let report = run(storm);
+        assert!(report.violations.is_empty(), "{storm:?}:\n{}", report.violations.join("\n"));
+        assert!(report.on_time * 10 >= report.rounds * 7, "{storm:?}: {report:?}");
+        for (sum, of) in [
+            (&mut sum.steps, report.steps),
+            (&mut sum.rounds, report.rounds),
+            (&mut sum.crashes, report.crashes),
+            (&mut sum.freezes, report.freezes),
+            (&mut sum.takeovers, report.takeovers),
+            (&mut sum.fenced, report.fenced),
+            (&mut sum.partitions, report.partitions),
+            (&mut sum.restores, report.restores),
+        ] {
+            *sum += of;
+        }
+    }
+    let Report { steps, rounds, crashes, freezes, takeovers, fenced, partitions, restores, .. } = sum;
+    println!(
+        "{finality:?}: {steps} steps, {rounds} rounds, {crashes} kills, {freezes} freezes, {takeovers} take-overs, \
+         {fenced} writes refused, {partitions} partitions, {restores} backups restored"
+    );
+    if only.is_none() {
+        // Few steps prove little, and a deployment that was never divided proves nothing.
+        assert!(steps >= 40_000 * count);
+        assert!([crashes, freezes, takeovers, partitions].into_iter().all(|times| times >= 10 * count));
+        assert!(restores >= count && fenced > 0);
+    }
+}
+
+#[test]
+fn deployments_divided_under_depth_finality() {
+    deployments(Finality::Depth(12));
+}
+
+#[test]
+fn deployments_divided_under_a_finality_tag() {
+    deployments(Finality::Tag);
+}
+
+#[test]
+fn deployments_divided_under_instant_finality() {
+    deployments(Finality::Instant);
 }

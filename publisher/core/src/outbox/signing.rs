@@ -105,7 +105,7 @@ impl Outbox {
             self.sign_failed(ticket, SignFault::BadAnswer, "no bytes".to_owned(), now, out);
             return None;
         }
-        let intent = self.open.values_mut().find(|i| i.is_waiting_for(ticket))?;
+        let intent = self.open.values_mut().find(|i| i.is_waiting_for(ticket, now.mono))?;
         let Signing { draft, .. } = intent.signing.take()?;
         intent.sign_failures = 0;
         intent.replace = false;
@@ -143,7 +143,7 @@ impl Outbox {
         out: &mut Vec<Effect>,
     ) {
         let (account, timing) = (self.account, self.timing);
-        if let Some(intent) = self.open.values_mut().find(|i| i.is_waiting_for(ticket)) {
+        if let Some(intent) = self.open.values_mut().find(|i| i.is_waiting_for(ticket, now.mono)) {
             intent.signing = None;
             intent.sign_after = now.mono + delay(intent.sign_failures, &timing);
             intent.sign_failures = intent.sign_failures.saturating_add(1);
@@ -153,8 +153,11 @@ impl Outbox {
 }
 
 impl Intent {
-    fn is_waiting_for(&self, ticket: Ticket) -> bool {
-        self.included.is_none() && self.signing.as_ref().is_some_and(|s| s.ticket == ticket)
+    /// Whether this signature is still of use. A process that was suspended finds an answer and the end of its time
+    /// together, and what it says has grown old meanwhile.
+    fn is_waiting_for(&self, ticket: Ticket, now: Mono) -> bool {
+        let in_time = |s: &Signing| s.ticket == ticket && now < s.deadline;
+        self.included.is_none() && self.signing.as_ref().is_some_and(in_time)
     }
 
     /// Whether a signature is on its way. One that does not come in time is given up: a late one finds no ticket and

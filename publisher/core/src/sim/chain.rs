@@ -49,7 +49,7 @@ pub(super) struct Stored {
     pub block: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Chain {
     blocks: Vec<Block>,
     pool: BTreeMap<(Address, u64), Tx>,
@@ -57,6 +57,7 @@ pub(super) struct Chain {
     /// The aggregator that takes no rounds now.
     pub paused: Option<Address>,
     forks: u64,
+    split_at: Option<u64>,
 }
 
 fn block_hash(number: u64, fork: u64) -> B256 {
@@ -75,6 +76,7 @@ impl Chain {
             base_fee_wei: 100,
             paused: None,
             forks: 0,
+            split_at: None,
         }
     }
 
@@ -116,6 +118,45 @@ impl Chain {
                 nonce += 1;
             }
         }
+    }
+
+    /// The chain of a node that does not find the others any more.
+    pub fn split(&mut self) -> Self {
+        self.forks += 1;
+        // Its blocks are nobody else's.
+        let forks = self.forks + (1 << 32);
+        Self { forks, split_at: Some(self.tip().number), ..self.clone() }
+    }
+
+    /// The height up to which it is the network's, if it is one that was split off.
+    pub fn split_at(&self) -> Option<u64> {
+        self.split_at
+    }
+
+    /// The network takes what a chain that was split off has in its blocks and in its pool.
+    pub fn join(&mut self, mut split: Self) {
+        let lost = split.tip().number.saturating_sub(split.split_at.unwrap_or(0));
+        let removed = split.rollback(lost);
+        for tx in removed.into_iter().chain(split.pool.into_values()) {
+            self.send(&tx);
+        }
+    }
+
+    /// Every pooled transaction is forgotten, as by a node that starts anew.
+    pub fn forget_pool(&mut self) {
+        self.pool.clear();
+    }
+
+    /// Whether a block of this hash is canonical and holds a transaction.
+    pub fn holds(&self, block: B256, hash: B256) -> bool {
+        self.by_hash(block).is_some_and(|block| block.txs.iter().any(|mined| mined.tx.hash == hash))
+    }
+
+    /// The transactions of an account up to a height, with their nonces: newest first.
+    pub fn sent_by(&self, account: Address, height: u64) -> impl Iterator<Item = (u64, B256)> {
+        let blocks = self.blocks.iter().rev().skip_while(move |b| b.head.number > height);
+        let txs = blocks.flat_map(|b| b.txs.iter().rev()).map(|mined| &mined.tx);
+        txs.filter(move |tx| tx.request.from == account).map(|tx| (tx.request.nonce, tx.hash))
     }
 
     /// Takes the newest `depth` blocks away; what was in them is returned.

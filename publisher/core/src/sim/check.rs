@@ -1,11 +1,12 @@
 //! The judge: it watches the journal, the wire and the chain, with code that shares nothing with what it judges.
 
-use super::chain::Revert;
+use super::chain::{Chain, Revert};
+use crate::lease::Epoch;
 use crate::price::Answer;
 use crate::quote::FeedId;
-use crate::record::{Outcome, Record};
+use crate::record::{Outcome, Record, Scope};
 use crate::time::{Span, Wall};
-use crate::tx::{Call, Fee, SendOutcome, TxRequest, Work};
+use crate::tx::{Attempt, Call, Fee, Receipt, SendOutcome, TxRequest, Work};
 use alloy_primitives::{Address, B256, I256};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -18,8 +19,18 @@ pub struct Report {
     pub steps: u64,
     /// Rounds on the final chain.
     pub rounds: u64,
-    /// Times the machine was killed.
+    /// Times a process was killed.
     pub crashes: u64,
+    /// Times a process froze.
+    pub freezes: u64,
+    /// Times a lease came to a process, the first included.
+    pub takeovers: u64,
+    /// Writes refused because the lease was somebody else's by then.
+    pub fenced: u64,
+    /// Times replicas lost sight of nodes or of the journal, and nodes of one another.
+    pub partitions: u64,
+    /// Times an old backup took the journal's place.
+    pub restores: u64,
     /// Reorganisations, rollbacks included.
     pub reorgs: u64,
     /// Replacements signed.
@@ -49,20 +60,37 @@ struct Truth {
     values: VecDeque<(Wall, Answer)>,
 }
 
+/// No reorganisation of any storm goes below so many blocks.
+const SETTLED: u64 = 13;
+/// A signature may take so long.
+const SIGNING: Span = Span::from_s(3);
+/// So many of an account's transactions are looked at when it sends another.
+const KNOWN: usize = 40;
+
 #[derive(Debug)]
 pub(super) struct Judge {
     pub report: Report,
-    truths: BTreeMap<FeedId, Truth>,
+    feeds: BTreeMap<Address, FeedId>,
+    /// What each replica was told of each feed.
+    truths: BTreeMap<(usize, FeedId), Truth>,
+    epochs: BTreeMap<Address, Epoch>,
+    /// When each replica's clock was last set.
+    clocks: BTreeMap<usize, Wall>,
     intents: BTreeMap<(Address, u64), Option<(Address, u64)>>,
     /// Rounds that an intent holds: until it ends otherwise than in the final chain.
     held: BTreeMap<(Address, u64), u64>,
-    closed: BTreeSet<(Address, u64)>,
-    attempts: BTreeMap<B256, (Address, u64)>,
+    closed: BTreeMap<(Address, u64), Outcome>,
+    included: BTreeMap<(Address, u64), Receipt>,
+    attempts: BTreeMap<B256, ((Address, u64), Option<Answer>)>,
     highest: BTreeMap<(Address, u64), (B256, Fee)>,
     /// Attempts that a node called dead.
     dead: BTreeSet<B256>,
     /// Rounds that somebody else wrote, on whatever fork.
     strangers: BTreeSet<(Address, u64)>,
+    /// Accounts whose journal was replaced by an old backup, and whether an operator has just looked at that.
+    restored: BTreeMap<Address, bool>,
+    /// Transactions that no journal explains and that an operator has looked at.
+    forgiven: BTreeSet<B256>,
     excuses: BTreeMap<FeedId, Vec<(Wall, Wall)>>,
     max_age: Span,
     quorum: usize,
@@ -70,17 +98,24 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    pub fn new(feeds: impl Iterator<Item = FeedId>, max_age: Span, quorum: usize, cap_wei: u128) -> Self {
+    /// A judge of feeds, given with their accounts and aggregators.
+    pub fn new(homes: Vec<(FeedId, Address, Address)>, max_age: Span, quorum: usize, cap_wei: u128) -> Self {
         Self {
             report: Report::default(),
-            truths: feeds.map(|f| (f, Truth::default())).collect(),
+            feeds: homes.into_iter().map(|(feed, _, aggregator)| (aggregator, feed)).collect(),
+            truths: BTreeMap::new(),
+            epochs: BTreeMap::new(),
+            clocks: BTreeMap::new(),
             intents: BTreeMap::new(),
             held: BTreeMap::new(),
-            closed: BTreeSet::new(),
+            closed: BTreeMap::new(),
+            included: BTreeMap::new(),
             attempts: BTreeMap::new(),
             highest: BTreeMap::new(),
             dead: BTreeSet::new(),
             strangers: BTreeSet::new(),
+            restored: BTreeMap::new(),
+            forgiven: BTreeSet::new(),
             excuses: BTreeMap::new(),
             max_age,
             quorum,
@@ -95,23 +130,32 @@ impl Judge {
         }
     }
 
-    /// A venue's quote reached the machine, whose clock says `wall`, at the true `time`.
-    pub fn quoted(&mut self, feed: &FeedId, venue: usize, value: i128, wall: Wall, time: Wall) {
-        if let Some(truth) = self.truths.get_mut(feed) {
-            truth.venues.insert(venue, (value, wall));
-        }
-        self.look(feed, wall, time);
+    /// A venue's quote reached a replica, whose clock says `wall`, at the true `time`.
+    pub fn quoted(
+        &mut self,
+        replica: usize,
+        feed: &FeedId,
+        venue: usize,
+        value: i128,
+        wall: Wall,
+        time: Wall,
+    ) {
+        let truth = self.truths.entry((replica, feed.clone())).or_default();
+        truth.venues.insert(venue, (value, wall));
+        self.look(replica, feed, wall, time);
     }
 
-    /// A process that starts knows no quotes.
-    pub fn forget_quotes(&mut self) {
-        self.truths.values_mut().for_each(|truth| truth.venues.clear());
+    /// A machine that starts knows no quotes.
+    pub fn forget_quotes(&mut self, replica: usize, feed: &FeedId) {
+        if let Some(truth) = self.truths.get_mut(&(replica, feed.clone())) {
+            truth.venues.clear();
+        }
     }
 
     /// Computes by hand what could be published now.
-    pub fn look(&mut self, feed: &FeedId, wall: Wall, time: Wall) {
+    pub fn look(&mut self, replica: usize, feed: &FeedId, wall: Wall, time: Wall) {
         let (max_age, quorum) = (self.max_age, self.quorum);
-        let Some(truth) = self.truths.get_mut(feed) else { return };
+        let Some(truth) = self.truths.get_mut(&(replica, feed.clone())) else { return };
         let mut fresh = truth.fresh(wall, max_age);
         if fresh.len() >= quorum {
             let middle = middle(&mut fresh);
@@ -132,55 +176,71 @@ impl Judge {
         }
     }
 
-    /// Something is to be signed: is it an answer that the venues really gave, from a quorum, and not too old?
-    pub fn signing(&mut self, feed: &FeedId, answer: Answer, wall: Wall, time: Wall) {
-        self.look(feed, wall, time);
-        let known = self.truths.get(feed).is_some_and(|t| t.values.iter().any(|(_, v)| *v == answer));
-        if !known {
-            self.accuse(format!("{time:?}: {feed}: answer {answer} is not a median of what a quorum said"));
+    /// Whether a quorum could be had now.
+    pub fn has_quorum(&self, replica: usize, feed: &FeedId, wall: Wall) -> bool {
+        let truth = self.truths.get(&(replica, feed.clone()));
+        truth.is_some_and(|truth| truth.fresh(wall, self.max_age).len() >= self.quorum)
+    }
+
+    /// A replica's clock was set.
+    pub fn clock_set(&mut self, replica: usize, time: Wall) {
+        self.clocks.insert(replica, time);
+    }
+
+    /// A lease was given away.
+    pub fn taken(&mut self, lease: Address, epoch: Epoch) {
+        if self.epochs.insert(lease, epoch).is_some_and(|old| old >= epoch) {
+            self.accuse(format!("lease {lease}: epoch {epoch} was there before"));
         }
     }
 
-    /// Whether a quorum could be had now.
-    pub fn has_quorum(&self, feed: &FeedId, wall: Wall) -> bool {
-        self.truths.get(feed).is_some_and(|truth| truth.fresh(wall, self.max_age).len() >= self.quorum)
+    /// A replica acts under a lease, and knows what time it is.
+    pub fn acting(&mut self, lease: Address, epoch: Epoch) {
+        if self.epochs.get(&lease) != Some(&epoch) {
+            self.accuse(format!("lease {lease}: epoch {epoch} goes on after another has taken over"));
+        }
     }
 
-    /// A record reached the journal: would the store take it?
-    pub fn recorded(&mut self, record: &Record) {
+    /// A record was written under a lease.
+    pub fn written(&mut self, lease: Address, epoch: Epoch) {
+        if self.epochs.get(&lease) != Some(&epoch) {
+            self.accuse(format!("lease {lease}: epoch {epoch} wrote after another had taken over"));
+        }
+    }
+
+    /// A record reached the journal: would the store take it, and does the chain bear it out?
+    pub fn recorded(&mut self, replica: usize, record: &Record, chain: &Chain, wall: Wall, time: Wall) {
         match record {
-            Record::Intent { account, nonce, work, .. } => self.intended((*account, *nonce), work),
+            Record::Intent { account, nonce, work, .. } => {
+                self.reused(*account, *nonce, chain);
+                self.intended((*account, *nonce), work);
+            }
             Record::Attempt { account, nonce, attempt, .. } => {
                 let key = (*account, *nonce);
-                if attempt.fee.cap_wei() > self.cap_wei {
-                    self.accuse(format!("nonce {nonce}: fee {} above the cap", attempt.fee.cap_wei()));
-                }
-                if self.closed.contains(&key) || self.attempts.insert(attempt.hash, key).is_some() {
-                    self.accuse(format!("nonce {nonce}: an attempt too many"));
-                }
-                if let Some((hash, old)) = self.highest.insert(key, (attempt.hash, attempt.fee)) {
-                    self.report.bumps += 1;
-                    let more = attempt.fee.cap_wei() > old.cap_wei() && attempt.fee.tip_wei() > old.tip_wei();
-                    let free = attempt.fee.cap_wei() == 0 && old.cap_wei() == 0;
-                    if !more && !free && !self.dead.contains(&hash) {
-                        self.accuse(format!("nonce {nonce}: a replacement does not offer more"));
-                    }
-                }
+                self.signed(replica, key, attempt, wall, time);
+                self.attempted(key, attempt);
             }
             Record::Sent { hash, outcome, .. } => {
                 if *outcome == SendOutcome::Rejected {
                     self.dead.insert(*hash);
                 }
             }
-            Record::Included { account, nonce, .. } | Record::Orphaned { account, nonce } => {
-                if self.closed.contains(&(*account, *nonce)) {
-                    self.accuse(format!("nonce {nonce} moved after it was closed"));
-                }
+            Record::Included { account, nonce, receipt } => {
+                self.included.insert((*account, *nonce), *receipt);
+                self.moved(*account, *nonce);
             }
+            Record::Orphaned { account, nonce } => self.moved(*account, *nonce),
             Record::Closed { account, nonce, outcome, .. } => {
                 let key = (*account, *nonce);
-                if !self.closed.insert(key) {
+                if self.closed.insert(key, *outcome).is_some() {
                     self.accuse(format!("nonce {nonce} was closed twice"));
+                }
+                let receipt = self.included.get(&key).filter(|_| *outcome != Outcome::Foreign);
+                if receipt.is_some_and(|receipt| !chain.holds(receipt.block_hash, receipt.hash)) {
+                    self.accuse(format!("{time:?}: nonce {nonce} was closed without being on the chain"));
+                }
+                if *outcome == Outcome::Foreign && !self.restored.contains_key(account) {
+                    self.accuse(format!("nonce {nonce} was given up without cause"));
                 }
                 if let Some(Some(round)) = self.intents.get(&key).filter(|_| *outcome != Outcome::Final) {
                     self.held.remove(round);
@@ -189,8 +249,123 @@ impl Judge {
             Record::Reopened { nonce, .. } => {
                 self.accuse(format!("nonce {nonce} was reopened without cause"))
             }
-            Record::Halted { reason, .. } => self.accuse(format!("halted without cause: {reason}")),
+            Record::Halted { scope: Scope::Account(account), .. } if self.restored.contains_key(account) => {}
+            Record::Halted { reason, .. } => self.accuse(format!("{time:?}: halted without cause: {reason}")),
+            Record::Resumed { scope: Scope::Account(account), .. } => {
+                self.restored.insert(*account, true);
+            }
             Record::Resumed { .. } => {}
+        }
+    }
+
+    /// A nonce is given away. None may be that the chain has used for good, and what the chain has used must be known,
+    /// or have been looked at by an operator.
+    fn reused(&mut self, account: Address, nonce: u64, chain: &Chain) {
+        if self.restored.get(&account) == Some(&true) {
+            self.restored.insert(account, false);
+            self.forgiven.extend(chain.sent_by(account, u64::MAX).take(KNOWN).map(|(_, hash)| hash));
+        }
+        let settled = chain.tip().number.saturating_sub(SETTLED);
+        let explained = |hash: &B256| self.attempts.contains_key(hash) || self.forgiven.contains(hash);
+        let mut sent = chain.sent_by(account, settled).take(KNOWN);
+        if let Some((used, hash)) = sent.find(|(used, hash)| *used >= nonce || !explained(hash)) {
+            self.accuse(format!("nonce {nonce} is given away although {hash} has used {used}"));
+        }
+    }
+
+    /// Something was signed: is it an answer that the venues really gave, from a quorum, and not too old?
+    fn signed(&mut self, replica: usize, key: (Address, u64), attempt: &Attempt, wall: Wall, time: Wall) {
+        let Some(Some((aggregator, _))) = self.intents.get(&key).copied() else { return };
+        let (Some(feed), Some(answer)) = (self.feeds.get(&aggregator).cloned(), attempt.answer) else {
+            return;
+        };
+        self.look(replica, &feed, wall, time);
+        let (age, most) = (attempt.observed_at.map(|at| wall.since(at)), self.max_age + SIGNING);
+        let jumped = self.clocks.get(&replica).is_some_and(|set| time.since(*set) <= most);
+        if !jumped && age.is_none_or(|age| age > most) {
+            self.accuse(format!("{time:?}: {feed}: an answer was signed {age:?} after it was observed"));
+        }
+        let truth = self.truths.get(&(replica, feed.clone()));
+        if !truth.is_some_and(|truth| truth.values.iter().any(|(_, value)| *value == answer)) {
+            self.accuse(format!("{time:?}: {feed}: answer {answer} is not a median of what a quorum said"));
+        }
+    }
+
+    fn attempted(&mut self, key: (Address, u64), attempt: &Attempt) {
+        let nonce = key.1;
+        if attempt.fee.cap_wei() > self.cap_wei {
+            self.accuse(format!("nonce {nonce}: fee {} above the cap", attempt.fee.cap_wei()));
+        }
+        let again = self.attempts.insert(attempt.hash, (key, attempt.answer)).is_some();
+        if again || self.closed.contains_key(&key) || !self.intents.contains_key(&key) {
+            self.accuse(format!("nonce {nonce}: an attempt too many"));
+        }
+        if let Some((hash, old)) = self.highest.insert(key, (attempt.hash, attempt.fee)) {
+            self.report.bumps += 1;
+            let more = attempt.fee.cap_wei() > old.cap_wei() && attempt.fee.tip_wei() > old.tip_wei();
+            let free = attempt.fee.cap_wei() == 0 && old.cap_wei() == 0;
+            if !more && !free && !self.dead.contains(&hash) {
+                self.accuse(format!("nonce {nonce}: a replacement does not offer more"));
+            }
+        }
+    }
+
+    fn moved(&mut self, account: Address, nonce: u64) {
+        if self.closed.contains_key(&(account, nonce)) {
+            self.accuse(format!("nonce {nonce} moved after it was closed"));
+        }
+    }
+
+    /// An old backup took the journal's place: what the newest records told is not known any more, and what they sent
+    /// is a stranger's from here on.
+    pub fn restored(&mut self, accounts: &[Address], lost: &[Record]) {
+        self.report.restores += 1;
+        self.restored.extend(accounts.iter().map(|account| (*account, false)));
+        for record in lost.iter().rev() {
+            match record {
+                Record::Intent { account, nonce, .. } => {
+                    let key = (*account, *nonce);
+                    if let Some(Some(round)) = self.intents.remove(&key) {
+                        self.held.remove(&round);
+                        self.strangers.insert(round);
+                    }
+                    self.highest.remove(&key);
+                }
+                Record::Attempt { attempt, account, nonce, .. } => {
+                    self.attempts.remove(&attempt.hash);
+                    self.highest.remove(&(*account, *nonce));
+                }
+                Record::Closed { account, nonce, .. } => {
+                    self.closed.remove(&(*account, *nonce));
+                    if let Some(Some(round)) = self.intents.get(&(*account, *nonce)) {
+                        self.held.insert(*round, *nonce);
+                    }
+                }
+                Record::Included { account, nonce, .. } => {
+                    self.included.remove(&(*account, *nonce));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The run is over: what the journal calls final is on the chain as it says.
+    pub fn ended(&mut self, chain: &Chain) {
+        let rounds: BTreeMap<Address, Vec<_>> =
+            self.feeds.keys().map(|aggregator| (*aggregator, chain.history(*aggregator))).collect();
+        let closed = self.closed.iter().filter(|(_, outcome)| **outcome == Outcome::Final);
+        let wrong = closed.filter(|(key, _)| {
+            let answer = self.included.get(key).and_then(|receipt| self.attempts.get(&receipt.hash));
+            let Some(Some((aggregator, round))) = self.intents.get(key) else { return false };
+            let stored =
+                rounds.get(aggregator).and_then(|all| all.iter().find(|stored| stored.round == *round));
+            stored.is_none_or(|stored| {
+                stored.from != key.0 || answer.is_none_or(|(_, answer)| *answer != Some(stored.answer))
+            })
+        });
+        let wrong: Vec<_> = wrong.map(|((_, nonce), _)| *nonce).collect();
+        if !wrong.is_empty() {
+            self.accuse(format!("final in the journal and not so on the chain: nonces {wrong:?}"));
         }
     }
 
@@ -244,7 +419,11 @@ impl Judge {
 
     /// The world did something to a feed that costs time.
     pub fn excuse(&mut self, feed: &FeedId, from: Wall, to: Wall) {
-        self.excuses.entry(feed.clone()).or_default().push((from, to));
+        let excuses = self.excuses.entry(feed.clone()).or_default();
+        match excuses.last_mut() {
+            Some((began, until)) if *began <= from && from <= *until => *until = to.max(*until),
+            _ => excuses.push((from, to)),
+        }
     }
 
     /// A round landed: how late was it, beyond every excuse since the heartbeat was due?

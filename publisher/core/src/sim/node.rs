@@ -1,28 +1,33 @@
-//! The node, and the signer: what they answer, when they answer.
+//! The nodes, and the signer: what they answer, when they answer.
+//!
+//! How a replica makes one answer of several is the rule of the daemon's nodes, told as simply as it can be: one node
+//! is read, all are sent to, and what cannot be taken back is believed if all that know the block agree.
 
-use super::chain::Tx;
+use super::chain::{Chain, Tx};
+use super::replica::Run;
 use super::setup::{BLOCK, timing};
 use super::world::{Happening, POLL, World};
 use crate::head::Finality;
 use crate::io::{Effect, Input, Ticket};
 use crate::time::Span;
 use crate::tx::{
-    AccountView, Call, FeeHint, PreflightAnswer, ReceiptAnswer, SendOutcome, SignFault, TxRequest,
+    AccountView, BlockRef, FeeHint, PreflightAnswer, ReceiptAnswer, SendOutcome, SignFault, TxRequest,
 };
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
+
+/// A node, as far as it differs from the network.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Node {
+    pub down_until: u64,
+    pub lags_until: u64,
+    /// Its own chain and pool, while it does not find the others.
+    pub split: Option<Chain>,
+}
 
 impl World {
-    pub fn sign(&mut self, ticket: Ticket, tx: TxRequest) {
+    pub fn sign(&mut self, run: Run, ticket: Ticket, tx: TxRequest) {
         let account = tx.from;
-        if let Call::Submit { aggregator, answer, .. } = &tx.call {
-            let found = self.feeds.iter().find(|(_, (_, to, _))| to == aggregator);
-            if let Some(feed) = found.map(|(id, _)| id.clone()) {
-                let (wall, time) = (self.now().wall, self.time());
-                self.judge.signing(&feed, *answer, wall, time);
-            }
-        }
         let delay = self.latency();
-        let generation = self.generation;
         if self.now_ms < self.ills.signer_sick {
             let fault = match self.rng.u8(0..4) {
                 0 => return, // It never answers.
@@ -31,7 +36,7 @@ impl World {
                 _ => SignFault::Timeout,
             };
             let failed = Input::SignFailed { ticket, account, fault, detail: String::new() };
-            return self.at(delay, Happening::Answer(generation, failed));
+            return self.at(delay, Happening::Answer(run, failed));
         }
         self.hashes += 1;
         let mut bytes = [0xcc; 32];
@@ -45,24 +50,50 @@ impl World {
         if late {
             self.excuse_now(timing().answer_timeout + Span::from_s(1));
         }
-        self.at(delay, Happening::Answer(generation, Input::Signed { ticket, account, hash, raw }));
+        self.at(delay, Happening::Answer(run, Input::Signed { ticket, account, hash, raw }));
     }
 
-    /// How high the node's own head is.
-    fn node_height(&self) -> u64 {
-        let tip = self.chain.tip().number;
-        if self.now_ms < self.ills.node_lags { tip.saturating_sub(3) } else { tip }
+    /// The nodes that a replica reaches, the one that it reads first.
+    pub fn readers(&self, replica: usize) -> Vec<usize> {
+        let Some(process) = self.replicas.get(replica) else { return Vec::new() };
+        let reached = |node: &usize| {
+            let up = self.nodes.get(*node).is_some_and(|node| self.now_ms >= node.down_until);
+            up && process.nodes_lost.get(*node).is_some_and(|until| self.now_ms >= *until)
+        };
+        let others = (0..self.nodes.len()).filter(|node| *node != process.reader);
+        std::iter::once(process.reader).chain(others).filter(reached).collect()
     }
 
-    pub fn node(&mut self, generation: u64, effect: Effect) {
-        let height = self.node_height();
+    /// The chain that a node knows, and up to which height it shows it.
+    fn shown(&self, node: usize) -> (&Chain, u64) {
+        let node = self.nodes.get(node);
+        let chain = node.and_then(|node| node.split.as_ref()).unwrap_or(&self.chain);
+        let tip = chain.tip().number;
+        let lags = node.is_some_and(|node| self.now_ms < node.lags_until);
+        (chain, if lags { tip.saturating_sub(3) } else { tip })
+    }
+
+    /// The chains of all nodes that a replica reaches and that know a block.
+    fn knowing(&self, replica: usize, number: u64, hash: B256) -> Vec<(&Chain, u64)> {
+        let shown = self.readers(replica).into_iter().map(|node| self.shown(node));
+        shown
+            .filter(|(chain, height)| {
+                number <= *height && chain.block(number).is_some_and(|block| block.head.hash == hash)
+            })
+            .collect()
+    }
+
+    pub fn node(&mut self, run: Run, effect: Effect) {
+        let readers = self.readers(run.replica);
+        let Some(reader) = readers.first().copied() else { return };
         let answer = match effect {
             Effect::Broadcast { account, hash, .. } => {
-                let outcome = self.receive(hash);
+                let outcome = self.broadcast(&readers, hash);
                 Input::Sent { account, hash, outcome, minimum: None, detail: String::new() }
             }
             Effect::Preflight { ticket, call, .. } => {
-                let answer = match self.chain.refusal(&call) {
+                let (chain, _) = self.shown(reader);
+                let answer = match chain.refusal(&call) {
                     Some(revert) => {
                         // A reorg may have changed what the machine read a moment ago.
                         self.excuse_now(timing().retry_max.times(4));
@@ -73,29 +104,31 @@ impl World {
                 Input::Preflight { ticket, answer }
             }
             Effect::FetchAccount { ticket, account, at, hashes } => {
-                let view = (at.number <= height).then(|| AccountView {
-                    at_number: at.number,
-                    mined_nonce: self.chain.nonce(account, at.number),
-                    receipts: hashes.into_iter().map(|hash| (hash, self.receipt(hash, height))).collect(),
-                });
+                let view = self.account_view(run.replica, account, at, hashes);
                 Input::Account { ticket, account, view }
             }
             Effect::FetchRound { ticket, feed, at } => {
                 let aggregator = self.feeds.get(&feed).map(|(_, to, _)| *to).unwrap_or_default();
-                let view = (at.number <= height).then(|| self.chain.view(aggregator, at)).flatten();
+                let knowing = self.knowing(run.replica, at.number, at.hash);
+                let view = knowing.first().and_then(|(chain, _)| chain.view(aggregator, at));
                 Input::Round { ticket, feed, view }
             }
             Effect::FetchAncestors { ticket, number, hash, count } => {
-                let known = self.chain.by_hash(hash).filter(|b| b.head.number == number).is_some();
                 let first = number.saturating_add(1).saturating_sub(count);
-                let blocks = known.then(|| {
-                    (first..=number).filter_map(|n| self.chain.block(n)).map(|b| b.head).collect::<Vec<_>>()
+                let knowing = self.knowing(run.replica, number, hash);
+                let blocks = knowing.first().map(|(chain, _)| {
+                    (first..=number).filter_map(|n| chain.block(n)).map(|b| b.head).collect::<Vec<_>>()
                 });
                 Input::Ancestors { ticket, blocks }
             }
             Effect::FetchBlockHash { ticket, number } => {
-                let hash = self.chain.block(number).filter(|_| number <= height).map(|b| b.head.hash);
-                Input::BlockHash { ticket, hash }
+                let shown = readers.iter().map(|node| self.shown(*node));
+                let hashes: Vec<B256> = shown
+                    .filter(|(_, height)| number <= *height)
+                    .filter_map(|(chain, _)| Some(chain.block(number)?.head.hash))
+                    .collect();
+                let agreed = hashes.windows(2).all(|pair| pair.first() == pair.last());
+                Input::BlockHash { ticket, hash: hashes.first().copied().filter(|_| agreed) }
             }
             Effect::Persist(_) | Effect::Sign { .. } | Effect::Report(_) => return,
         };
@@ -103,17 +136,53 @@ impl World {
             return self.excuse_now(timing().answer_timeout + Span::from_s(1));
         }
         let delay = self.latency();
-        self.at(delay, Happening::Answer(generation, answer));
+        self.at(delay, Happening::Answer(run, answer));
     }
 
-    /// A receipt, or an index that is not ready.
-    fn receipt(&mut self, hash: B256, height: u64) -> ReceiptAnswer {
-        let sick = self.storm.loss_permille > 0 && self.rng.u32(0..200) == 0;
-        if sick { ReceiptAnswer::Unknown } else { self.chain.receipt(hash, height) }
+    /// An account at a block, by all nodes that know the block.
+    fn account_view(
+        &mut self,
+        replica: usize,
+        account: Address,
+        at: BlockRef,
+        hashes: Vec<B256>,
+    ) -> Option<AccountView> {
+        let sick = self.storm.loss_permille > 0;
+        let asked: Vec<(B256, bool)> =
+            hashes.into_iter().map(|hash| (hash, sick && self.rng.u32(0..200) == 0)).collect();
+        let knowing = self.knowing(replica, at.number, at.hash);
+        let (first, _) = knowing.first()?;
+        let receipts = asked.into_iter().map(|(hash, sick)| {
+            let answer = if sick { ReceiptAnswer::Unknown } else { receipt(&knowing, hash) };
+            (hash, answer)
+        });
+        Some(AccountView {
+            at_number: at.number,
+            mined_nonce: first.nonce(account, at.number),
+            receipts: receipts.collect(),
+        })
     }
 
-    /// Bytes arrive at the node.
-    fn receive(&mut self, hash: B256) -> SendOutcome {
+    /// Bytes arrive at every node. One that is not reached may have them all the same.
+    fn broadcast(&mut self, nodes: &[usize], hash: B256) -> SendOutcome {
+        let silent = (nodes.len() < self.nodes.len()).then_some(SendOutcome::Ambiguous);
+        let mut outcomes: Vec<SendOutcome> = silent.into_iter().collect();
+        for node in nodes {
+            outcomes.push(self.receive(*node, hash));
+        }
+        let rank = |outcome: &SendOutcome| match outcome {
+            SendOutcome::Accepted => 0,
+            SendOutcome::Known => 1,
+            SendOutcome::NonceUsed => 2,
+            SendOutcome::Ambiguous => 3,
+            SendOutcome::Rejected | SendOutcome::Forbidden => 5,
+            _ => 4,
+        };
+        outcomes.into_iter().min_by_key(rank).unwrap_or(SendOutcome::Ambiguous)
+    }
+
+    /// Bytes arrive at one node.
+    fn receive(&mut self, node: usize, hash: B256) -> SendOutcome {
         let Some(request) = self.signed.get(&hash).cloned() else { return SendOutcome::Rejected };
         let moody = if self.storm.mischief { 100 } else { 400 };
         let whim = if self.storm.loss_permille > 0 { self.rng.u32(0..moody) } else { u32::MAX };
@@ -122,7 +191,7 @@ impl World {
             0 => (SendOutcome::Accepted, timing().resend + BLOCK.times(3)), // A lie: it keeps nothing.
             1 => (SendOutcome::PoolFull, retried),
             2 => (SendOutcome::Ambiguous, retried),
-            _ if !self.storm.mischief => return self.chain.send(&Tx { hash, request }),
+            _ if !self.storm.mischief => return self.pooled(node, &Tx { hash, request }),
             3 => (SendOutcome::Rejected, retried),
             4 => (SendOutcome::FeeTooLow, retried),
             5 => (SendOutcome::Funds, retried),
@@ -131,27 +200,57 @@ impl World {
             8 => (SendOutcome::ReplacementUnderpriced, retried),
             9 => (SendOutcome::NonceGap, retried),
             10 => (SendOutcome::FeeCap, retried),
-            _ => return self.chain.send(&Tx { hash, request }),
+            _ => return self.pooled(node, &Tx { hash, request }),
         };
         self.excuse_now(cost);
         outcome
     }
 
-    pub fn poll_head(&mut self) {
-        self.at(POLL, Happening::Poll);
-        if self.now_ms < self.ills.node_down || self.lost() {
-            return self.excuse_now(Span::from_ms(2 * POLL));
+    /// A node's pool, which it shares with the network while it finds it.
+    fn pooled(&mut self, node: usize, tx: &Tx) -> SendOutcome {
+        match self.nodes.get_mut(node).and_then(|node| node.split.as_mut()) {
+            Some(split) => split.send(tx),
+            None => self.chain.send(tx),
         }
-        let height = self.node_height();
+    }
+
+    pub fn poll_head(&mut self, replica: usize) {
+        let reader = self.readers(replica).first().copied();
+        let Some(reader) = reader.filter(|_| !self.lost()) else {
+            return self.excuse_now(Span::from_ms(2 * POLL));
+        };
+        // Whoever does not answer loses its place.
+        if let Some(process) = self.replicas.get_mut(replica) {
+            process.reader = reader;
+        }
+        let (chain, height) = self.shown(reader);
         let tagged = (self.storm.finality == Finality::Tag)
-            .then(|| self.chain.block(height.saturating_sub(10)))
+            .then(|| self.final_block(reader, height))
             .flatten()
-            .map(|b| (b.head.number, b.head.hash));
-        let Some(head) = self.chain.block(height).map(|b| b.head) else { return };
+            .map(|block| (block.number, block.hash));
+        let Some(head) = chain.block(height).map(|b| b.head) else { return };
         let base = self.chain.base_fee_wei;
         let fees = FeeHint { base_fee_wei: Some(base), tip_wei: 2, gas_price_wei: base + 2 };
         let delay = self.latency();
-        let generation = self.generation;
-        self.at(delay, Happening::Answer(generation, Input::Head { head, fees, tagged }));
+        for run in self.runs(replica) {
+            self.at(delay, Happening::Answer(run, Input::Head { head, fees, tagged }));
+        }
     }
+
+    /// The block of a node's finality tag. A node that does not find the others finalises nothing.
+    fn final_block(&self, node: usize, height: u64) -> Option<BlockRef> {
+        let tip = self.nodes.get(node).and_then(|node| node.split.as_ref()).and_then(Chain::split_at);
+        let (chain, _) = self.shown(node);
+        chain.block(tip.unwrap_or(height).min(height).saturating_sub(10)).map(|block| block.head)
+    }
+}
+
+/// What all of these chains say about a transaction.
+fn receipt(chains: &[(&Chain, u64)], hash: B256) -> ReceiptAnswer {
+    let answers = chains.iter().map(|(chain, height)| chain.receipt(hash, *height));
+    let found = answers.into_iter().find(|answer| *answer != ReceiptAnswer::Absent);
+    let Some(ReceiptAnswer::Found(receipt)) = found else { return ReceiptAnswer::Absent };
+    // One that has no receipt yet is believed to know better, unless its own chain has the block.
+    let denied = chains.iter().any(|(chain, _)| chain.by_hash(receipt.block_hash).is_none());
+    if denied { ReceiptAnswer::Unknown } else { ReceiptAnswer::Found(receipt) }
 }

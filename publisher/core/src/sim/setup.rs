@@ -4,6 +4,7 @@ use super::world::{Storm, World};
 use crate::aggregate::Rules;
 use crate::book::{Path, Pricing};
 use crate::fees::{FeePolicy, FeeProfile, ReplacementRule};
+use crate::lease;
 use crate::machine::{ChainSpec, FeedSpec, Spec};
 use crate::outbox::Timing;
 use crate::policy::{Combine, Policy};
@@ -11,7 +12,7 @@ use crate::price::{Answer, Ratio};
 use crate::quote::{FeedId, MarketId};
 use crate::time::Span;
 use alloy_primitives::{Address, I256, U256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const BLOCK: Span = Span::from_s(2);
 pub(super) const HEARTBEAT: Span = Span::from_s(60);
@@ -21,6 +22,10 @@ pub(super) const REFRESH: Span = Span::from_s(30);
 pub(super) const VENUES: usize = 5;
 pub(super) const QUORUM: usize = 3;
 pub(super) const FEE_CAP_WEI: u128 = 1_000_000;
+/// Timers are looked at this often, in milliseconds.
+pub(super) const TICK: u64 = 500;
+/// How long a lease lasts.
+pub(super) const LEASE: Span = lease::LENGTH;
 
 pub(super) fn timing() -> Timing {
     Timing {
@@ -45,8 +50,20 @@ pub(super) fn feeds() -> BTreeMap<FeedId, (Address, Address, i128)> {
     .collect()
 }
 
+/// The accounts of each lease: one replica alone writes for all of them.
+pub(super) fn shards(replicas: usize) -> Vec<Vec<Address>> {
+    let accounts: BTreeSet<Address> = feeds().into_values().map(|(account, ..)| account).collect();
+    match replicas {
+        1 => vec![accounts.into_iter().collect()],
+        _ => accounts.into_iter().map(|account| vec![account]).collect(),
+    }
+}
+
 impl World {
-    pub fn spec(&self) -> Spec {
+    /// What the machine that writes for a shard is told. An operator's acknowledgement is told once.
+    pub fn spec(&mut self, shard: usize) -> Spec {
+        let acknowledge_halts = self.acknowledged.remove(&shard);
+        let accounts = self.shards.get(shard).cloned().unwrap_or_default();
         let Storm { finality, fees: profile, .. } = self.storm;
         let paths = |id: &FeedId| {
             (0..VENUES)
@@ -91,10 +108,15 @@ impl World {
                 in_flight_max: 16,
                 round_refresh: REFRESH,
             },
-            feeds: self.feeds.iter().map(|(id, (from, to, _))| (id.clone(), feed(id, *from, *to))).collect(),
+            feeds: self
+                .feeds
+                .iter()
+                .filter(|(_, (from, ..))| accounts.contains(from))
+                .map(|(id, (from, to, _))| (id.clone(), feed(id, *from, *to)))
+                .collect(),
             rates: BTreeMap::new(),
             accounts: Vec::new(),
-            acknowledge_halts: false,
+            acknowledge_halts,
         }
     }
 }

@@ -16,25 +16,24 @@ const FINAL: Span = Span::from_s(30);
 /// Windows of illness, each ending at a time in milliseconds.
 #[derive(Debug, Default)]
 pub(super) struct Ills {
-    pub node_down: u64,
-    pub node_lags: u64,
     pub signer_sick: u64,
     pub fee_spike: u64,
     pub venue_dead: [u64; VENUES],
     pub venue_lies: [(u64, i128); VENUES],
     pub paused: Option<(u64, Address)>,
-    pub clock_wrong_ms: i64,
 }
 
 impl World {
-    pub fn crash(&mut self) {
-        self.judge.report.crashes += 1;
-        self.machine = None;
-        self.generation += 1;
+    /// A process dies and is started again.
+    pub fn crash(&mut self, replica: usize) {
         let down = self.rng.u64(500..20_000);
-        // Down, then a head, a look at the account, a look at the round, a poll of the venues.
-        self.excuse_now(Span::from_ms(down + 2 * POLL + 5000) + timing().answer_timeout);
-        self.at(down, Happening::Restart);
+        self.kill(replica, Span::from_ms(down));
+    }
+
+    /// A process freezes and goes on as if nothing had been.
+    pub fn stall(&mut self, replica: usize) {
+        let span = self.rng.u64(500..60_000);
+        self.freeze(replica, Span::from_ms(span));
     }
 
     /// One of the things that happen to publishers.
@@ -42,6 +41,11 @@ impl World {
         let every = self.storm.misfortune_every.ms();
         let next = self.rng.u64(every / 2..every * 3 / 2);
         self.at(next, Happening::Misfortune);
+        let replica = self.rng.usize(0..self.storm.replicas);
+        let node = self.rng.usize(0..self.storm.nodes);
+        if self.storm.replicas + self.storm.nodes > 2 && self.rng.bool() {
+            return self.division(replica, node);
+        }
         let venue = self.rng.usize(0..VENUES);
         let reorgs = self.storm.finality != Finality::Instant;
         let kinds = if self.storm.mischief { 16 } else { 12 };
@@ -78,13 +82,15 @@ impl World {
             }
             8 => {
                 let span = self.rng.u64(2_000..20_000);
-                self.ills.node_lags = self.now_ms + span;
-                self.excuse_now(Span::from_ms(span) + BLOCK.times(2) + timing().answer_timeout);
+                if let Some(node) = self.nodes.get_mut(node) {
+                    node.lags_until = self.now_ms + span;
+                }
             }
             9 => {
                 let span = self.rng.u64(2_000..30_000);
-                self.ills.node_down = self.now_ms + span;
-                self.excuse_now(Span::from_ms(span) + timing().retry_max + timing().answer_timeout);
+                if let Some(node) = self.nodes.get_mut(node) {
+                    node.down_until = self.now_ms + span;
+                }
             }
             10 => {
                 let span = self.rng.u64(10_000..60_000);
@@ -103,17 +109,134 @@ impl World {
             }
             15 => {
                 let hour = self.rng.choice([3_600_000, -3_600_000]).unwrap_or_default();
-                self.set_clock(hour);
+                self.set_clock(replica, hour);
                 let until = self.rng.u64(10_000..300_000);
-                self.at(until, Happening::ClockRight);
+                self.at(until, Happening::ClockRight(replica));
             }
-            _ => self.crash(),
+            _ => self.crash(replica),
         }
     }
 
-    /// Our clock is wrong by so much from now on. Every quote is then too old or from the future, until the next.
-    pub fn set_clock(&mut self, wrong_ms: i64) {
-        self.ills.clock_wrong_ms = wrong_ms;
+    /// One of the things that happen between replicas, their journal and their nodes.
+    fn division(&mut self, replica: usize, node: usize) {
+        let kinds = if self.storm.restores { 9 } else { 8 };
+        match self.rng.u8(0..kinds) {
+            0 | 1 => self.stall(replica),
+            2 => {
+                // Its requests are lost, or only the answers to them.
+                let (span, arrives) = (Span::from_ms(self.rng.u64(1_000..40_000)), self.rng.bool());
+                self.judge.report.partitions += 1;
+                if let Some(process) = self.replicas.get_mut(replica) {
+                    process.journal_lost = (self.now_ms + span.ms(), arrives);
+                }
+            }
+            3 => {
+                let span = self.rng.u64(2_000..40_000);
+                self.judge.report.partitions += 1;
+                let process = self.replicas.get_mut(replica);
+                if let Some(until) = process.and_then(|process| process.nodes_lost.get_mut(node)) {
+                    *until = self.now_ms + span;
+                }
+            }
+            4 if self.storm.nodes > 1 => self.split(node),
+            5 => {
+                let hour = self.rng.choice([3_600_000, -3_600_000]).unwrap_or_default();
+                self.set_clock(replica, hour);
+                let until = self.rng.u64(10_000..300_000);
+                self.at(until, Happening::ClockRight(replica));
+            }
+            6 => {
+                self.chain.forget_pool();
+                self.excuse_now(timing().resend + BLOCK.times(4));
+            }
+            7 => {
+                if let Some(process) = self.replicas.get_mut(replica) {
+                    process.reader = node;
+                }
+            }
+            8 => self.restore(),
+            _ => self.crash(replica),
+        }
+    }
+
+    /// A node loses sight of the others. Where blocks are not final at once it goes on alone, for fewer of them than
+    /// finality takes.
+    fn split(&mut self, node: usize) {
+        if self.is_split() {
+            return;
+        }
+        let span = self.rng.u64(2_000..18_000);
+        let split = self.chain.split();
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.split = Some(split);
+        }
+        self.judge.report.partitions += 1;
+        self.at(span, Happening::Rejoin(node));
+    }
+
+    pub fn rejoin(&mut self, node: usize) {
+        if let Some(split) = self.nodes.get_mut(node).and_then(|node| node.split.take()) {
+            self.chain.join(split);
+        }
+    }
+
+    fn is_split(&self) -> bool {
+        self.nodes.iter().any(|node| node.split.is_some())
+    }
+
+    /// Everything stops, an old backup takes the place of a shard's journal, and everything starts again.
+    fn restore(&mut self) {
+        let shard = self.rng.usize(0..self.shards.len());
+        let lost = self.rng.usize(1..30);
+        let (lease, accounts) = (self.lease_of(shard), self.shards.get(shard).cloned().unwrap_or_default());
+        let records = self.journal.records(lease);
+        let (kept, gone) = records.split_at(records.len().saturating_sub(lost));
+        let knows = |account: &Address| {
+            kept.iter().any(|r| matches!(r, Record::Intent { account: of, .. } if of == account))
+        };
+        // A journal that knows nothing of an account is not an old one but a new one.
+        if !accounts.iter().all(knows) {
+            return;
+        }
+        self.judge.restored(&accounts, gone);
+        self.journal.restore(lease, lost);
+        (0..self.storm.replicas).for_each(|replica| self.kill(replica, Span::from_s(2)));
+        self.excuse_now(FINAL);
+    }
+
+    /// An operator has looked at what halted, and everything is started again.
+    pub fn acknowledge(&mut self, shard: usize) {
+        self.acknowledged.insert(shard);
+        (0..self.storm.replicas).for_each(|replica| self.kill(replica, Span::from_s(1)));
+        self.excuse_now(FINAL);
+    }
+
+    /// Nothing can be published while no replica is fit to write for a shard, nor until one that is has found its way.
+    pub fn watch(&mut self) {
+        let recovery = Span::from_ms(2 * POLL + 5000) + timing().answer_timeout;
+        let now = self.time();
+        for shard in 0..self.shards.len() {
+            if !(0..self.storm.replicas).any(|replica| self.is_fit((replica, shard))) {
+                for feed in self.feeds_of(shard) {
+                    self.judge.excuse(&feed, now, now + recovery);
+                }
+            }
+        }
+    }
+
+    /// Whether a replica reads a node that is abreast of the network.
+    pub fn reads_well(&self, replica: usize) -> bool {
+        let node = self.readers(replica).first().and_then(|reader| self.nodes.get(*reader));
+        node.is_some_and(|node| node.split.is_none() && self.now_ms >= node.lags_until)
+    }
+
+    /// A replica's clock is wrong by so much from now on. Every quote is then too old or from the future, until the
+    /// next.
+    pub fn set_clock(&mut self, replica: usize, wrong_ms: i64) {
+        if let Some(process) = self.replicas.get_mut(replica) {
+            process.clock_wrong_ms = wrong_ms;
+        }
+        self.judge.clock_set(replica, self.time());
         self.excuse_now(Span::from_ms(3 * POLL) + timing().answer_timeout);
     }
 
@@ -147,8 +270,17 @@ impl World {
         }
     }
 
+    fn records_newest_first(&self, account: Address) -> impl Iterator<Item = &Record> {
+        let shard = self.shards.iter().find(|accounts| accounts.contains(&account));
+        let lease = shard.and_then(|accounts| accounts.first()).copied().unwrap_or_default();
+        self.journal.records(lease).iter().rev()
+    }
+
     /// Takes blocks away; some of their transactions go back to the pool, some as an earlier attempt, some vanish.
     fn take_blocks(&mut self, depth: u64, silent: bool) -> u64 {
+        if self.is_split() {
+            return 0; // The node that is split off would have to give up what it calls final.
+        }
         self.judge.report.reorgs += 1;
         let before = self.chain.tip().number;
         let since = before.checked_sub(depth).and_then(|n| self.chain.block(n)).map(|b| b.head.time);
@@ -158,7 +290,7 @@ impl World {
                 0 => {}
                 1 => {
                     let key = (tx.request.from, tx.request.nonce);
-                    let journalled = self.journal.iter().rev().find_map(|record| match record {
+                    let journalled = self.records_newest_first(key.0).find_map(|record| match record {
                         Record::Attempt { account, nonce, attempt, .. } if (*account, *nonce) == key => {
                             Some(attempt.hash)
                         }

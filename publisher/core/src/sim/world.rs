@@ -1,19 +1,23 @@
-//! The world: a clock, an event queue, a chain, venues, and the machine under test.
+//! The world: a clock, an event queue, a chain, nodes, venues, and the replicas under test.
 
 use super::chain::Chain;
 use super::check::{Judge, Report};
-use super::setup::{BLOCK, FEE_CAP_WEI, HEARTBEAT, LEAD, MAX_AGE, QUORUM, VENUES, feeds, timing};
+use super::journal::Journal;
+use super::node::Node;
+use super::replica::{Replica, Run, Seat};
+use super::setup::{
+    BLOCK, FEE_CAP_WEI, HEARTBEAT, LEAD, MAX_AGE, QUORUM, TICK, VENUES, feeds, shards, timing,
+};
 use super::weather::Ills;
 use crate::fees::FeeProfile;
 use crate::head::Finality;
-use crate::io::{Effect, Input};
-use crate::machine::Machine;
+use crate::io::{Effect, Input, Ticket};
+use crate::lease::Board;
 use crate::quote::{FeedId, MarketId, Observation, Quote, SourceFault};
-use crate::record::{Record, replay};
 use crate::time::{Mono, Now, Span, Wall};
 use crate::tx::TxRequest;
 use alloy_primitives::{Address, B256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Heads are polled this often, in milliseconds; venues half as often.
 pub(super) const POLL: u64 = 1000;
@@ -30,6 +34,10 @@ pub struct Storm {
     pub finality: Finality,
     /// How the chain charges.
     pub fees: FeeProfile,
+    /// Processes that share a journal. One alone writes for all accounts; several share the accounts among them.
+    pub replicas: usize,
+    /// Nodes that every replica knows.
+    pub nodes: usize,
     /// Requests, and answers, lost on each leg, per thousand.
     pub loss_permille: u32,
     /// A misfortune happens about this often; zero: never.
@@ -37,23 +45,38 @@ pub struct Storm {
     /// Among the misfortunes are strangers who write rounds of ours, contracts that pause, clocks that jump an hour,
     /// and nodes that refuse what they should take.
     pub mischief: bool,
+    /// Among the misfortunes are backups of the journal that are put in its place.
+    pub restores: bool,
 }
 
 /// Something that will happen.
 #[derive(Debug)]
 pub(super) enum Happening {
-    Wake,
-    Poll,
+    /// A look at who could publish.
+    Watch,
+    /// A replica's timers.
+    Wake(usize),
+    /// A replica reads its node's head.
+    Poll(usize),
     Venue(usize),
     Mine,
     Misfortune,
-    Restart,
-    /// Our clock is set right again.
-    ClockRight,
-    /// A request reaches the node. Broadcasts do, even if their sender is dead by then.
-    Node(u64, Effect),
+    /// A process starts.
+    Start(usize),
+    /// A frozen process goes on as if nothing had been.
+    Thaw(usize),
+    /// A replica's clock is set right again.
+    ClockRight(usize),
+    /// A node finds the others again.
+    Rejoin(usize),
+    /// An operator has looked at what a restored backup made halt.
+    Acknowledge(usize),
+    /// A request reaches the nodes. Broadcasts do, even if their sender is dead by then.
+    Node(Run, Effect),
     /// An answer reaches the machine, if it is still the one that asked.
-    Answer(u64, Input),
+    Answer(Run, Input),
+    /// The journal's answer to a replica's beat.
+    Board(usize, Ticket, Board),
 }
 
 pub(super) struct World {
@@ -62,12 +85,19 @@ pub(super) struct World {
     pub now_ms: u64,
     queue: BTreeMap<(u64, u64), Happening>,
     seq: u64,
-    pub generation: u64,
-    pub machine: Option<Machine>,
-    pub journal: Vec<Record>,
+    pub replicas: Vec<Replica>,
+    /// What each replica has of each shard.
+    pub seats: BTreeMap<(usize, usize), Seat>,
+    /// The accounts of each lease.
+    pub shards: Vec<Vec<Address>>,
+    pub journal: Journal,
+    /// The chain of the network.
     pub chain: Chain,
+    pub nodes: Vec<Node>,
     pub judge: Judge,
     pub ills: Ills,
+    /// Shards whose halts an operator has looked at.
+    pub acknowledged: BTreeSet<usize>,
     /// Account, aggregator and true price of every feed.
     pub feeds: BTreeMap<FeedId, (Address, Address, i128)>,
     pub signed: BTreeMap<B256, TxRequest>,
@@ -92,19 +122,26 @@ pub fn run(storm: Storm) -> Report {
 impl World {
     fn new(storm: Storm) -> Self {
         let feeds = feeds();
-        let judge = Judge::new(feeds.keys().cloned(), MAX_AGE, QUORUM, FEE_CAP_WEI);
+        let shards = shards(storm.replicas);
+        let homes =
+            feeds.iter().map(|(feed, (account, aggregator, _))| (feed.clone(), *account, *aggregator));
+        let judge = Judge::new(homes.collect(), MAX_AGE, QUORUM, FEE_CAP_WEI);
+        let places = (0..storm.replicas).flat_map(|r| (0..shards.len()).map(move |s| (r, s)));
         Self {
             rng: fastrand::Rng::with_seed(storm.seed),
             storm,
             now_ms: 0,
             queue: BTreeMap::new(),
             seq: 0,
-            generation: 0,
-            machine: None,
-            journal: Vec::new(),
+            replicas: vec![Replica::new(storm.nodes); storm.replicas],
+            seats: places.map(|place| (place, Seat::default())).collect(),
+            journal: Journal::default(),
+            shards,
             chain: Chain::new(Wall::from_ms(EPOCH_MS)),
+            nodes: vec![Node::default(); storm.nodes],
             judge,
             ills: Ills::default(),
+            acknowledged: BTreeSet::new(),
             feeds,
             signed: BTreeMap::new(),
             hashes: 0,
@@ -116,10 +153,11 @@ impl World {
         Wall::from_ms(EPOCH_MS + i64::try_from(self.now_ms).unwrap_or(i64::MAX / 2))
     }
 
-    /// What the machine's clocks say.
-    pub fn now(&self) -> Now {
-        let wall = Wall::from_ms(self.time().ms() + self.ills.clock_wrong_ms);
-        Now { wall, mono: Mono::from_ms(self.now_ms) }
+    /// What a replica's clocks say. They count waiting from different starts.
+    pub fn now(&self, replica: usize) -> Now {
+        let wrong_ms = self.replicas.get(replica).map_or(0, |replica| replica.clock_wrong_ms);
+        let mono = self.now_ms + replica as u64 * 86_400_000;
+        Now { wall: Wall::from_ms(self.time().ms() + wrong_ms), mono: Mono::from_ms(mono) }
     }
 
     pub fn at(&mut self, delay_ms: u64, happening: Happening) {
@@ -156,132 +194,87 @@ impl World {
             self.at(venue as u64 * 137, Happening::Venue(venue));
         }
         self.at(BLOCK.ms(), Happening::Mine);
-        self.at(50, Happening::Poll);
+        self.at(0, Happening::Watch);
         if self.storm.misfortune_every > Span::ZERO {
             self.at(60_000, Happening::Misfortune);
         }
-        self.boot();
-    }
-
-    /// A process starts from what the journal says.
-    fn boot(&mut self) {
-        self.generation += 1;
-        let recovered = replay(&self.journal);
-        match Machine::new(self.spec(), &recovered, self.now()) {
-            Ok(machine) => self.machine = Some(machine),
-            Err(error) => self.judge.accuse(format!("the configuration was refused: {error}")),
+        for replica in 0..self.storm.replicas {
+            let phase = 170 * replica as u64;
+            self.at(50 + phase, Happening::Poll(replica));
+            self.at(TICK + phase, Happening::Wake(replica));
+            self.boot(replica);
         }
-        self.judge.forget_quotes();
-        self.at(0, Happening::Wake);
     }
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Wake => {
-                if let Some(machine) = &self.machine {
-                    let next = machine.wake_at().ms().saturating_sub(self.now_ms).max(250);
-                    self.at(next, Happening::Wake);
-                    self.input(Input::Tick);
-                }
+            Happening::Watch => {
+                self.at(TICK, Happening::Watch);
+                self.watch();
             }
-            Happening::Poll => self.poll_head(),
-            Happening::Venue(venue) => self.poll_venue(venue),
+            Happening::Wake(replica) => {
+                self.at(TICK, Happening::Wake(replica));
+                self.wake(replica);
+            }
+            Happening::Poll(replica) => {
+                self.at(POLL, Happening::Poll(replica));
+                self.poll_head(replica);
+            }
+            Happening::Venue(venue) => {
+                self.at(2 * POLL, Happening::Venue(venue));
+                self.poll_venue(venue);
+            }
             Happening::Mine => {
                 self.at(BLOCK.ms(), Happening::Mine);
                 self.mine();
+                self.mine_siblings();
             }
             Happening::Misfortune => self.misfortune(),
-            Happening::Restart => self.boot(),
-            Happening::ClockRight => self.set_clock(0),
-            Happening::Node(generation, effect) => self.node(generation, effect),
-            Happening::Answer(generation, input) => {
-                if generation == self.generation {
-                    self.input(input);
-                }
-            }
-        }
-    }
-
-    fn input(&mut self, input: Input) {
-        let (now, time) = (self.now(), self.time());
-        for feed in self.feeds.keys().cloned().collect::<Vec<_>>() {
-            self.judge.look(&feed, now.wall, time);
-            if !self.judge.has_quorum(&feed, now.wall) {
-                self.judge.excuse(&feed, time, time + Span::from_s(2));
-            }
-        }
-        let Some(machine) = &mut self.machine else { return };
-        self.judge.report.steps += 1;
-        let effects = machine.step(now, input);
-        for effect in effects {
-            let kill = self.storm.misfortune_every > Span::ZERO && self.rng.u32(0..12_000) == 0;
-            if kill && !matches!(effect, Effect::Report(_)) {
-                return self.crash();
-            }
-            self.perform(effect);
-        }
-    }
-
-    fn perform(&mut self, effect: Effect) {
-        self.judge.report.requests += u64::from(!matches!(effect, Effect::Report(_) | Effect::Persist(_)));
-        match effect {
-            Effect::Report(_) => self.judge.report.events += 1,
-            Effect::Persist(records) => {
-                records.iter().for_each(|record| self.judge.recorded(record));
-                self.journal.extend(records);
-            }
-            Effect::Sign { ticket, tx } => self.sign(ticket, tx),
-            request => {
-                if let Effect::Broadcast { hash, .. } = &request {
-                    self.judge.broadcast(*hash);
-                }
-                if self.now_ms < self.ills.node_down || self.lost() {
-                    return self.excuse_now(timing().answer_timeout + Span::from_s(1));
-                }
-                let delay = self.latency();
-                let generation = self.generation;
-                self.at(delay, Happening::Node(generation, request));
-            }
+            Happening::Start(replica) => self.boot(replica),
+            Happening::Thaw(replica) => self.thaw(replica),
+            Happening::ClockRight(replica) => self.set_clock(replica, 0),
+            Happening::Rejoin(node) => self.rejoin(node),
+            Happening::Acknowledge(shard) => self.acknowledge(shard),
+            Happening::Node(run, effect) => self.node(run, effect),
+            Happening::Answer(run, input) => self.deliver(run, input),
+            Happening::Board(replica, ticket, board) => self.board(replica, ticket, board),
         }
     }
 
     fn poll_venue(&mut self, venue: usize) {
-        self.at(2 * POLL, Happening::Venue(venue));
-        let (now, time) = (self.now().wall, self.time());
         let name = format!("venue{venue}");
         let dead = self.ills.venue_dead.get(venue).is_some_and(|until| self.now_ms < *until);
         let lie =
             self.ills.venue_lies.get(venue).filter(|(until, _)| self.now_ms < *until).map(|(_, by)| *by);
-        let mut observations = Vec::new();
-        let mut told = Vec::new();
-        let feeds: Vec<FeedId> = self.feeds.keys().cloned().collect();
-        for feed in feeds {
-            let market = MarketId::new(&name, feed.as_str());
+        let mut told: Vec<(FeedId, Option<i128>)> = Vec::new();
+        for (feed, (_, _, price)) in &mut self.feeds {
             let step = self.rng.i128(-30..=30);
             let noise = self.rng.i128(-5..=5);
-            let Some((_, _, price)) = self.feeds.get_mut(&feed) else { continue };
             *price = (*price + *price * step / 100_000).max(5_000);
             let value = *price + *price * noise / 100_000;
             let value = lie.map_or(value, |percent| value * percent / 100).max(1);
-            if dead {
-                observations.push(Observation::Missing { market, fault: SourceFault::Timeout });
-            } else if let Ok(last) = format!("{value}e-8").parse() {
-                observations.push(Observation::Quote(Quote {
-                    market,
-                    bid: None,
-                    ask: None,
-                    last: Some(last),
-                    as_of: now,
-                    received: now,
-                }));
-                told.push((feed, value));
-            }
+            told.push((feed.clone(), (!dead).then_some(value)));
         }
-        if self.machine.is_some() {
-            for (feed, value) in told {
-                self.judge.quoted(&feed, venue, value, now, time);
+        let places: Vec<(usize, usize)> = self.seats.keys().copied().collect();
+        for place @ (replica, _) in places {
+            let Some(run) = self.polls_venues(place) else { continue };
+            let (now, time) = (self.now(replica).wall, self.time());
+            let mut observations = Vec::new();
+            for (feed, value) in &told {
+                let market = MarketId::new(&name, feed.as_str());
+                let quote = value.and_then(|value| format!("{value}e-8").parse().ok().zip(Some(value)));
+                observations.push(match quote {
+                    None => Observation::Missing { market, fault: SourceFault::Timeout },
+                    Some((last, value)) => {
+                        if self.shard_of(feed) == Some(run.shard) {
+                            self.judge.quoted(replica, feed, venue, value, now, time);
+                        }
+                        let (last, as_of) = (Some(last), now);
+                        Observation::Quote(Quote { market, bid: None, ask: None, last, as_of, received: now })
+                    }
+                });
             }
-            self.input(Input::Observed(observations));
+            self.deliver(run, Input::Observed(observations));
         }
     }
 
@@ -292,6 +285,17 @@ impl World {
         let reversed = self.rng.bool();
         self.chain.mine(self.time(), reversed);
         self.inspect_tip();
+    }
+
+    /// Nodes that are cut off from the others go on with a chain of their own, unless that takes a quorum.
+    fn mine_siblings(&mut self) {
+        let (time, base_fee_wei) = (self.time(), self.chain.base_fee_wei);
+        if self.storm.finality != Finality::Instant {
+            for split in self.nodes.iter_mut().filter_map(|node| node.split.as_mut()) {
+                split.base_fee_wei = base_fee_wei;
+                split.mine(time, false);
+            }
+        }
     }
 
     /// Judges the newest block.
@@ -318,6 +322,7 @@ impl World {
 
     fn finish(mut self) -> Report {
         let now = self.time();
+        self.judge.ended(&self.chain);
         for (feed, (_, aggregator, _)) in &self.feeds {
             let history = self.chain.history(*aggregator);
             self.judge.report.rounds += history.len() as u64;

@@ -27,6 +27,24 @@ fn a_late_signature_is_dropped() {
     assert_eq!(rig.rounds(&btc()), [10_000, 10_100]);
 }
 
+/// Without it a process that was suspended while the signer worked would send, when it goes on, an answer of long ago.
+#[test]
+fn a_signature_that_waited_with_a_suspended_process_is_dropped() {
+    let mut rig = Rig::running();
+    rig.hold = |effect| matches!(effect, Effect::Sign { .. });
+    rig.deviate();
+    let waiting = rig.held.remove(0);
+    let answer = rig.answer(waiting).unwrap();
+    rig.hold = |_| false;
+    // The first thing it does when it goes on is to read that answer.
+    rig.suspend_ms(60_000);
+    rig.step(answer);
+    assert!(rig.attempts(ACCOUNT, 1).is_empty(), "it was journalled, to be sent");
+    rig.quotes(VENUES);
+    rig.blocks(8);
+    assert_eq!((rig.attempts(ACCOUNT, 1).len(), rig.rounds(&btc()).len()), (1, 2));
+}
+
 /// Without it a signer that signs something else, or nothing, would cost a nonce, be trusted, or be hammered.
 #[test]
 fn a_signer_that_gives_nothing_usable_costs_time_and_nothing_else() {

@@ -205,6 +205,11 @@ impl Rig {
         self.settle();
     }
 
+    /// The process does nothing for a while, not even notice it.
+    pub fn suspend_ms(&mut self, ms: u64) {
+        self.ms += ms;
+    }
+
     /// So many venues answer with the rig's price.
     pub fn quotes(&mut self, venues: usize) {
         let now = self.now().wall;
