@@ -358,6 +358,43 @@ async fn f17_after_an_outage_comes_one_fresh_round_and_not_a_backlog() {
     assert_eq!(world.judge(0).await.unwrap()[0].len(), 2);
 }
 
+/// Without this an own attempt that landed first is taken for a stranger's, or its round is written twice.
+#[tokio::test]
+async fn f06_nonce_too_low_after_an_earlier_attempt_of_ours_landed_is_that_attempts_round() {
+    let world = World::manual("depth:2").await.unwrap();
+    let _daemon = world.daemon(BINARY, &[]).unwrap();
+    world.publish("60000").await.unwrap();
+    world.seen().await.unwrap();
+    let known = world.proxy.forwarded().len();
+    world.venues.market().set_price("BTC/USD", "61000").unwrap();
+    let first = world.sent_after(known).await.unwrap();
+    world.pooled(first.hash).await.unwrap();
+    // Every later attempt is refused as if the first had landed already, which comes to pass only then.
+    let used = RpcFault::Refusal { code: -32000, message: "nonce too low: next nonce 2, tx nonce 1" };
+    world.proxy.fault(Rule::new(used).on("eth_sendRawTransaction"));
+    for _ in 0..4 {
+        world.base_fee(200_000_000_000).await.unwrap();
+        world.mine(1).await.unwrap();
+        world.seen().await.unwrap();
+    }
+    world.said("PUB-2006", 1).await.unwrap();
+    world
+        .wait(SOON, "the bump is refused", async || {
+            Ok(world.logged("PUB-2004")?.iter().any(|line| line["outcome"] == "nonce_used"))
+        })
+        .await
+        .unwrap();
+    world.base_fee(1_000_000_000).await.unwrap();
+    let _again = world.owner.send_raw_transaction(&first.raw).await.unwrap();
+    world.mined(&first).await.unwrap();
+    world.proxy.clear();
+    world.publish("62000").await.unwrap();
+    for code in ["PUB-2012", "PUB-4001"] {
+        assert!(world.logged(code).unwrap().is_empty(), "{code}: the first attempt was ours");
+    }
+    assert_eq!(world.judge(0).await.unwrap()[0].len(), 3);
+}
+
 /// Without this a spike of the base fee holds every round until it is over, and lands stale prices then.
 #[tokio::test]
 async fn f34_when_the_base_fee_rises_a_hundredfold_a_bump_lands_once_with_a_fresher_price() {

@@ -130,6 +130,42 @@ fn scaled(price: &str) -> Option<i128> {
     price.parse::<i128>().ok().map(|price| price * 100_000_000)
 }
 
+/// Without this a reorg deeper than anything the daemon remembers loses its rounds, or stops it.
+#[tokio::test]
+async fn f31_a_reorg_deeper_than_the_window_is_recovered_from_the_journal() {
+    // Nothing becomes final meanwhile.
+    let options = publisher_tests::world::Options {
+        anvil: &["--no-mining", "--slots-in-an-epoch", "1000"],
+        ..publisher_tests::world::Options::manual("tag")
+    };
+    let world = World::new(options).await.unwrap();
+    world.edit("block_time = \"1s\"", "block_time = \"200ms\"").unwrap();
+    let _daemon = world.daemon(BINARY, &[]).unwrap();
+    for price in prices().take(3) {
+        world.publish(&price).await.unwrap();
+    }
+    let before = world.rounds(world.feed()).await.unwrap();
+    for _ in 0..140 {
+        world.mine(1).await.unwrap();
+    }
+    world.seen().await.unwrap();
+    world.reorg(143, &[]).await.unwrap();
+    world.said("PUB-3003", 1).await.unwrap();
+    world
+        .wait(SOON, "every round is back", async || {
+            world.mine(1).await?;
+            world.seen().await?;
+            Ok(world.round(world.feed()).await? == 3)
+        })
+        .await
+        .unwrap();
+    let after = world.judge(0).await.unwrap().remove(0);
+    let answers = |rounds: &[publisher_tests::history::ChainRound]| -> Vec<i128> {
+        rounds.iter().map(|round| round.answer).collect()
+    };
+    assert_eq!(answers(&after), answers(&before));
+}
+
 /// Without this, rounds that one reorg takes together come back out of order, or not at all.
 #[tokio::test]
 async fn several_rounds_that_one_reorg_takes_come_back_in_order() {
