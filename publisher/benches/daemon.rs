@@ -73,7 +73,7 @@ fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -
             aggregator: aggregator(index),
             decimals: 8,
             account,
-            pricing: Pricing { paths, rules, max_age: Span::from_s(60) },
+            pricing: Pricing { paths, rules, max_age: Span::from_s(60), reference: None },
             policy,
             gas_floor: 100_000,
             gas_ceiling: 500_000,

@@ -3,6 +3,7 @@
 use crate::BINARY;
 use anyhow::{Context, Result, ensure};
 use publisher_doubles::venues::{Fault, Venue};
+use publisher_tests::cli::run;
 use publisher_tests::together::together;
 use publisher_tests::world::{Options, World};
 use serde_json::Value;
@@ -252,4 +253,44 @@ async fn a_source_of_ones_own_votes_like_a_venue() {
     world.wait(SOON, "it refuses", async || Ok(!daemon.is_running()?)).await.unwrap();
     assert_eq!(daemon.wait(Duration::ZERO).unwrap().unwrap().code(), Some(64));
     assert!(world.log_text().contains("allow_private"), "{}", world.log_text());
+}
+
+/// Without this a feed with a wrong factor is published: its sources agree, and the value looks like a price.
+#[tokio::test]
+async fn f63_a_feed_with_a_wrong_factor_or_inverted_publishes_nothing_until_it_is_mended() {
+    let world = World::new(Options::default()).await.unwrap();
+    let market = world.venues.market();
+    market.set_price("USDT/USD", "0.90").unwrap();
+    let toml = std::fs::read_to_string(world.config()).unwrap();
+    let whole = toml.lines().find(|line| line.contains("binance:BTCUSDT")).unwrap().to_owned();
+    let reference = "reference = \"BTC-reference\"\n";
+    let missing = "sources = [\"binance:BTCUSDT\", \"okx:BTC-USDT\"]";
+    let twice =
+        "sources = [\"binance:BTCUSDT * USDT-USD * USDT-USD\", \"okx:BTC-USDT * USDT-USD * USDT-USD\"]";
+    world.edit(&whole, &format!("{reference}{missing}")).unwrap();
+    world
+        .edit("[defaults.policy]", "[rate.BTC-reference]\nsources = [\"coinbase:BTC-USD\", \"kraken:XBTUSD\", \"bitstamp:btcusd\"]\n[defaults.policy]")
+        .unwrap();
+    let inverted = "sources = [\"kraken:USDTUSD\", \"coinbase:USDT-USD\"]";
+    // A dollar that is none is found without any price.
+    let refused = run(BINARY, world.dir.path(), &["check"], &[]).await.unwrap();
+    let told = format!("{}{}", refused.out, refused.err);
+    assert!(refused.code == 64 && told.contains("a price in USDT, which is not a dollar"), "{refused:?}");
+    world.edit(missing, twice).unwrap();
+    for (wrong, next) in [(twice, inverted), (inverted, whole.as_str())] {
+        let daemon = world.daemon(BINARY, &[]).unwrap();
+        world
+            .wait(SOON, &format!("{wrong} is held back"), async || {
+                Ok(world.status().await.is_ok_and(|status| status["feeds"][0]["hold"] == "off_reference"))
+            })
+            .await
+            .unwrap();
+        daemon.kill().unwrap();
+        assert_eq!(world.round(world.feed()).await.unwrap(), 0, "{wrong} was published");
+        world.edit(wrong, next).unwrap();
+    }
+    let _daemon = world.daemon(BINARY, &[]).unwrap();
+    world.wait_round(world.feed(), 1, SOON).await.unwrap();
+    world.settled().await.unwrap();
+    assert_eq!(world.judge(0).await.unwrap()[0].len(), 1);
 }

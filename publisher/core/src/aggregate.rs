@@ -136,6 +136,10 @@ pub enum Refusal {
     TooManyOutliers,
     /// The venues that remain are too far apart.
     Dispersed,
+    /// The reference has no value to compare with.
+    NoReference,
+    /// The value is too far from its reference.
+    OffReference,
 }
 
 /// The median; of an even number the exact middle of the two in the middle. `None` for no values.

@@ -6,7 +6,7 @@
 //! only what exists is checked once, in [`Book::new`].
 
 use crate::aggregate::{Aggregation, Candidate, Estimate, LeftOut, Refusal, Rules, Sample, aggregate};
-use crate::price::Price;
+use crate::price::{Price, Ratio};
 use crate::quote::{FeedId, MarketId, Observation, Quote, QuoteFault, SourceFault};
 use crate::time::{Span, Wall};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +34,18 @@ pub struct Pricing {
     pub rules: Rules,
     /// A quote older than this has no vote.
     pub max_age: Span,
+    /// What it must agree with to be a value at all.
+    pub reference: Option<Reference>,
+}
+
+/// A value that another one is held against: a factor that is missing or inverted shows here, however well the
+/// sources that lack it agree with one another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The rate, or another feed.
+    pub rate: FeedId,
+    /// How far from it, as a part of it, the value may be.
+    pub band: Ratio,
 }
 
 /// Why a set of pricings makes no sense.
@@ -125,10 +137,9 @@ impl Book {
             .get(id)
             .ok_or_else(|| BookError::UnknownRate { of: root.clone(), rate: id.clone() })?;
         markets.extend(&value.markets);
-        for path in &value.pricing.paths {
-            for rate in &path.via {
-                self.collect(root, rate, depth + 1, markets)?;
-            }
+        let via = value.pricing.paths.iter().flat_map(|path| &path.via);
+        for rate in via.chain(value.pricing.reference.as_ref().map(|reference| &reference.rate)) {
+            self.collect(root, rate, depth + 1, markets)?;
         }
         Ok(())
     }
@@ -181,7 +192,19 @@ impl Book {
                 sample: self.sample(path, *position, pricing.max_age, now),
             })
             .collect();
-        aggregate(&candidates, &pricing.rules)
+        let Aggregation { mut value, verdicts } = aggregate(&candidates, &pricing.rules);
+        if let Some(reference) = &pricing.reference {
+            value = value.and_then(|estimate| self.agrees(estimate, reference, now));
+        }
+        Aggregation { value, verdicts }
+    }
+
+    fn agrees(&self, estimate: Estimate, reference: &Reference, now: Wall) -> Result<Estimate, Refusal> {
+        let with = self.evaluate(&reference.rate, now).value.map_err(|_| Refusal::NoReference)?.price;
+        match estimate.price.distance(with) <= with.share(reference.band) {
+            true => Ok(estimate),
+            false => Err(Refusal::OffReference),
+        }
     }
 
     fn sample(&self, path: &Path, position: usize, max_age: Span, now: Wall) -> Result<Sample, LeftOut> {
@@ -229,7 +252,6 @@ impl Market {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::price::Ratio;
 
     fn pricing(paths: &[(&str, &[&str])], quorum: usize) -> Pricing {
         Pricing {
@@ -242,6 +264,7 @@ mod tests {
                 .collect(),
             rules: Rules { quorum, outlier_floor: Ratio::from_bps(50), refuse_spread: Ratio::from_bps(500) },
             max_age: Span::from_s(30),
+            reference: None,
         }
     }
 
@@ -332,5 +355,43 @@ mod tests {
         );
         let cycle = book(&[("A", pricing(&[("v", &["B"])], 1)), ("B", pricing(&[("v", &["A"])], 1))]);
         assert_eq!(cycle.err(), Some(BookError::TooDeep { of: FeedId::new("A") }));
+    }
+
+    /// Without it a feed whose sources all lack the same factor is published, since they agree.
+    #[test]
+    fn f63_a_value_that_lacks_a_factor_or_is_inverted_is_none_beside_its_reference() {
+        let with = |reference: Option<&str>| {
+            let mut feed = pricing(&[("a", &[]), ("b", &[])], 2);
+            let band = Ratio::from_bps(500);
+            feed.reference = reference.map(|rate| Reference { rate: FeedId::new(rate), band });
+            feed
+        };
+        let reference = pricing(&[("r", &[])], 1);
+        let mut book = book(&[("X", with(Some("R"))), ("R", reference.clone())]).unwrap();
+        let now = Wall::from_s(100);
+        let mut told = |price: &str, reference: &str| {
+            for (venue, price) in [("a", price), ("b", price), ("r", reference)] {
+                book.observe(quote(venue, price, 100)).for_each(drop);
+            }
+            book.evaluate(&FeedId::new("X"), now).value.map(|estimate| estimate.price.to_string())
+        };
+        assert_eq!(told("95", "100").unwrap(), "95");
+        assert_eq!(told("105", "100").unwrap(), "105");
+        for price in ["94.999", "105.001", "0.01", "10000"] {
+            assert_eq!(told(price, "100").unwrap_err(), Refusal::OffReference, "{price}");
+        }
+        let later = Wall::from_s(120);
+        for venue in ["a", "b"] {
+            book.observe(quote(venue, "100", 120)).for_each(drop);
+        }
+        assert!(book.evaluate(&FeedId::new("X"), later).value.is_ok());
+        let stale = Wall::from_s(140);
+        assert_eq!(book.evaluate(&FeedId::new("X"), stale).value.unwrap_err(), Refusal::NoReference);
+        // What the reference says concerns the feed.
+        assert!(book.observe(quote("r", "100", 140)).any(|reader| *reader == FeedId::new("X")));
+        let unknown = super::Book::new([(FeedId::new("X"), with(Some("NONE")))].into()).unwrap_err();
+        assert!(matches!(unknown, BookError::UnknownRate { .. }), "{unknown}");
+        let itself = super::Book::new([(FeedId::new("X"), with(Some("X")))].into()).unwrap_err();
+        assert!(matches!(itself, BookError::TooDeep { .. }), "{itself}");
     }
 }

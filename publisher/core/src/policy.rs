@@ -121,6 +121,8 @@ impl Hold {
             Self::NoValue(Refusal::Quorum { .. }) => "quorum",
             Self::NoValue(Refusal::TooManyOutliers) => "too_many_outliers",
             Self::NoValue(Refusal::Dispersed) => "dispersed",
+            Self::NoValue(Refusal::NoReference) => "no_reference",
+            Self::NoValue(Refusal::OffReference) => "off_reference",
             Self::OutOfBounds => "bounds",
             Self::Braked => "jump_brake",
             Self::RoundUnknown => "round_unknown",
@@ -139,7 +141,13 @@ impl Hold {
             Self::NoValue(Refusal::Quorum { .. }) => {
                 "Too few venues answer; `publisher quote` shows each one's reason."
             }
-            Self::NoValue(_) => {
+            Self::NoValue(Refusal::NoReference) => {
+                "The feed's reference has no value; `publisher quote` with its name shows why. Nothing is published unchecked."
+            }
+            Self::NoValue(Refusal::OffReference) => {
+                "The feed is far from its reference: a rate may be missing, inverted or wrong in its sources, or the reference is. Nothing is published until they agree."
+            }
+            Self::NoValue(Refusal::TooManyOutliers | Refusal::Dispersed) => {
                 "The venues disagree; `publisher quote` shows what each one says. Nothing is published until they agree."
             }
             Self::OutOfBounds => {

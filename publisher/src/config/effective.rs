@@ -184,6 +184,8 @@ fn feed(feed: &Feed, out: &mut Out<'_>) {
     out.put("signer", &feed.signer);
     out.put("min", feed.policy.min_answer.display(feed.decimals));
     out.put("max", feed.policy.max_answer.display(feed.decimals));
+    out.opt("reference", feed.pricing.reference.as_ref().map(|reference| &reference.rate));
+    out.opt("reference_band", feed.pricing.reference.as_ref().map(|reference| reference.band));
     gates(&feed.pricing, out);
     let (policy, mut out) = (&feed.policy, out.below("policy"));
     out.rule("heartbeat", policy.heartbeat);

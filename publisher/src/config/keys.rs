@@ -143,6 +143,10 @@ section! {
         proxy: Address, Words("none before `publisher deploy`"),
             [r#""0x9fe46736679d2d9a65f0992f2272de9f3c7fa6e0""#, r#""0xcf7ed3acca5a467e9e704c703e8d87f634fb0fc9""#],
             "The contract that consumers read.";
+        reference: String, Words("none"), [r#""BTC-reference""#, r#""BTC-other""#],
+            "A `[rate]` or another feed that says the same in another way. Without it, or too far from it, nothing is published: a missing or inverted rate in `sources` shows here.";
+        reference_band: Ratio, Value(r#""5%""#), [r#""3%""#, r#""2%""#],
+            "How far from its `reference` a value may be.";
         description: String, Words("the name with ` / `: `BTC / USD`"), [r#""Bitcoin""#, r#""BTC""#],
             "What the contracts say they price.";
         @ policy: Option<Policy>;

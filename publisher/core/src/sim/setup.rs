@@ -88,7 +88,7 @@ impl World {
             aggregator,
             decimals: 8,
             account,
-            pricing: Pricing { paths: paths(id), rules, max_age: MAX_AGE },
+            pricing: Pricing { paths: paths(id), rules, max_age: MAX_AGE, reference: None },
             policy,
             gas_floor: 100_000,
             gas_ceiling: 500_000,

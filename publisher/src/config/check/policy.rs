@@ -38,7 +38,7 @@ impl Check<'_> {
         let quorum = self.quorum(layers, distinct(&paths));
         let rules = Rules { quorum, ..self.gates(layers) };
         let max_age = self.max_age(layers, &paths, venues);
-        Some(Pricing { paths, rules, max_age })
+        Some(Pricing { paths, rules, max_age, reference: None })
     }
 
     fn quorum(&mut self, layers: &Layers<'_>, venues: usize) -> usize {

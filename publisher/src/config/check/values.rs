@@ -9,14 +9,16 @@ use crate::config::problem::{Place, suggestion};
 use crate::config::raw::Item;
 use crate::config::{Feed, SignerSpec};
 use alloy::primitives::Address;
-use publisher_core::book::{Book, MAX_HOPS, Path, Pricing};
-use publisher_core::price::{Answer, Price};
+use publisher_core::book::{Book, MAX_HOPS, Path, Pricing, Reference};
+use publisher_core::price::{Answer, Price, Ratio};
 use publisher_core::quote::FeedId;
 use publisher_core::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Decimals of an answer, at most.
 const DECIMALS_MAX: u8 = publisher_core::price::SCALE;
+/// How far from its reference a value may be, if nobody says so.
+const REFERENCE_BAND: Ratio = Ratio::from_bps(500);
 /// Letters of a description; it is stored on chain.
 const DESCRIPTION_MAX: usize = 64;
 
@@ -88,7 +90,8 @@ impl<'a> Check<'a> {
         let own = raw.policy.as_ref();
         let layers = self.layers(name, &raw.place, own, own.map(|policy| &policy.gates));
         let paths = self.paths(name, raw.sources.as_ref(), venues);
-        let pricing = self.pricing(&layers, paths, venues);
+        let reference = self.reference(raw);
+        let pricing = self.pricing(&layers, paths, venues).map(|pricing| Pricing { reference, ..pricing });
         let decimals = self.decimals(raw);
         let bounds = decimals.and_then(|decimals| self.bounds(raw, decimals));
         let max_age = pricing.as_ref().map(|pricing| pricing.max_age);
@@ -178,6 +181,20 @@ impl<'a> Check<'a> {
             self.found.error(&item.place, "unknown signer", suggestion(&item.value, all));
         }
         signers.get(&item.value).map(|signer| (item.value.clone(), signer.address))
+    }
+
+    fn reference(&mut self, raw: &RawFeed) -> Option<Reference> {
+        let band = value(raw.reference_band.as_ref()).unwrap_or(REFERENCE_BAND);
+        if let Some(item) = &raw.reference_band {
+            if raw.reference.is_none() {
+                self.found.warn(&item.place, "a band around nothing", "add reference, or drop it");
+            } else if band == Ratio::default() || band >= Ratio::ONE {
+                let reason =
+                    "no two sources agree to the last digit, and a band of the whole price holds nothing";
+                self.found.error(&item.place, reason, "use e.g. \"5%\"");
+            }
+        }
+        Some(Reference { rate: FeedId::new(&raw.reference.as_ref()?.value), band })
     }
 
     fn description(&mut self, name: &str, raw: &RawFeed) -> String {
@@ -283,6 +300,11 @@ impl<'a> Check<'a> {
                 }
             }
         }
+        for (name, feed) in &root.feed {
+            if let Some(item) = &feed.reference {
+                edges.entry(name.as_str()).or_default().push((item.value.as_str(), item.place.clone()));
+            }
+        }
         edges
     }
 
@@ -301,7 +323,11 @@ impl<'a> Check<'a> {
         }
         for (name, rate) in &self.root.rate {
             if !used.contains(name.as_str()) {
-                self.found.warn(&rate.place, "nothing is converted with it", "name it after a *, or drop it");
+                self.found.warn(
+                    &rate.place,
+                    "nothing is converted or compared with it",
+                    "name it after a *, or as a reference, or drop it",
+                );
             }
         }
         known

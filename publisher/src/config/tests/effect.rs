@@ -44,6 +44,14 @@ url = "http://127.0.0.1:9001"
 address = "0x90f79bf6eb2c4f870365e785982e1f101e93b906"
 "#;
 
+/// Two references to choose from.
+const REFERENCES: &str = r#"
+[rate."BTC-reference"]
+sources = ["coinbase:BTC-USD", "kraken:XBTUSD", "bitstamp:btcusd", "acme"]
+[rate."BTC-other"]
+sources = ["coinbase:BTC-USD", "kraken:XBTUSD", "bitstamp:btcusd", "acme"]
+"#;
+
 /// Between them, these set every key.
 const FULL: [Full; 2] = [
     Full {
@@ -90,7 +98,7 @@ impl Full {
                 }
             }
         }
-        text + SECOND
+        text + SECOND + REFERENCES
     }
 }
 
@@ -104,7 +112,11 @@ fn shows(chapter: &str, key: &str) -> Vec<String> {
         .replace("rpc[]", "rpc[1]");
     let path = names.iter().fold(path, |path, (from, to)| path.replace(from, to));
     match path.strip_prefix("defaults.") {
-        Some(rest) => names.iter().map(|(_, name)| format!("{name}.{rest}")).collect(),
+        Some(rest) => {
+            let references = ["rate.\"BTC-reference\"", "rate.\"BTC-other\""];
+            let all = names.iter().map(|(_, name)| *name).chain(references);
+            all.map(|name| format!("{name}.{rest}")).collect()
+        }
         None => vec![path],
     }
 }

@@ -38,7 +38,7 @@ pub fn feed_spec(id: &FeedId) -> FeedSpec {
         aggregator: aggregator(id),
         decimals: 2,
         account: ACCOUNT,
-        pricing: Pricing { paths, rules, max_age: Span::from_s(30) },
+        pricing: Pricing { paths, rules, max_age: Span::from_s(30), reference: None },
         policy: policy(),
         gas_floor: 100_000,
         gas_ceiling: 500_000,
