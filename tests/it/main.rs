@@ -8,6 +8,7 @@ mod cli;
 mod contract;
 mod crashes;
 mod deploying;
+mod faults;
 mod heads;
 mod node;
 mod nodes;

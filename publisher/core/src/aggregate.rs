@@ -323,7 +323,7 @@ mod tests {
     proptest! {
         /// Whatever a minority says, the answer stays within what the honest venues say, or there is none.
         #[test]
-        fn a_minority_cannot_leave_the_honest_range(
+        fn f46_a_minority_cannot_leave_the_honest_range(
             honest in prop::collection::vec(99_000i64..101_000, 1..9),
             lies in prop::collection::vec(any::<i64>(), 0..8),
             seed in any::<u64>(),

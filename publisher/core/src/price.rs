@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_exactly_or_refuses() {
+    fn f47_reads_exactly_or_refuses() {
         for (text, shown) in [
             ("0", "0"),
             ("-0.000", "0"),
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_half_to_even_at_the_feeds_decimals() {
+    fn f48_rounds_half_to_even_at_the_feeds_decimals() {
         for (text, decimals, answer) in [
             ("1.5", 0, "2"),
             ("2.5", 0, "2"),

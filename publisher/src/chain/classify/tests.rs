@@ -58,7 +58,7 @@ fn dressed(message: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_recorded_message_lands_in_its_class_however_it_is_dressed() {
+fn f10_every_recorded_message_lands_in_its_class_however_it_is_dressed() {
     for row in rows() {
         for message in dressed(row.message) {
             let outcome = classify(row.code, &message);
@@ -115,7 +115,7 @@ fn hardhats_own_words() {
 }
 
 #[test]
-fn what_nobody_knows_is_ambiguous() {
+fn f13_what_nobody_knows_is_ambiguous() {
     for (code, message) in [
         (0, ""),
         (-32000, "unknown transaction"),

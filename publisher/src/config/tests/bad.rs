@@ -34,7 +34,7 @@ fn changes(case: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_wrong_configuration_gets_its_words() {
+fn f69_every_wrong_configuration_gets_its_words() {
     let file = std::fs::read_to_string(CASES).unwrap();
     let mut fresh = Vec::new();
     for case in file.trim_end().split("\n\n") {
