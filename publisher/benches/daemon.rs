@@ -71,6 +71,7 @@ fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -
             .collect();
         let feed = FeedSpec {
             aggregator: aggregator(index),
+            entry: None,
             decimals: 8,
             account,
             pricing: Pricing { paths, rules, max_age: Span::from_s(60), reference: None },
@@ -103,6 +104,7 @@ fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -
             round_refresh: Span::from_s(86_400),
         },
         feeds: (0..feeds).map(feed).collect(),
+        stores: BTreeMap::new(),
         rates: BTreeMap::new(),
         accounts: Vec::new(),
         acknowledge_halts: false,
@@ -185,7 +187,8 @@ fn settle(machine: &mut Machine, now: Now, input: Input, updated_at: Wall) {
                 Effect::FetchAccount { ticket, account, at, hashes } => {
                     let receipts =
                         hashes.into_iter().map(|h| (h, publisher_core::tx::ReceiptAnswer::Absent)).collect();
-                    let view = AccountView { at_number: at.number, mined_nonce: 0, receipts };
+                    let view =
+                        AccountView { at_number: at.number, mined_nonce: 0, receipts, skips: Vec::new() };
                     inputs.push(Input::Account { ticket, account, view: Some(view) });
                 }
                 Effect::FetchRound { ticket, feed, at } => {
@@ -379,6 +382,7 @@ async fn pump(
                     Some(Input::Ancestors { ticket, blocks })
                 }
                 Effect::FetchBlockHash { ticket, .. } => Some(Input::BlockHash { ticket, hash: None }),
+                Effect::FetchStore { ticket, store, .. } => Some(Input::Store { ticket, store, view: None }),
                 Effect::Report(_) => None,
             });
         }

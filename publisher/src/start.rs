@@ -358,6 +358,7 @@ pub async fn assemble(
         poll: head_poll(config.chain.block_time),
         signers: examined.signers,
         feeds: feeds.collect(),
+        stores: BTreeMap::new(),
     };
     let machine =
         Machine::new(spec, &recovered, clock.now()).map_err(|error| StartError::Wrong(error.to_string()))?;

@@ -9,7 +9,7 @@ use crate::price::{Answer, Price};
 use crate::quote::FeedId;
 use crate::record::{Outcome, Scope};
 use crate::time::Span;
-use crate::tx::{Receipt, SendOutcome, SignFault};
+use crate::tx::{Receipt, SendOutcome, SignFault, SkipReason};
 use alloy_primitives::{Address, B256};
 
 /// How loud an event is.
@@ -56,6 +56,8 @@ pub enum Event {
     SourceBack { feed: FeedId, source: String },
     /// The aggregator's round was advanced by somebody else.
     RoundTaken { feed: FeedId, round: u64 },
+    /// A store's sequence was advanced by somebody else.
+    SequenceTaken { store: Address, sequence: u64 },
     /// The contract would refuse the transaction, so it was not sent.
     PreflightRefused { feed: Option<FeedId>, reason: String },
     /// A nonce was given to a piece of work.
@@ -74,7 +76,7 @@ pub enum Event {
     FeeCapReached { account: Address, nonce: u64, wanted_wei: u128, cap_wei: u128 },
     /// The account cannot pay for its transactions.
     OutOfFunds { account: Address },
-    /// A canonical block includes our transaction.
+    /// A canonical block includes our transaction. A batch has no feed, and its `round` is the store's sequence.
     Included {
         feed: Option<FeedId>,
         round: Option<u64>,
@@ -83,9 +85,24 @@ pub enum Event {
         receipt: Receipt,
         latency: Latency,
     },
+    /// A feed's round is in a canonical block, carried by a batch.
+    EntryIncluded { feed: FeedId, round: Option<u64>, answer: Answer, sequence: u64, latency: Latency },
+    /// A batch is in a canonical block, and the store wrote no round for this feed of it.
+    EntrySkipped { feed: FeedId, sequence: u64, answer: Answer, reason: SkipReason },
     /// It left the canonical chain again.
     Orphaned { feed: Option<FeedId>, what: String, hash: B256 },
-    /// An intent is over.
+    /// A feed's round, carried by a batch of so many feeds, is final.
+    EntryFinal {
+        feed: FeedId,
+        round: Option<u64>,
+        answer: Answer,
+        sequence: u64,
+        trigger: Option<Trigger>,
+        receipt: Receipt,
+        feeds: usize,
+        latency: Latency,
+    },
+    /// An intent is over. A batch has no feed, and its `round` is the store's sequence.
     Closed {
         feed: Option<FeedId>,
         round: Option<u64>,
@@ -130,6 +147,7 @@ impl Event {
             Self::SourceBack { .. } => "PUB-1006",
             Self::RoundTaken { .. } => "PUB-1007",
             Self::PreflightRefused { .. } => "PUB-1008",
+            Self::SequenceTaken { .. } => "PUB-1009",
             Self::Planned { .. } => "PUB-2001",
             Self::Signed { .. } => "PUB-2002",
             Self::SignFailed { .. } => "PUB-2003",
@@ -142,6 +160,9 @@ impl Event {
             Self::Orphaned { .. } => "PUB-2010",
             Self::Closed { .. } => "PUB-2011",
             Self::ForeignNonce { .. } => "PUB-2012",
+            Self::EntryIncluded { .. } => "PUB-2013",
+            Self::EntrySkipped { .. } => "PUB-2014",
+            Self::EntryFinal { .. } => "PUB-2015",
             Self::Reorged { .. } => "PUB-3001",
             Self::FinalityViolated { .. } => "PUB-3002",
             Self::WindowLost { .. } => "PUB-3003",
@@ -169,6 +190,8 @@ impl Event {
             Self::HeldBack { .. }
             | Self::SourceLeftOut { .. }
             | Self::RoundTaken { .. }
+            | Self::SequenceTaken { .. }
+            | Self::EntrySkipped { .. }
             | Self::PreflightRefused { .. }
             | Self::SignFailed { .. }
             | Self::Sent { .. }
@@ -187,6 +210,10 @@ impl Event {
         match self {
             Self::HeldBack { hold, .. } | Self::HeartbeatBlocked { hold, .. } => hold.advice(),
             Self::SourceLeftOut { why, .. } => why.advice(),
+            Self::EntrySkipped { reason, .. } => reason.advice(),
+            Self::SequenceTaken { .. } => {
+                "Another transmitter writes to this store; revoke its role unless it is your standby."
+            }
             Self::RoundTaken { .. } => {
                 "Another transmitter writes to this aggregator; revoke its role unless it is your standby."
             }

@@ -10,7 +10,7 @@ use crate::quote::{FeedId, Observation};
 use crate::record::Record;
 use crate::tx::{
     AccountView, BlockRef, Call, FeeHint, FeeMinimum, PreflightAnswer, RoundView, SendOutcome, SignFault,
-    TxRequest,
+    StoreView, TxRequest,
 };
 use alloy_primitives::{Address, B256, Bytes};
 
@@ -56,6 +56,15 @@ pub enum Input {
         feed: FeedId,
         /// The view.
         view: Option<RoundView>,
+    },
+    /// A store and its feeds as read at a block; `None` if the node could not say.
+    Store {
+        /// The question.
+        ticket: Ticket,
+        /// The store.
+        store: Address,
+        /// The view.
+        view: Option<StoreView>,
     },
     /// What a call would do.
     Preflight {
@@ -177,6 +186,15 @@ pub enum Effect {
         ticket: Ticket,
         /// The feed.
         feed: FeedId,
+        /// The block.
+        at: BlockRef,
+    },
+    /// Read a store and those of its feeds that are written by us at a block: [`Input::Store`].
+    FetchStore {
+        /// The question.
+        ticket: Ticket,
+        /// The store.
+        store: Address,
         /// The block.
         at: BlockRef,
     },

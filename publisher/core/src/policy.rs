@@ -76,6 +76,10 @@ pub enum Trigger {
     Heartbeat,
     /// The value deviates from the answer on chain.
     Deviation,
+    /// Nearly due, it rides along with a feed of its store that is.
+    Early,
+    /// A feed of its group is due.
+    Group,
 }
 
 impl Trigger {
@@ -85,6 +89,8 @@ impl Trigger {
             Self::First => "first",
             Self::Heartbeat => "heartbeat",
             Self::Deviation => "deviation",
+            Self::Early => "early",
+            Self::Group => "group",
         }
     }
 }
@@ -104,8 +110,10 @@ pub enum Hold {
     Paused,
     /// Our account may not submit.
     NotAuthorised,
-    /// The contract would refuse the transaction.
+    /// The contract would refuse the transaction, or has skipped the feed's entry.
     Refused,
+    /// Its group moves together, and another member of it may not move.
+    GroupMember,
     /// An earlier round of this feed is on its way.
     InFlight,
     /// The account's transactions are not accounted for yet, it waits for funds, or has no room for another one.
@@ -129,6 +137,7 @@ impl Hold {
             Self::Paused => "paused",
             Self::NotAuthorised => "not_authorised",
             Self::Refused => "refused",
+            Self::GroupMember => "group_member",
             Self::InFlight => "in_flight",
             Self::AccountBusy => "account_busy",
             Self::Halted => "halted",
@@ -160,6 +169,7 @@ impl Hold {
             Self::Paused => "Unpause the aggregator.",
             Self::NotAuthorised => "Grant the account the transmitter role: setTransmitter(account, true).",
             Self::Refused => "The aggregator would revert; the reason is in the log.",
+            Self::GroupMember => "Look at the other feeds of its group; the one that may not move says why.",
             Self::InFlight => "No action; a transaction of this feed is on its way.",
             Self::AccountBusy => "No action; the account's earlier transactions are being settled.",
             Self::Halted => {
@@ -190,6 +200,24 @@ impl Policy {
     pub fn heartbeat_at(&self, known: &Known) -> Option<Wall> {
         (self.heartbeat > Span::ZERO && known.round > 0)
             .then(|| known.updated_at + self.heartbeat.less(self.heartbeat_lead))
+    }
+
+    /// Whether a round that is not due is nearly so: `share` of its deviation or of its heartbeat has been reached, by
+    /// the chain's time. A deviation that has yet to settle is not nearly due. A share of zero: never.
+    pub fn is_near(&self, known: &Known, answer: Answer, share: Ratio, now: Wall) -> bool {
+        let part_ms =
+            u128::from(self.heartbeat.ms()) * u128::from(share.ppb()) / u128::from(Ratio::ONE.ppb());
+        let part = Span::from_ms(u64::try_from(part_ms).unwrap_or(u64::MAX));
+        let aged = self.heartbeat_at(known).is_some() && now.since(known.updated_at) >= part;
+        let scaled =
+            u128::from(self.deviation.ppb()) * u128::from(share.ppb()) / u128::from(Ratio::ONE.ppb());
+        let closer = Self {
+            deviation: Ratio::from_ppb(u64::try_from(scaled).unwrap_or(u64::MAX)),
+            deviation_abs: self.deviation_abs * U256::from(share.ppb()) / U256::from(Ratio::ONE.ppb()),
+            ..*self
+        };
+        let near = share.ppb() > 0 && known.round > 0 && (aged || closer.deviates(known.answer, answer));
+        near && !self.deviates(known.answer, answer)
     }
 
     fn deviates(&self, old: Answer, new: Answer) -> bool {

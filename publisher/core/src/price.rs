@@ -215,6 +215,12 @@ impl fmt::Debug for Price {
     }
 }
 
+impl From<i64> for Answer {
+    fn from(value: i64) -> Self {
+        Self(I256::unchecked_from(value))
+    }
+}
+
 impl Answer {
     /// From the integer a contract returns.
     pub const fn new(value: I256) -> Self {

@@ -96,6 +96,13 @@ pub enum Work {
         /// The round that the compare-and-set names.
         round: u64,
     },
+    /// The next rounds of some feeds of one store. Which feeds, each attempt says for itself.
+    Batch {
+        /// The store.
+        store: Address,
+        /// The sequence that the compare-and-set names.
+        sequence: u64,
+    },
     /// One step of a rollout: a creation (`to` is `None`) or a call.
     Step {
         /// Its name in the plan.
@@ -105,6 +112,28 @@ pub enum Work {
         /// Init code or calldata.
         data: Bytes,
     },
+}
+
+impl Work {
+    /// The contract whose compare-and-set it names, and the round or sequence; `None` for a step.
+    pub const fn target(&self) -> Option<(Address, u64)> {
+        match self {
+            Self::Round { aggregator, round, .. } => Some((*aggregator, *round)),
+            Self::Batch { store, sequence } => Some((*store, *sequence)),
+            Self::Step { .. } => None,
+        }
+    }
+}
+
+/// One feed's answer in an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The feed.
+    pub feed: FeedId,
+    /// The answer at the feed's decimals.
+    pub answer: Answer,
+    /// When it was observed.
+    pub observed_at: Wall,
 }
 
 /// What a transaction does; the shell turns it into recipient and calldata.
@@ -118,6 +147,17 @@ pub enum Call {
         round: u64,
         /// The answer at the feed's decimals.
         answer: Answer,
+    },
+    /// `update()` of a store with a packed report behind it.
+    Update {
+        /// The store.
+        store: Address,
+        /// The sequence.
+        sequence: u32,
+        /// The time that the report names, in the chain's seconds since the epoch.
+        observed_at_s: u32,
+        /// The numbers that the store gave to its feeds, strictly rising, and their answers.
+        entries: Vec<(u16, i64)>,
     },
     /// A creation or call with ready-made data.
     Raw {
@@ -160,10 +200,25 @@ pub struct Attempt {
     pub fee: Fee,
     /// Gas limit.
     pub gas_limit: u64,
-    /// The answer it carries; `None` for a step or a no-op.
+    /// The answer it carries; `None` for a batch, a step or a no-op.
     pub answer: Option<Answer>,
     /// When that answer was observed.
     pub observed_at: Option<Wall>,
+    /// What a batch carries, by feed; empty for everything else.
+    pub entries: Vec<Entry>,
+}
+
+impl Attempt {
+    /// The answer it carries for a feed.
+    pub fn answer_of(&self, feed: &FeedId) -> Option<Answer> {
+        let entry = self.entries.iter().find(|entry| entry.feed == *feed);
+        self.answer.or(entry.map(|entry| entry.answer))
+    }
+
+    /// Whether it carries no answer at all.
+    pub fn is_silent(&self) -> bool {
+        self.answer.is_none() && self.entries.is_empty()
+    }
 }
 
 /// Where a transaction landed. Believed only while `block_hash` is canonical at `block_number`.
@@ -203,6 +258,68 @@ pub struct AccountView {
     pub mined_nonce: u64,
     /// An answer for every hash asked for.
     pub receipts: Vec<(B256, ReceiptAnswer)>,
+    /// What the receipts tell of entries that wrote no round.
+    pub skips: Vec<Skip>,
+}
+
+/// An entry of a batch that wrote no round, as the store's event tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skip {
+    /// Hash of the transaction that carried it.
+    pub hash: B256,
+    /// The number that the store gave to the feed.
+    pub entry: u16,
+    /// Why it was skipped.
+    pub reason: SkipReason,
+}
+
+/// Why a store skipped an entry: `IFeedStore.SkipReason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkipReason {
+    /// The store has no such feed.
+    UnknownFeed,
+    /// The answer is outside the feed's bounds.
+    OutOfBounds,
+    /// The feed is paused.
+    FeedPaused,
+    /// Observed before the feed's latest round was written.
+    Stale,
+    /// The feed's rounds are used up.
+    Exhausted,
+    /// A reason that no version known to us gives.
+    Unknown,
+}
+
+impl SkipReason {
+    /// The name in logs, metrics and JSON.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::UnknownFeed => "unknown_feed",
+            Self::OutOfBounds => "out_of_bounds",
+            Self::FeedPaused => "feed_paused",
+            Self::Stale => "stale",
+            Self::Exhausted => "exhausted",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// What an operator can do about it.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::UnknownFeed => {
+                "The configured store_id is not a feed of this store; `publisher check --online` compares them."
+            }
+            Self::OutOfBounds => {
+                "Check the price; if it is real, add a feed with wider bounds. It is never clamped."
+            }
+            Self::FeedPaused => "Unpause the feed in its store: setFeedPaused(feed, false).",
+            Self::Stale => "No action; another transmitter wrote the feed after our report was made.",
+            Self::Exhausted => "Add the feed to the store anew; its rounds are used up.",
+            Self::Unknown => {
+                "Read the event FeedSkipped of the transaction; this store is of an unknown version."
+            }
+        }
+    }
 }
 
 /// A feed's aggregator as one node sees it at one block.
@@ -222,6 +339,36 @@ pub struct RoundView {
     pub paused: bool,
     /// Our account may submit.
     pub authorised: bool,
+}
+
+/// A store and some of its feeds as one node sees them at one block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreView {
+    /// Height of that block.
+    pub block_number: u64,
+    /// Hash of that block.
+    pub block_hash: B256,
+    /// The sequence of the last report; 0 before the first.
+    pub sequence: u64,
+    /// The store takes no reports.
+    pub paused: bool,
+    /// Our account may update.
+    pub authorised: bool,
+    /// The feeds that are written by us.
+    pub feeds: Vec<(FeedId, EntryView)>,
+}
+
+/// One feed of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryView {
+    /// Latest round; 0 before the first.
+    pub round: u64,
+    /// Latest answer; zero before the first round.
+    pub answer: Answer,
+    /// Block time of the latest round; the epoch before the first.
+    pub updated_at: Wall,
+    /// The feed's entries are skipped.
+    pub paused: bool,
 }
 
 /// What `eth_estimateGas` says about a call before it is signed.

@@ -26,6 +26,7 @@ fn weather(seed: u64, hours: u64, finality: Finality) -> Storm {
         misfortune_every: Span::from_s(45),
         mischief: false,
         restores: false,
+        batches: false,
     }
 }
 
@@ -59,6 +60,22 @@ fn calm_weather_is_on_time_to_the_block() {
 }
 
 #[test]
+fn calm_weather_fills_the_batches_and_is_on_time_to_the_block() {
+    let calm = Storm {
+        loss_permille: 0,
+        misfortune_every: Span::ZERO,
+        batches: true,
+        ..weather(2, 2, Finality::Instant)
+    };
+    let report = run(calm);
+    assert_eq!(report.violations, Vec::<String>::new());
+    let Report { worst_lateness, rounds, batches, crashes, bumps, wasted, .. } = report;
+    assert_eq!((worst_lateness, crashes, bumps, wasted), (Span::ZERO, 0, 0, 0), "{report:?}");
+    // Three feeds of the eight are not the store's; of its five most go together.
+    assert!(batches > 0 && (rounds - rounds * 3 / 8) >= 3 * batches, "{report:?}");
+}
+
+#[test]
 fn forty_hours_with_reorgs_under_depth_finality() {
     let reorgs: u64 = (10..14).map(|seed| storm(weather(seed, 10, Finality::Depth(12))).reorgs).sum();
     assert!(reorgs > 100);
@@ -68,6 +85,16 @@ fn forty_hours_with_reorgs_under_depth_finality() {
 fn twenty_hours_with_reorgs_under_a_finality_tag() {
     let bumps: u64 = (20..22).map(|seed| storm(weather(seed, 10, Finality::Tag)).bumps).sum();
     assert!(bumps > 10);
+}
+
+/// Feeds of a store go through the same weather, and have misfortunes of their own, which excuse no other feed.
+#[test]
+fn twenty_hours_of_batches() {
+    for (seed, finality, fees, mischief) in
+        [(50, Finality::Depth(12), FeeProfile::Eip1559, false), (51, Finality::Tag, FeeProfile::Legacy, true)]
+    {
+        storm(Storm { fees, mischief, batches: true, ..weather(seed, 10, finality) });
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What nodes send, reduced to the fields that are used. Unknown fields are ignored, so that every client's blocks
 //! and receipts decode.
 
+use super::store::{Log, skipped};
 use alloy::primitives::{Address, B256, Bytes, U64, U128};
 use publisher_core::time::Wall;
-use publisher_core::tx::{BlockRef, Receipt};
+use publisher_core::tx::{BlockRef, Receipt, Skip};
 use serde::Deserialize;
 
 /// `eth_getBlockBy…` without transactions.
@@ -52,9 +53,19 @@ pub(super) struct ReceiptBody {
     effective_gas_price: Option<U128>,
     /// Set for a creation.
     pub(super) contract_address: Option<Address>,
+    /// None for a creation.
+    to: Option<Address>,
+    #[serde(default)]
+    logs: Vec<Log>,
 }
 
 impl ReceiptBody {
+    /// The entries that the store it was sent to has skipped.
+    pub(super) fn skips(&self) -> impl Iterator<Item = Skip> {
+        let (hash, to) = (self.transaction_hash, self.to);
+        self.logs.iter().filter_map(move |log| skipped(hash, to?, log))
+    }
+
     pub(super) fn receipt(&self) -> Receipt {
         Receipt {
             hash: self.transaction_hash,

@@ -2,11 +2,12 @@
 
 use super::ChainError;
 use super::node::{Node, by_hash, call_params};
-use super::revert::explain;
+use super::revert::{explain, explain_store};
 use super::wire::{Raw, decode};
 use alloy::primitives::{Address, Bytes, U64, U256};
 use alloy::sol_types::SolCall;
-use publisher_bindings::{Aggregator, AggregatorProxy, Rejection};
+use publisher_bindings::report::many_feeds;
+use publisher_bindings::{Aggregator, AggregatorProxy, FeedStore, Refusal, Rejection};
 use publisher_core::price::Answer;
 use publisher_core::time::Wall;
 use publisher_core::tx::{BlockRef, Call, PreflightAnswer, RoundView};
@@ -114,9 +115,12 @@ impl Node {
         match gas {
             Ok(gas) => PreflightAnswer::Gas(gas.to()),
             Err(ChainError::Rpc { message, data, .. }) => {
-                let rejection = data.as_ref().and_then(|data| Rejection::decode(data));
-                match rejection {
-                    Some(rejection) => PreflightAnswer::Reverts(explain(&rejection)),
+                let refusal = data.as_ref().and_then(|data| match call {
+                    Call::Update { .. } => Refusal::decode(data).map(|refusal| explain_store(&refusal)),
+                    _ => Rejection::decode(data).map(|rejection| explain(&rejection)),
+                });
+                match refusal {
+                    Some(refusal) => PreflightAnswer::Reverts(refusal),
                     None if data.is_some() || message.to_lowercase().contains("revert") => {
                         PreflightAnswer::Reverts(message)
                     }
@@ -183,7 +187,7 @@ impl Node {
         returned::<C>(self.wire.call("eth_call", params).await)
     }
 
-    async fn views<const N: usize>(
+    pub(super) async fn views<const N: usize>(
         &self,
         to: Address,
         calls: [Vec<u8>; N],
@@ -201,12 +205,17 @@ pub fn target_and_data(call: &Call, from: Address) -> (Option<Address>, Bytes) {
             let submit = Aggregator::submitCall { roundId: U256::from(*round), answer: answer.value() };
             (Some(*aggregator), submit.abi_encode().into())
         }
+        Call::Update { store, sequence, observed_at_s, entries } => {
+            // What the core gives is rising and not empty; of anything else the store says that it is no report.
+            let report = many_feeds(*sequence, *observed_at_s, entries).unwrap_or_default();
+            (Some(*store), [FeedStore::updateCall::SELECTOR.as_slice(), &report].concat().into())
+        }
         Call::Raw { to, data } => (*to, data.clone()),
         Call::Noop => (Some(from), Bytes::new()),
     }
 }
 
-fn next<C: SolCall>(answers: &mut impl Iterator<Item = Raw>) -> Result<C::Return, ChainError> {
+pub(super) fn next<C: SolCall>(answers: &mut impl Iterator<Item = Raw>) -> Result<C::Return, ChainError> {
     returned::<C>(answers.next().unwrap_or(Err(ChainError::BadAnswer("missing in the batch"))))
 }
 
@@ -218,7 +227,7 @@ fn returned<C: SolCall>(raw: Raw) -> Result<C::Return, ChainError> {
     C::abi_decode_returns_validate(&data).map_err(|_| ChainError::Contract("another contract's return data"))
 }
 
-fn wall(seconds: U256) -> Result<Wall, ChainError> {
+pub(super) fn wall(seconds: U256) -> Result<Wall, ChainError> {
     u64::try_from(seconds).map(Wall::from_s).map_err(|_| ChainError::Contract("a time beyond 64 bits"))
 }
 

@@ -23,6 +23,7 @@ mod node;
 mod revert;
 mod send;
 mod standing;
+mod store;
 mod verify;
 mod wire;
 
@@ -35,6 +36,7 @@ pub use node::{Node, Tag};
 pub use revert::explain;
 pub use send::Sent;
 pub use standing::Standing;
+pub use store::{EntryFacts, StoreFacts};
 pub use verify::{Identity, VerifyError};
 pub use wire::{BODY_LIMIT, NodeSetup, SetupError};
 

@@ -5,7 +5,7 @@ use super::answer::{Block, Contents, Data, ReceiptBody};
 use super::heads::{NewHeads, Socket};
 use super::wire::{NodeSetup, Raw, SetupError, Wire, decode};
 use alloy::primitives::{Address, B256, U64, U256};
-use publisher_core::tx::{AccountView, BlockRef, ReceiptAnswer};
+use publisher_core::tx::{AccountView, BlockRef, ReceiptAnswer, Skip};
 use serde_json::{Value, json};
 
 /// No more blocks than this are read at once.
@@ -139,8 +139,11 @@ impl Node {
         let mut answers = self.wire.batch(&questions).await.into_iter();
         let nonce = answers.next().ok_or(ChainError::BadAnswer("no nonce"))??;
         let mined_nonce = decode::<U64>(&nonce)?.to();
-        let receipts = hashes.iter().zip(answers).map(|(hash, raw)| (*hash, receipt_answer(*hash, raw)));
-        Ok(AccountView { at_number: at.number, mined_nonce, receipts: receipts.collect() })
+        let (mut receipts, mut skips) = (Vec::with_capacity(hashes.len()), Vec::new());
+        for (hash, raw) in hashes.iter().zip(answers) {
+            receipts.push((*hash, receipt_answer(*hash, raw, &mut skips)));
+        }
+        Ok(AccountView { at_number: at.number, mined_nonce, receipts, skips })
     }
 
     /// The contract that a mined creation left behind; `None` if the transaction has no receipt or created nothing.
@@ -198,11 +201,14 @@ fn block_at(raw: Raw, number: u64) -> Result<Option<BlockRef>, ChainError> {
     }
 }
 
-fn receipt_answer(hash: B256, raw: Raw) -> ReceiptAnswer {
+fn receipt_answer(hash: B256, raw: Raw, skips: &mut Vec<Skip>) -> ReceiptAnswer {
     let Ok(raw) = raw else { return ReceiptAnswer::Unknown };
     match decode::<Option<ReceiptBody>>(&raw) {
         Ok(None) => ReceiptAnswer::Absent,
-        Ok(Some(body)) if body.receipt().hash == hash => ReceiptAnswer::Found(body.receipt()),
+        Ok(Some(body)) if body.receipt().hash == hash => {
+            skips.extend(body.skips());
+            ReceiptAnswer::Found(body.receipt())
+        }
         Ok(Some(_)) | Err(_) => ReceiptAnswer::Unknown,
     }
 }

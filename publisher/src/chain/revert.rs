@@ -1,7 +1,8 @@
 //! Why a contract refused a call, from the many shapes in which nodes wrap it.
 
 use alloy::primitives::{Bytes, hex};
-use publisher_bindings::Rejection;
+use publisher_bindings::FeedStore::FeedStoreErrors;
+use publisher_bindings::{Refusal, Rejection};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -47,6 +48,29 @@ pub fn explain(rejection: &Rejection) -> String {
         Rejection::Text(text) => text.chars().filter(|c| !c.is_control()).take(200).collect(),
         Rejection::Panic(code) => format!("Panic: Solidity's panic code {code}"),
         other => format!("{other:?}"),
+    }
+}
+
+/// A store's refusal in words; it begins with the error's name.
+pub(super) fn explain_store(refusal: &Refusal<FeedStoreErrors>) -> String {
+    use FeedStoreErrors as E;
+    match refusal {
+        Refusal::Error(E::NotTransmitter(e)) => {
+            format!("NotTransmitter: {} has no right to update", e.sender)
+        }
+        Refusal::Error(E::Paused(_)) => "Paused: the store takes no reports".into(),
+        Refusal::Error(E::StaleSequence(e)) => {
+            format!("StaleSequence: sequence {} was named, {} is the next one", e.given, e.expected)
+        }
+        Refusal::Error(E::ObservedInFuture(e)) => {
+            format!("ObservedInFuture: observed at {}, the block's time is {}", e.observedAt, e.timestamp)
+        }
+        Refusal::Error(E::ObservedTooEarly(e)) => {
+            format!("ObservedTooEarly: observed at {}, the oldest taken is {}", e.observedAt, e.oldest)
+        }
+        Refusal::Error(other) => format!("{other:?}"),
+        Refusal::Text(text) => explain(&Rejection::Text(text.clone())),
+        Refusal::Panic(code) => explain(&Rejection::Panic(*code)),
     }
 }
 

@@ -96,18 +96,20 @@ async fn from_journal(config: &Config, as_json: bool) -> Ended {
     for (id, feed) in &config.feeds {
         for entry in reader.rounds(id, ROUNDS).await.map_err(Failure::unavailable)? {
             let last = entry.attempts.last();
-            let answer = last.and_then(|a| a.attempt.answer).map(|a| a.display(feed.decimals).to_string());
+            let answer =
+                last.and_then(|a| a.attempt.answer_of(id)).map(|a| a.display(feed.decimals).to_string());
             let state = match (&entry.closed, &entry.inclusion, last) {
                 (Some((outcome, _)), ..) => outcome.code(),
                 (None, Some(_), _) => "included",
                 (None, None, Some(_)) => "sent",
                 (None, None, None) => "planned",
             };
-            feeds
-                .push(json!({ "feed": id.as_str(), "round": entry.round, "answer": answer, "state": state }));
+            // Which round a batch makes of its entry, the store alone knows; the journal knows the batch.
+            let (number, kind) = (entry.number, if entry.in_batch { "sequence" } else { "round" });
+            feeds.push(json!({ "feed": id.as_str(), kind: number, "answer": answer, "state": state }));
             rows.push(vec![
                 id.to_string(),
-                entry.round.to_string(),
+                if entry.in_batch { format!("in batch {number}") } else { number.to_string() },
                 answer.unwrap_or_else(|| "-".to_owned()),
                 last.map_or_else(|| "-".to_owned(), |a| a.signed_at.ms().to_string()),
                 state.to_owned(),

@@ -45,7 +45,8 @@ impl Config {
             round_refresh: ROUND_REFRESH,
         };
         let rates = self.rates.clone();
-        Ok(Spec { chain, feeds, rates, accounts: Vec::new(), acknowledge_halts: false })
+        let stores = BTreeMap::new();
+        Ok(Spec { chain, feeds, stores, rates, accounts: Vec::new(), acknowledge_halts: false })
     }
 }
 
@@ -83,6 +84,7 @@ fn feed_spec(
     };
     Some(FeedSpec {
         aggregator,
+        entry: None,
         decimals: feed.decimals,
         account: feed.account,
         pricing: feed.pricing.clone(),

@@ -18,12 +18,21 @@ use std::sync::Arc;
 /// Where a feed lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedWire {
-    /// The aggregator that is written.
+    /// The aggregator or store that is written.
     pub aggregator: Address,
     /// The account that writes.
     pub account: Address,
     /// The proxy that consumers read.
     pub proxy: Option<Address>,
+}
+
+/// A store as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreWire {
+    /// The account that writes.
+    pub account: Address,
+    /// Our feeds in it, with the numbers that it gave to them.
+    pub feeds: Vec<(FeedId, u16)>,
 }
 
 /// See the module's documentation.
@@ -40,6 +49,8 @@ pub struct Edges {
     pub signers: BTreeMap<Address, Signer>,
     /// The feeds.
     pub feeds: BTreeMap<FeedId, FeedWire>,
+    /// The stores that some of them share.
+    pub stores: BTreeMap<Address, StoreWire>,
 }
 
 impl Edges {
@@ -83,6 +94,11 @@ impl Edges {
                 let wire = self.feeds.get(&feed)?;
                 let view = self.nodes.round_view(wire.aggregator, wire.account, &at).await;
                 Input::Round { ticket, feed, view }
+            }
+            Effect::FetchStore { ticket, store, at } => {
+                let wire = self.stores.get(&store)?;
+                let view = self.nodes.store_view(store, wire.account, &wire.feeds, &at).await;
+                Input::Store { ticket, store, view }
             }
             Effect::FetchAncestors { ticket, number, hash, count } => {
                 Input::Ancestors { ticket, blocks: self.nodes.ancestors(number, hash, count).await }

@@ -192,7 +192,8 @@ impl Driver {
                     round: Some(round),
                     answer: Some(answer),
                     ..
-                } = &event
+                }
+                | Event::EntryFinal { feed, round: Some(round), answer, .. } = &event
                 {
                     let (edges, feed, round, answer) =
                         (Arc::clone(&self.edges), feed.clone(), *round, *answer);

@@ -151,6 +151,7 @@ impl<'a> Rollout<'a> {
             poll: head_poll(chain.block_time),
             signers: BTreeMap::from([(self.deployer.address, signer)]),
             feeds: BTreeMap::new(),
+            stores: BTreeMap::new(),
         };
         let work = apply::Work {
             spec,

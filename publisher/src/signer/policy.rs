@@ -63,9 +63,10 @@ impl Policy {
         match &tx.call {
             Call::Noop => Ok(()),
             Call::Submit { aggregator, .. } if self.allowed.contains(aggregator) => Ok(()),
-            Call::Submit { aggregator: to, .. } => refuse(format!(
-                "to {to}: no configured feed has this aggregator; add the feed, or stop asking"
-            )),
+            Call::Update { store, .. } if self.allowed.contains(store) => Ok(()),
+            Call::Submit { aggregator: to, .. } | Call::Update { store: to, .. } => {
+                refuse(format!("to {to}: no configured feed has this contract; add the feed, or stop asking"))
+            }
             Call::Raw { .. } if !self.allow_creation => {
                 refuse("a creation or ready-made call: only `publisher deploy` may sign one".into())
             }

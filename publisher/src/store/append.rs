@@ -1,6 +1,7 @@
 //! One record into the open transaction: written, already there, or refused.
 
 use super::StoreError;
+use super::read::entries;
 use super::row::{self, AttemptRow, InclusionRow, IntentRow, column};
 use alloy::primitives::{Address, B256};
 use publisher_core::record::{Outcome, Record};
@@ -67,33 +68,43 @@ async fn put_intent(
         let offered = (work.clone(), at);
         return same_or_conflict(key(), &stored, &offered);
     }
+    if let Some((contract, number)) = work.target() {
+        let other: Option<i64> = sqlx::query_scalar(
+            "SELECT nonce FROM intent WHERE aggregator = $1 AND round = $2 AND account = $3 \
+             AND aggregator IS NOT NULL AND (closed IS NULL OR closed = 'final')",
+        )
+        .bind(contract.as_slice())
+        .bind(column(number, "round")?)
+        .bind(account.as_slice())
+        .fetch_optional(&mut *db)
+        .await?;
+        if let Some(other) = other {
+            let key = match work {
+                Work::Round { feed, .. } => {
+                    format!("round {number} of feed {feed} on {contract} by {account}")
+                }
+                _ => format!("sequence {number} of store {contract} by {account}"),
+            };
+            return Err(conflict(key, format!("nonce {other}"), format!("nonce {nonce}")));
+        }
+    }
+    const INSERT_ROUND: &str = "INSERT INTO intent (account, nonce, planned_at_ms, feed, aggregator, round) \
+                                VALUES ($1, $2, $3, $4, $5, $6)";
     let insert = match work {
-        Work::Round { feed, aggregator, round } => {
-            let round = column(*round, "round")?;
-            if let Some(other) = sqlx::query_scalar::<_, i64>(
-                "SELECT nonce FROM intent WHERE aggregator = $1 AND round = $2 AND account = $3 \
-                 AND aggregator IS NOT NULL AND (closed IS NULL OR closed = 'final')",
-            )
-            .bind(aggregator.as_slice())
-            .bind(round)
-            .bind(account.as_slice())
-            .fetch_optional(&mut *db)
-            .await?
-            {
-                let key = format!("round {round} of feed {feed} on {aggregator} by {account}");
-                return Err(conflict(key, format!("nonce {other}"), format!("nonce {nonce}")));
-            }
-            sqlx::query(
-                "INSERT INTO intent (account, nonce, planned_at_ms, feed, aggregator, round) \
-                 VALUES ($1, $2, $3, $4, $5, $6)",
-            )
+        Work::Round { feed, aggregator, round } => sqlx::query(INSERT_ROUND)
             .bind(account.as_slice())
             .bind(column(nonce, "nonce")?)
             .bind(at.ms())
             .bind(feed.as_str())
             .bind(aggregator.as_slice())
-            .bind(round)
-        }
+            .bind(column(*round, "round")?),
+        Work::Batch { store, sequence } => sqlx::query(INSERT_ROUND)
+            .bind(account.as_slice())
+            .bind(column(nonce, "nonce")?)
+            .bind(at.ms())
+            .bind(row::BATCH)
+            .bind(store.as_slice())
+            .bind(column(*sequence, "sequence")?),
         Work::Step { name, to, data } => sqlx::query(
             "INSERT INTO intent (account, nonce, planned_at_ms, step, recipient, data) VALUES ($1, $2, $3, $4, $5, $6)",
         )
@@ -117,7 +128,11 @@ async fn put_attempt(
 ) -> Result {
     let offered = (account, nonce, attempt.clone(), at);
     if let Some(stored) = attempt_by_hash(db, attempt.hash).await? {
-        return same_or_conflict(format!("the attempt {}", attempt.hash), &attempt_of(&stored)?, &offered);
+        return same_or_conflict(
+            format!("the attempt {}", attempt.hash),
+            &attempt_of(db, &stored).await?,
+            &offered,
+        );
     }
     let position = format!("attempt {} of nonce {nonce} of {account}", attempt.seq);
     let stored = sqlx::query_as::<_, AttemptRow>(
@@ -129,7 +144,7 @@ async fn put_attempt(
     .fetch_optional(&mut *db)
     .await?;
     if let Some(stored) = stored {
-        return same_or_conflict(position, &attempt_of(&stored)?, &offered);
+        return same_or_conflict(position, &attempt_of(db, &stored).await?, &offered);
     }
     if let Some((outcome, _)) = require_intent(db, account, nonce, "an attempt").await?.closed()? {
         return Err(conflict(position, format!("a nonce closed as {}", outcome.code()), "a new attempt"));
@@ -165,8 +180,17 @@ async fn put_attempt(
     .bind(attempt.answer.map(|answer| answer.to_string()))
     .bind(attempt.observed_at.map(Wall::ms))
     .bind(at.ms())
-    .execute(db)
+    .execute(&mut *db)
     .await?;
+    for entry in &attempt.entries {
+        sqlx::query("INSERT INTO entry (hash, feed, answer, observed_at_ms) VALUES ($1, $2, $3, $4)")
+            .bind(attempt.hash.as_slice())
+            .bind(entry.feed.as_str())
+            .bind(entry.answer.to_string())
+            .bind(entry.observed_at.ms())
+            .execute(&mut *db)
+            .await?;
+    }
     Ok(())
 }
 
@@ -339,8 +363,9 @@ async fn attempt_by_hash(db: &mut SqliteConnection, hash: B256) -> Result<Option
         .await?)
 }
 
-fn attempt_of(stored: &AttemptRow) -> Result<(Address, u64, Attempt, Wall)> {
-    Ok((row::address(&stored.account)?, row::number(stored.nonce)?, stored.attempt()?, stored.signed_at()))
+async fn attempt_of(db: &mut SqliteConnection, stored: &AttemptRow) -> Result<(Address, u64, Attempt, Wall)> {
+    let attempt = stored.attempt(&entries(db, stored).await?)?;
+    Ok((row::address(&stored.account)?, row::number(stored.nonce)?, attempt, stored.signed_at()))
 }
 
 fn same_or_conflict<T: PartialEq + Debug>(key: String, stored: &T, offered: &T) -> Result {

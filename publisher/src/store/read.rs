@@ -1,6 +1,6 @@
 //! What the journal tells: to recovery at start, to `publisher status` while the daemon runs, and to tests.
 
-use super::row::{self, AttemptRow, InclusionRow, IntentRow};
+use super::row::{self, AttemptRow, EntryRow, InclusionRow, IntentRow};
 use super::{StoreError, session};
 use alloy::primitives::{Address, B256};
 use publisher_core::quote::FeedId;
@@ -25,10 +25,12 @@ pub struct RoundEntry {
     pub account: Address,
     /// The nonce it owns.
     pub nonce: u64,
-    /// The feed's aggregator.
-    pub aggregator: Address,
-    /// The round.
-    pub round: u64,
+    /// The feed's aggregator, or the store that it shares.
+    pub contract: Address,
+    /// The round, or the store's sequence.
+    pub number: u64,
+    /// A batch carried it: which round it became, the store alone knows.
+    pub in_batch: bool,
     /// When it was planned.
     pub planned_at: Wall,
     /// Its signed transactions, by seq.
@@ -145,10 +147,24 @@ async fn with_attempts(
                 .bind(row.nonce)
                 .fetch_all(&mut *db)
                 .await?;
-        let attempts = signed.iter().map(AttemptRow::attempt).collect::<Result<_, _>>()?;
+        let mut attempts = Vec::with_capacity(signed.len());
+        for attempt in &signed {
+            attempts.push(attempt.attempt(&entries(db, attempt).await?)?);
+        }
         intents.push(RecoveredIntent { nonce: row::number(row.nonce)?, work: row.work()?, attempts });
     }
     Ok(intents)
+}
+
+/// What an attempt says by feed; nothing but a batch says anything so.
+pub(super) async fn entries(
+    db: &mut SqliteConnection,
+    attempt: &AttemptRow,
+) -> Result<Vec<EntryRow>, StoreError> {
+    Ok(sqlx::query_as("SELECT feed, answer, observed_at_ms FROM entry WHERE hash = $1 ORDER BY feed")
+        .bind(&attempt.hash)
+        .fetch_all(db)
+        .await?)
 }
 
 /// The newest reason of each scope whose newest record is a halt.
@@ -198,7 +214,10 @@ async fn account_nonces(db: &mut SqliteConnection) -> Result<Vec<AccountNonces>,
 
 async fn rounds(db: &mut SqliteConnection, feed: &FeedId, limit: u32) -> Result<Vec<RoundEntry>, StoreError> {
     let rows: Vec<IntentRow> = sqlx::query_as(
-        "SELECT * FROM intent WHERE feed = $1 ORDER BY planned_at_ms DESC, nonce DESC LIMIT $2",
+        "SELECT * FROM intent WHERE (account, nonce) IN (\
+         SELECT account, nonce FROM intent WHERE feed = $1 UNION \
+         SELECT account, nonce FROM attempt JOIN entry ON entry.hash = attempt.hash WHERE entry.feed = $1) \
+         ORDER BY planned_at_ms DESC, nonce DESC LIMIT $2",
     )
     .bind(feed.as_str())
     .bind(i64::from(limit))
@@ -206,7 +225,8 @@ async fn rounds(db: &mut SqliteConnection, feed: &FeedId, limit: u32) -> Result<
     .await?;
     let mut entries = Vec::with_capacity(rows.len());
     for intent in rows {
-        let Work::Round { aggregator, round, .. } = intent.work()? else {
+        let work = intent.work()?;
+        let Some((contract, number)) = work.target() else {
             return Err(StoreError::damaged("a step that has a feed"));
         };
         let inclusion: Option<InclusionRow> =
@@ -218,8 +238,9 @@ async fn rounds(db: &mut SqliteConnection, feed: &FeedId, limit: u32) -> Result<
         entries.push(RoundEntry {
             account: row::address(&intent.account)?,
             nonce: row::number(intent.nonce)?,
-            aggregator,
-            round,
+            contract,
+            number,
+            in_batch: matches!(work, Work::Batch { .. }),
             planned_at: intent.planned_at(),
             attempts: attempts(db, &intent).await?,
             inclusion: inclusion.map(|row| row.receipt()).transpose()?,
@@ -245,15 +266,16 @@ async fn attempts(db: &mut SqliteConnection, intent: &IntentRow) -> Result<Vec<A
     )
     .bind(&intent.account)
     .bind(intent.nonce)
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let sent = match (row.outcome, row.at_ms) {
-                (Some(code), Some(at_ms)) => Some((row::send_outcome(&code)?, Wall::from_ms(at_ms))),
-                _ => None,
-            };
-            Ok(AttemptEntry { attempt: row.attempt.attempt()?, signed_at: row.attempt.signed_at(), sent })
-        })
-        .collect()
+    let mut attempts = Vec::with_capacity(rows.len());
+    for row in rows {
+        let sent = match (row.outcome, row.at_ms) {
+            (Some(code), Some(at_ms)) => Some((row::send_outcome(&code)?, Wall::from_ms(at_ms))),
+            _ => None,
+        };
+        let attempt = row.attempt.attempt(&entries(db, &row.attempt).await?)?;
+        attempts.push(AttemptEntry { attempt, signed_at: row.attempt.signed_at(), sent });
+    }
+    Ok(attempts)
 }

@@ -6,7 +6,7 @@ use publisher_core::price::Answer;
 use publisher_core::quote::FeedId;
 use publisher_core::record::{Outcome, Scope};
 use publisher_core::time::Wall;
-use publisher_core::tx::{Attempt, Fee, Receipt, SendOutcome, Work};
+use publisher_core::tx::{Attempt, Entry, Fee, Receipt, SendOutcome, Work};
 
 /// Digits of the largest `u128`.
 const WEI_DIGITS: usize = 39;
@@ -31,6 +31,9 @@ impl IntentRow {
     /// What the intent is for.
     pub(super) fn work(&self) -> Result<Work, StoreError> {
         match (&self.feed, &self.aggregator, self.round, &self.step, &self.data) {
+            (Some(feed), Some(store), Some(sequence), None, None) if feed == BATCH => {
+                Ok(Work::Batch { store: address(store)?, sequence: number(sequence)? })
+            }
             (Some(feed), Some(aggregator), Some(round), None, None) => Ok(Work::Round {
                 feed: FeedId::new(feed),
                 aggregator: address(aggregator)?,
@@ -42,7 +45,7 @@ impl IntentRow {
                 data: Bytes::copy_from_slice(data),
             }),
             _ => Err(StoreError::damaged(format!(
-                "intent of nonce {} is neither a round nor a step",
+                "intent of nonce {} is neither a round, a batch nor a step",
                 self.nonce
             ))),
         }
@@ -62,10 +65,28 @@ impl IntentRow {
     }
 }
 
+/// The column `feed` of a batch, which is for many of them.
+pub(super) const BATCH: &str = "";
+
+/// One feed's part of an attempt.
+#[derive(sqlx::FromRow)]
+pub(super) struct EntryRow {
+    feed: String,
+    answer: String,
+    observed_at_ms: i64,
+}
+
+impl EntryRow {
+    fn entry(&self) -> Result<Entry, StoreError> {
+        let observed_at = Wall::from_ms(self.observed_at_ms);
+        Ok(Entry { feed: FeedId::new(&self.feed), answer: answer(&self.answer)?, observed_at })
+    }
+}
+
 /// An attempt's row.
 #[derive(sqlx::FromRow)]
 pub(super) struct AttemptRow {
-    hash: Vec<u8>,
+    pub(super) hash: Vec<u8>,
     pub(super) account: Vec<u8>,
     pub(super) nonce: i64,
     seq: i64,
@@ -80,29 +101,23 @@ pub(super) struct AttemptRow {
 }
 
 impl AttemptRow {
-    /// The signed transaction.
-    pub(super) fn attempt(&self) -> Result<Attempt, StoreError> {
+    /// The signed transaction, with its entries by feed.
+    pub(super) fn attempt(&self, entries: &[EntryRow]) -> Result<Attempt, StoreError> {
         let (tip, cap) = (wei(&self.tip_wei)?, wei(&self.cap_wei)?);
         let fee = match self.kind.as_str() {
             "legacy" => Fee::Legacy { gas_price_wei: cap },
             "eip1559" => Fee::Eip1559 { max_fee_wei: cap, max_priority_wei: tip },
             other => return Err(StoreError::damaged(format!("no kind of fee is called {other:?}"))),
         };
-        let answer = self
-            .answer
-            .as_deref()
-            .map(|text| {
-                text.parse::<Answer>().map_err(|_| StoreError::damaged(format!("{text:?} is no answer")))
-            })
-            .transpose()?;
         Ok(Attempt {
             seq: u32::try_from(self.seq).map_err(|_| StoreError::damaged(format!("seq {}", self.seq)))?,
             hash: hash(&self.hash)?,
             raw: Bytes::copy_from_slice(&self.raw),
             fee,
             gas_limit: number(self.gas_limit)?,
-            answer,
+            answer: self.answer.as_deref().map(answer).transpose()?,
             observed_at: self.observed_at_ms.map(Wall::from_ms),
+            entries: entries.iter().map(EntryRow::entry).collect::<Result<_, _>>()?,
         })
     }
 
@@ -153,6 +168,10 @@ pub(super) fn wei_text(wei: u128) -> String {
 
 fn wei(text: &str) -> Result<u128, StoreError> {
     text.parse().map_err(|_| StoreError::damaged(format!("{text:?} is no amount of wei")))
+}
+
+fn answer(text: &str) -> Result<Answer, StoreError> {
+    text.parse().map_err(|_| StoreError::damaged(format!("{text:?} is no answer")))
 }
 
 /// An address column.

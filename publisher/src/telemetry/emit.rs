@@ -4,9 +4,9 @@ use super::health::State;
 use super::metrics::{self as m, seconds};
 use super::readiness::{Phase, readiness};
 use crate::chain::Standing;
-use publisher_core::event::Event;
+use publisher_core::event::{Event, Latency};
 use publisher_core::price::Answer;
-use publisher_core::quote::VenueId;
+use publisher_core::quote::{FeedId, VenueId};
 use publisher_core::record::{Outcome, Scope};
 use publisher_core::time::{Now, Span};
 use publisher_core::tx::Receipt;
@@ -98,21 +98,16 @@ pub(super) fn counted(event: &Event) {
         Event::Bumped { .. } => m::FEE_BUMPS.count([]),
         Event::FeeCapReached { .. } => m::FEE_CAP_REACHED.count([]),
         Event::OutOfFunds { account } => m::OUT_OF_FUNDS.count([&account.to_string()]),
-        Event::Included { feed: Some(feed), answer, latency, .. } => {
-            if let Some(answer) = answer {
-                m::ANSWER.set([feed.as_str()], shown(*answer));
-            }
-            // After a restart nobody knows when the quote came.
-            if latency.total > Span::ZERO {
-                m::QUOTE_TO_INCLUSION.record_span([feed.as_str()], latency.total);
-                m::DECISION.record_span([feed.as_str()], latency.decide);
-                m::SIGN.record_span([feed.as_str()], latency.sign);
-                m::BROADCAST.record_span([feed.as_str()], latency.send);
-                m::INCLUSION.record_span([feed.as_str()], latency.include);
-            }
+        Event::SequenceTaken { store, .. } => m::SEQUENCES_TAKEN.count([&store.to_string()]),
+        Event::EntrySkipped { feed, reason, .. } => m::SKIPS.count([feed.as_str(), reason.code()]),
+        Event::Included { feed: Some(feed), answer, latency, .. } => landed(feed, *answer, latency),
+        Event::EntryIncluded { feed, answer, latency, .. } => landed(feed, Some(*answer), latency),
+        Event::EntryFinal { feed, receipt, feeds, .. } => {
+            m::ROUNDS.count([feed.as_str(), Outcome::Final.code()]);
+            cost(feed.as_str(), receipt, *feeds);
         }
-        Event::Closed { feed, outcome, receipt, .. } => {
-            closed(feed.as_ref().map(|f| f.as_str()), *outcome, receipt)
+        Event::Closed { feed, round, outcome, receipt, .. } => {
+            closed(feed.as_ref().map(|f| f.as_str()), round.is_some(), *outcome, receipt)
         }
         Event::Orphaned { .. } => m::ORPHANED.count([]),
         Event::ForeignNonce { .. } => m::FOREIGN_NONCES.count([]),
@@ -135,17 +130,41 @@ pub(super) fn counted(event: &Event) {
     }
 }
 
-fn closed(feed: Option<&str>, outcome: Outcome, receipt: &Option<Receipt>) {
+/// A feed's round is in a canonical block.
+fn landed(feed: &FeedId, answer: Option<Answer>, latency: &Latency) {
+    if let Some(answer) = answer {
+        m::ANSWER.set([feed.as_str()], shown(answer));
+    }
+    // After a restart nobody knows when the quote came.
+    if latency.total > Span::ZERO {
+        m::QUOTE_TO_INCLUSION.record_span([feed.as_str()], latency.total);
+        m::DECISION.record_span([feed.as_str()], latency.decide);
+        m::SIGN.record_span([feed.as_str()], latency.sign);
+        m::BROADCAST.record_span([feed.as_str()], latency.send);
+        m::INCLUSION.record_span([feed.as_str()], latency.include);
+    }
+}
+
+/// A transaction is over: a round of a feed, a batch of several, or a step of a rollout.
+fn closed(feed: Option<&str>, is_numbered: bool, outcome: Outcome, receipt: &Option<Receipt>) {
     let Some(feed) = feed else {
-        m::STEPS.count([outcome.code()]);
-        return;
+        return match is_numbered {
+            true => m::BATCHES.count([outcome.code()]),
+            false => m::STEPS.count([outcome.code()]),
+        };
     };
     m::ROUNDS.count([feed, outcome.code()]);
     // A stranger's transaction was not paid by this feed.
     if let Some(receipt) = receipt.as_ref().filter(|_| outcome != Outcome::Foreign) {
-        let wei = receipt.gas_price_wei.saturating_mul(u128::from(receipt.gas_used));
-        m::COST.add([feed], u64::try_from(wei / GWEI).unwrap_or(u64::MAX));
+        cost(feed, receipt, 1);
     }
+}
+
+/// A feed has paid its part of a transaction that was for so many of them.
+fn cost(feed: &str, receipt: &Receipt, feeds: usize) {
+    let wei = receipt.gas_price_wei.saturating_mul(u128::from(receipt.gas_used));
+    let share = wei / u128::try_from(feeds.max(1)).unwrap_or(1);
+    m::COST.add([feed], u64::try_from(share / GWEI).unwrap_or(u64::MAX));
 }
 
 /// What a halt is called in labels, logs and status.

@@ -115,6 +115,9 @@ registry! {
     Counter DECISIONS "decisions_total" ["feed", "action", "reason"] "Rounds decided (action publish, reason its trigger) and changes to holding back (action hold, reason why).";
     Counter ROUNDS "rounds_total" ["feed", "outcome"] "Rounds that are over, by how they ended.";
     Counter ROUNDS_TAKEN "rounds_taken_total" ["feed"] "Rounds that another transmitter wrote first.";
+    Counter SEQUENCES_TAKEN "sequences_taken_total" ["store"] "Sequences of a store that another transmitter wrote first.";
+    Counter BATCHES "batches_total" ["outcome"] "Transactions for several feeds of a store that are over, by how they ended.";
+    Counter SKIPS "entries_skipped_total" ["feed", "reason"] "Entries of batches for which the store wrote no round, by its reason.";
     Counter PREFLIGHT_REFUSALS "preflight_refusals_total" ["feed"] "Transactions not sent because the contract would refuse them; feed is - for a step of a rollout.";
     Gauge ANSWER "answer" ["feed"] "The latest included answer as the aggregator's integer; for display only.";
     Gauge ROUND "round" ["feed"] "The latest known round.";
@@ -130,7 +133,7 @@ registry! {
     Histogram SIGN "sign_seconds" ["feed"] "Asking the signer and verifying its answer.";
     Histogram BROADCAST "broadcast_seconds" ["feed"] "From the signature to the first answer of a node.";
     Histogram INCLUSION "inclusion_seconds" ["feed"] "From the first broadcast to the first sight of the including block.";
-    Counter COST "cost_gwei_total" ["feed"] "Fees paid by closed rounds, in gwei, rounded down.";
+    Counter COST "cost_gwei_total" ["feed"] "Fees paid by closed rounds, in gwei, rounded down; of a batch each feed has an equal share.";
 
     Counter STEPS "steps_total" ["outcome"] "Rollout steps that are over, by how they ended.";
     Counter SIGN_FAILURES "sign_failures_total" ["fault"] "Signer answers that gave no usable signature.";
@@ -298,7 +301,7 @@ mod tests {
             r#"publisher_quote_to_inclusion_seconds_bucket{feed="BTC-USD",le="1"} 0"#,
             r#"publisher_quote_to_inclusion_seconds_bucket{feed="BTC-USD",le="2.5"} 1"#,
             r#"publisher_quote_to_inclusion_seconds_sum{feed="BTC-USD"} 1.5"#,
-            "# HELP publisher_cost_gwei_total Fees paid by closed rounds, in gwei, rounded down.",
+            "# HELP publisher_held 1 while the feed may not publish.",
             concat!(r#"publisher_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
         ] {
             assert!(page.lines().any(|l| l == line), "{line} is missing in\n{page}");

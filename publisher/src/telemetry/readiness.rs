@@ -136,6 +136,7 @@ const fn stands_still(hold: Hold) -> bool {
         | Hold::Paused
         | Hold::NotAuthorised
         | Hold::Refused
+        | Hold::GroupMember
         | Hold::Halted => true,
         Hold::Braked | Hold::RoundUnknown | Hold::InFlight | Hold::AccountBusy => false,
     }

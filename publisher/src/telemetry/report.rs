@@ -37,6 +37,7 @@ fn log(event: &Event) {
         Event::SourceLeftOut { feed, source, why } => line!(event, %feed, source, why = why.code()),
         Event::SourceBack { feed, source } => line!(event, %feed, source),
         Event::RoundTaken { feed, round } => line!(event, %feed, round),
+        Event::SequenceTaken { store, sequence } => line!(event, %store, sequence),
         Event::PreflightRefused { feed, reason } => {
             line!(event, feed = feed.as_ref().map(|f| f.as_str()), reason)
         }
@@ -69,6 +70,25 @@ fn log(event: &Event) {
             sign_ms = latency.sign.ms(),
             send_ms = latency.send.ms(),
             include_ms = latency.include.ms()
+        ),
+        Event::EntryIncluded { feed, round, answer, sequence, latency } => {
+            line!(event, %feed, round, answer = %answer.value(), sequence, total_ms = latency.total.ms())
+        }
+        Event::EntrySkipped { feed, sequence, answer, reason } => {
+            line!(event, %feed, sequence, answer = %answer.value(), reason = reason.code())
+        }
+        Event::EntryFinal { feed, round, answer, sequence, trigger, receipt, feeds, latency } => line!(
+            event,
+            %feed,
+            round,
+            answer = %answer.value(),
+            sequence,
+            trigger = trigger.map(|t| t.code()),
+            hash = %receipt.hash,
+            block = receipt.block_number,
+            gas_used = receipt.gas_used,
+            feeds,
+            total_ms = latency.total.ms()
         ),
         Event::Orphaned { feed, what, hash } => {
             line!(event, feed = feed.as_ref().map(|f| f.as_str()), what, %hash)

@@ -9,11 +9,12 @@ use publisher_core::price::{Answer, Price};
 use publisher_core::quote::{FeedId, SourceFault};
 use publisher_core::record::{Outcome, Scope};
 use publisher_core::time::Span;
-use publisher_core::tx::{Receipt, SendOutcome, SignFault};
+use publisher_core::tx::{Receipt, SendOutcome, SignFault, SkipReason};
 
 /// Events such that every code occurs with every level and advice it can have.
 pub(super) fn events() -> Vec<Event> {
     let feed = || FeedId::new("BTC-USD");
+    let stored = || FeedId::new("ETH-USD");
     let source = || "kraken:XBTUSD".to_owned();
     let what = || "BTC-USD round 7".to_owned();
     let (account, hash, nonce) = (Address::repeat_byte(0xac), B256::repeat_byte(0x11), 6);
@@ -41,6 +42,17 @@ pub(super) fn events() -> Vec<Event> {
         latency,
     };
     let mut events = vec![
+        Event::Closed {
+            feed: None,
+            round: Some(3),
+            what: "store 0x01 sequence 3".into(),
+            outcome: Outcome::Final,
+            answer: None,
+            trigger: None,
+            receipt: Some(receipt),
+            nonce,
+            latency,
+        },
         Event::Decided {
             feed: feed(),
             round: 7,
@@ -52,6 +64,7 @@ pub(super) fn events() -> Vec<Event> {
         Event::Released { feed: feed() },
         Event::SourceBack { feed: feed(), source: source() },
         Event::RoundTaken { feed: feed(), round: 7 },
+        Event::SequenceTaken { store: account, sequence: 7 },
         Event::PreflightRefused { feed: Some(feed()), reason: "Paused".into() },
         Event::Planned { account, nonce, what: what() },
         Event::Signed { account, nonce, seq: 0, hash },
@@ -65,6 +78,17 @@ pub(super) fn events() -> Vec<Event> {
             what: what(),
             answer: Some(answer),
             receipt,
+            latency,
+        },
+        Event::EntryIncluded { feed: stored(), round: Some(7), answer, sequence: 3, latency },
+        Event::EntryFinal {
+            feed: stored(),
+            round: Some(7),
+            answer,
+            sequence: 3,
+            trigger: Some(Trigger::Early),
+            receipt,
+            feeds: 10,
             latency,
         },
         Event::Orphaned { feed: Some(feed()), what: what(), hash },
@@ -86,6 +110,12 @@ pub(super) fn events() -> Vec<Event> {
         feed: feed(),
         source: source(),
         why: *why,
+    }));
+    events.extend(SKIPS.iter().map(|reason| Event::EntrySkipped {
+        feed: stored(),
+        sequence: 3,
+        answer,
+        reason: *reason,
     }));
     events.extend(SIGN_FAULTS.iter().map(|fault| Event::SignFailed {
         account,
@@ -113,6 +143,7 @@ const HOLDS: &[Hold] = &[
     Hold::Paused,
     Hold::NotAuthorised,
     Hold::Refused,
+    Hold::GroupMember,
     Hold::InFlight,
     Hold::AccountBusy,
     Hold::Halted,
@@ -125,6 +156,15 @@ const LEFT_OUT: &[LeftOut] = &[
     LeftOut::Failing(SourceFault::GeoBlocked),
     LeftOut::Failing(SourceFault::RateLimited),
     LeftOut::Failing(SourceFault::SymbolMissing),
+];
+
+const SKIPS: &[SkipReason] = &[
+    SkipReason::UnknownFeed,
+    SkipReason::OutOfBounds,
+    SkipReason::FeedPaused,
+    SkipReason::Stale,
+    SkipReason::Exhausted,
+    SkipReason::Unknown,
 ];
 
 const SIGN_FAULTS: &[SignFault] = &[SignFault::Timeout, SignFault::Mismatch, SignFault::Policy];

@@ -1,16 +1,17 @@
 //! What is signed: the freshest valid answer, with the contract's consent, and only while it can still do its work.
 
 use super::Machine;
+use super::contract::Contract;
 use super::feed::{Asked, Flight};
-use crate::event::Event;
 use crate::io::{Effect, Ticket};
 use crate::outbox::{Answered, Draft, Intent, Wanted};
 use crate::policy::answer_of;
 use crate::price::Answer;
 use crate::quote::FeedId;
 use crate::time::{Mono, Now, Span, Wall};
-use crate::tx::{Call, PreflightAnswer, SendOutcome, TxRequest, Work};
+use crate::tx::{Call, Entry, PreflightAnswer, SendOutcome, TxRequest, Work};
 use alloy_primitives::{Address, B256, Bytes};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An empty transaction gets at least this much gas, and as much as a round gets: some chains charge more than the
 /// 21,000 of Ethereum, and what is not used costs nothing.
@@ -20,7 +21,7 @@ const NOOP_GAS: u64 = 21_000;
 struct Content {
     call: Call,
     gas_limit: u64,
-    answer: Option<(Answer, Wall)>,
+    entries: Vec<Entry>,
 }
 
 impl Machine {
@@ -57,42 +58,44 @@ impl Machine {
             let ticket = self.ticket();
             let retry = now.mono + self.chain.timing.retry;
             let Some(outbox) = self.outboxes.get_mut(&account) else { return };
-            let Some(Content { call, gas_limit, answer }) = content else {
+            let Some(Content { call, gas_limit, entries }) = content else {
                 outbox.postpone(nonce, retry, now);
                 continue;
             };
             let tx = TxRequest { chain_id: self.chain.chain_id, from: account, nonce, gas_limit, fee, call };
             out.push(Effect::Sign { ticket, tx });
-            let (answer, observed_at) = answer.unzip();
-            outbox.signing(nonce, ticket, Draft { fee, gas_limit, answer, observed_at }, now, out);
+            outbox.signing(nonce, ticket, Draft { fee, gas_limit, entries }, now, out);
         }
     }
 
     /// Whether a first attempt may be signed now. While a signer was away or a process was down the round may have
     /// been taken, the contract paused or the role revoked, so that its consent must not be old.
     fn is_ready(&mut self, account: Address, nonce: u64, now: Now, out: &mut Vec<Effect>) -> bool {
-        let Some(outbox) = self.outboxes.get_mut(&account) else { return false };
-        let Some(intent) = outbox.intent(nonce) else { return false };
+        let Some(intent) = self.outboxes.get(&account).and_then(|o| o.intent(nonce)) else { return false };
         if intent.superseded || intent.attempts().len() > 0 {
             return true;
         }
-        if let Work::Round { feed: id, aggregator, round } = &intent.work {
-            let feed = self.feeds.get(id).filter(|f| f.spec.aggregator == *aggregator);
-            let Some(feed) = feed.filter(|f| f.spec.account == account) else {
-                outbox.supersede(nonce); // Its feed is no longer written here, or not by this account.
-                return true;
-            };
-            let Some(known) = feed.round() else { return false };
-            let is_before = |i: &Intent| matches!(&i.work, Work::Round { feed, .. } if feed == id);
-            if outbox.open().any(|i| i.nonce < nonce && i.included.is_none() && is_before(i)) {
-                return false;
-            }
-            if known.checked_add(1) != Some(*round) {
-                if known >= *round {
-                    out.push(Effect::Report(Event::RoundTaken { feed: id.clone(), round: known }));
+        if let Some((target, number)) = intent.work.target() {
+            let contract = self.written(&intent.work).filter(|contract| contract.account == account);
+            let known = contract.map(Contract::number);
+            let is_before = |i: &Intent| i.work.target().is_some_and(|(other, _)| other == target);
+            let waits = self.outboxes.get(&account).is_some_and(|outbox| {
+                outbox.open().any(|i| i.nonce < nonce && i.included.is_none() && is_before(i))
+            });
+            match known {
+                Some(None) => return false,
+                Some(_) if waits => return false,
+                Some(Some(known)) if known.checked_add(1) == Some(number) => {}
+                // It is no longer written by us, not by this account, or its next round is another one.
+                known => {
+                    if let Some(known) = known.flatten().filter(|known| *known >= number) {
+                        out.push(Effect::Report(self.taken(target, known)));
+                    }
+                    if let Some(outbox) = self.outboxes.get_mut(&account) {
+                        outbox.supersede(nonce);
+                    }
+                    return true;
                 }
-                outbox.supersede(nonce);
-                return true;
             }
         }
         let consent = self.flights.get(&(account, nonce)).and_then(|flight| flight.consent);
@@ -113,7 +116,7 @@ impl Machine {
         let Some(Content { call, .. }) = self.content(account, nonce, true, now) else { return };
         let asked = self.ask(now, ());
         out.push(Effect::Preflight { ticket: asked.ticket, from: account, call });
-        let flight = self.flights.entry((account, nonce)).or_insert_with(|| Flight::adopted(0));
+        let flight = self.flights.entry((account, nonce)).or_insert_with(Flight::adopted);
         flight.asking = Some(asked);
     }
 
@@ -133,27 +136,21 @@ impl Machine {
         else {
             return true;
         };
-        let feed = match outbox.intent(nonce).map(|intent| &intent.work) {
-            Some(Work::Round { feed, .. }) => Some(feed.clone()),
-            _ => None,
-        };
-        let feed = feed.and_then(|id| self.feeds.get_mut(&id).map(|feed| (id, feed)));
+        let target = outbox.intent(nonce).and_then(|intent| intent.work.target());
+        let contract = target.and_then(|(target, _)| self.contracts.get_mut(&target));
         flight.refused = matches!(answer, PreflightAnswer::Reverts(_));
-        match (answer, feed) {
+        match (answer, contract) {
             (PreflightAnswer::Unknown, _) => {}
-            (PreflightAnswer::Gas(gas), feed) => {
+            (PreflightAnswer::Gas(gas), contract) => {
                 flight.consent = Some(now.mono);
-                flight.gas_limit = match feed {
-                    Some((_, feed)) => {
-                        feed.consented();
-                        super::rounds::gas_limit(*gas, feed)
-                    }
-                    None => super::steps::gas_limit(*gas),
-                };
+                flight.gas = Some(*gas);
+                if let Some(contract) = contract {
+                    contract.refusals.forget();
+                }
                 outbox.hasten(nonce, now);
             }
-            (PreflightAnswer::Reverts(reason), Some((id, feed))) => {
-                let until = feed.refused(&id, reason.clone(), retry, now, out);
+            (PreflightAnswer::Reverts(reason), Some(contract)) => {
+                let until = contract.refused(reason.clone(), retry, now, out);
                 outbox.postpone(nonce, until, now);
             }
             // A step's nonce cannot be filled otherwise, so the refusal is taken on chain.
@@ -165,42 +162,75 @@ impl Machine {
         true
     }
 
-    /// What the next attempt of a nonce says: the freshest valid answer for its round, or an empty transaction
-    /// where the round is pointless or others wait behind it in vain. `None`: nothing valid can be said now.
+    /// The contract that a piece of work is written to, if that is still so.
+    pub(super) fn written(&self, work: &Work) -> Option<&Contract> {
+        let contract = self.contracts.get(&work.target()?.0)?;
+        let still = match work {
+            Work::Round { feed, .. } => contract.store.is_none() && contract.feeds.contains(feed),
+            Work::Batch { .. } => contract.store.is_some(),
+            Work::Step { .. } => false,
+        };
+        still.then_some(contract)
+    }
+
+    /// What the next attempt of a nonce says: the freshest valid answers for its round or batch, or an empty
+    /// transaction where it is pointless or others wait behind it in vain. `None`: nothing valid can be said now.
     fn content(&self, account: Address, nonce: u64, ready: bool, now: Now) -> Option<Content> {
         let outbox = self.outboxes.get(&account)?;
         let intent = outbox.intent(nonce)?;
         let flight = self.flights.get(&(account, nonce));
-        let (id, aggregator, round) = match &intent.work {
-            Work::Step { to, data, .. } => {
-                let gas_limit = flight.map_or(super::steps::GAS_UNKNOWN, |f| f.gas_limit);
-                let call = Call::Raw { to: *to, data: data.clone() };
-                return ready.then_some(Content { call, gas_limit, answer: None });
-            }
-            Work::Round { feed, aggregator, round } => (feed, *aggregator, *round),
+        let Some((target, number)) = intent.work.target() else {
+            let Work::Step { to, data, .. } = &intent.work else { return None };
+            let gas_limit = super::steps::gas_limit(flight.and_then(|f| f.gas));
+            let call = Call::Raw { to: *to, data: data.clone() };
+            return ready.then_some(Content { call, gas_limit, entries: Vec::new() });
         };
-        let feed = self.feeds.get(id).filter(|f| f.spec.aggregator == aggregator);
-        let floor = feed.map_or(NOOP_GAS, |f| f.spec.gas_floor.max(NOOP_GAS));
-        let noop = Content { call: Call::Noop, gas_limit: floor, answer: None };
-        let Some(feed) = feed.filter(|_| !intent.superseded) else { return Some(noop) };
+        let contract = self.written(&intent.work);
+        let specs = |id: &FeedId| self.feeds.get(id).map(|feed| &feed.spec);
+        let some = contract.iter().flat_map(|c| c.feeds.first()).filter_map(specs);
+        let floor = contract.map_or(NOOP_GAS, |c| c.gas_limit(0, some).max(NOOP_GAS));
+        let noop = Content { call: Call::Noop, gas_limit: floor, entries: Vec::new() };
+        let Some(contract) = contract.filter(|_| !intent.superseded) else { return Some(noop) };
         let signed = intent.attempts().len() > 0;
-        if signed && feed.round().is_some_and(|known| known >= round) {
+        if signed && contract.number().is_some_and(|known| known >= number) {
             return None; // Either one of ours landed, or the next look says that somebody else's did.
         }
-        match self.freshest(account, intent, id, now).filter(|_| ready) {
-            Some((answer, observed_at)) => Some(Content {
-                call: Call::Submit { aggregator, round, answer },
-                gas_limit: flight.map_or(feed.spec.gas_floor, |f| f.gas_limit),
-                answer: Some((answer, observed_at)),
-            }),
-            None => {
-                // While an answer is awaited the contract may yet consent.
-                let hopeful = flight.is_some_and(|f| f.asking.is_some() && !f.refused);
-                let patience = feed.spec.pricing.max_age.times(if hopeful { 4 } else { 1 });
-                let stuck = outbox.blocks_others(nonce) && intent.silent_for(now.mono) >= patience;
-                stuck.then_some(noop)
-            }
+        let entries = if ready { self.entries(account, intent, contract, now) } else { Vec::new() };
+        if let Some(call) = self.call(target, number, &entries) {
+            let specs = entries.iter().filter_map(|entry| specs(&entry.feed));
+            let gas_limit = contract.gas_limit(flight.and_then(|f| f.gas).unwrap_or(0), specs);
+            return Some(Content { call, gas_limit, entries });
         }
+        // While an answer is awaited the contract may yet consent.
+        let hopeful = flight.is_some_and(|f| f.asking.is_some() && !f.refused);
+        let ages = contract.feeds.iter().filter_map(specs).map(|spec| spec.pricing.max_age);
+        let patience = ages.max().unwrap_or_default().times(if hopeful { 4 } else { 1 });
+        let stuck = outbox.blocks_others(nonce) && intent.silent_for(now.mono) >= patience;
+        stuck.then_some(noop)
+    }
+
+    /// What a (re)signed attempt says, by feed. A batch keeps the feeds that it was planned for or has carried, as long
+    /// as there is something valid to say for them; when it is replaced, what has become due goes with it.
+    fn entries(&self, account: Address, intent: &Intent, contract: &Contract, now: Now) -> Vec<Entry> {
+        let entry = |id: &FeedId| {
+            let (answer, observed_at) = self.freshest(account, intent, id, now)?;
+            Some(Entry { feed: id.clone(), answer, observed_at })
+        };
+        let Work::Batch { store, .. } = &intent.work else {
+            return contract.feeds.iter().filter_map(entry).collect();
+        };
+        let flight = self.flights.get(&(account, intent.nonce));
+        let planned = flight.into_iter().flat_map(|f| f.answers.keys());
+        let signed = intent.attempts().rev().find(|attempt| !attempt.is_silent());
+        let signed = signed.into_iter().flat_map(|attempt| attempt.entries.iter().map(|e| &e.feed));
+        let carried: BTreeSet<FeedId> = planned.chain(signed).cloned().collect();
+        let members = contract.feeds.iter().filter(|id| self.own_obstacle(id, now).is_none());
+        let valid: BTreeMap<&FeedId, Entry> = members.filter_map(|id| Some((id, entry(id)?))).collect();
+        let mut chosen = self.together(*store, &carried, |id| valid.contains_key(id));
+        if intent.is_fresh() {
+            chosen.retain(|id| carried.contains(id)); // The contract was asked about these.
+        }
+        chosen.iter().filter_map(|id| valid.get(id).cloned()).collect()
     }
 
     /// The answer a (re)signed attempt carries: the decided one at first, later the newest valid one, and the
@@ -212,7 +242,7 @@ impl Machine {
             now.wall.since(*observed_at) <= max_age && now.mono.since(*at) <= max_age
         };
         let before =
-            self.flights.get(&(account, intent.nonce)).and_then(|flight| flight.answer).filter(young);
+            self.flights.get(&(account, intent.nonce)).and_then(|f| f.answers.get(id).copied()).filter(young);
         let before = before.map(|(answer, observed_at, _)| (answer, observed_at));
         if intent.is_fresh() && before.is_some() {
             return before;
@@ -220,10 +250,10 @@ impl Machine {
         let newest = self.book.evaluate(id, now.wall).value.ok().and_then(|estimate| {
             let answer = answer_of(&feed.spec.policy, estimate.price, feed.spec.decimals)?;
             // A step away from the chain's answer that the brake has let pass once is believed.
-            let passed = [before.map(|(answer, _)| answer), intent.last_answer()];
-            let chain = feed.known.and_then(|(known, ..)| (known.round > 0).then_some(known.answer));
+            let passed = [before.map(|(answer, _)| answer), intent.last_answer(id)];
+            let chain = feed.known.and_then(|known| (known.round > 0).then_some(known.answer));
             let jump = feed.spec.policy.jump;
-            let first = feed.known.is_some_and(|(known, ..)| known.round == 0);
+            let first = feed.known.is_some_and(|known| known.round == 0);
             let mut references = passed.into_iter().chain([chain]).flatten();
             let believed = jump.ppb() == 0 || first || references.any(|old| !old.deviates(answer, jump));
             believed.then_some((answer, estimate.as_of))
@@ -243,11 +273,21 @@ impl Machine {
     ) {
         let Some(outbox) = self.outboxes.get_mut(&account) else { return };
         let Some((nonce, draft)) = outbox.signed(ticket, hash, raw, now, out) else { return };
+        let joined = draft.entries.iter().filter_map(|entry| {
+            let urgency = self.feeds.get(&entry.feed)?.offer?.urgency;
+            Some((entry.feed.clone(), urgency.trigger()))
+        });
+        let joined: Vec<_> = joined.collect();
         if let Some(flight) = self.flights.get_mut(&(account, nonce)) {
             flight.signed = now.mono;
             flight.latency.sign = now.mono.since(flight.planned);
-            let answer = draft.answer.zip(draft.observed_at).map(|(answer, at)| (answer, at, now.mono));
-            flight.answer = answer.or(flight.answer);
+            for Entry { feed, answer, observed_at } in draft.entries {
+                flight.answers.insert(feed, (answer, observed_at, now.mono));
+            }
+            let ours = !flight.triggers.is_empty();
+            for (feed, why) in joined.into_iter().filter(|_| ours) {
+                flight.triggers.entry(feed).or_insert(why);
+            }
         }
     }
 

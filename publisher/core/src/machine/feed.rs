@@ -1,6 +1,7 @@
-//! What the machine remembers about one feed, and about one transaction on its way.
+//! What the machine remembers about one feed, about what is decided, and about one transaction on its way.
 
 use super::FeedSpec;
+use super::contract::Refusals;
 use crate::aggregate::LeftOut;
 use crate::event::{Event, Latency};
 use crate::io::{Effect, Ticket};
@@ -8,7 +9,7 @@ use crate::policy::{Hold, Known, Memory, Trigger};
 use crate::price::{Answer, Price};
 use crate::quote::FeedId;
 use crate::time::{Mono, Now, Span, Wall};
-use alloy_primitives::{Address, B256};
+use std::collections::BTreeMap;
 
 /// A question that is being asked.
 #[derive(Clone, Debug)]
@@ -18,31 +19,63 @@ pub(super) struct Asked<T> {
     pub what: T,
 }
 
-/// An answer that has been decided and is being checked against the contract.
+/// What is decided for a contract and being checked against it.
 #[derive(Clone, Debug)]
 pub(super) struct Decided {
+    /// The round or sequence that it would be.
+    pub number: u64,
+    /// What it would say.
+    pub entries: Vec<DecidedEntry>,
+    pub at: Mono,
+}
+
+/// One feed's part of it.
+#[derive(Clone, Debug)]
+pub(super) struct DecidedEntry {
+    pub feed: FeedId,
     pub round: u64,
+    pub offer: Offer,
+    pub trigger: Trigger,
+}
+
+/// A value that may be published now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offer {
     pub answer: Answer,
     pub observed_at: Wall,
-    pub trigger: Trigger,
     pub sources: usize,
     pub spread: Price,
-    pub at: Mono,
+    pub urgency: Urgency,
+}
+
+/// How much a feed wants to be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// Not by itself.
+    Rests,
+    /// Not by itself, but nearly.
+    Nears,
+    /// At once.
+    Due(Trigger),
 }
 
 /// What is remembered about one transaction on its way.
 #[derive(Clone, Debug)]
 pub(super) struct Flight {
-    pub trigger: Option<Trigger>,
-    /// The answer decided or signed last, when it was observed, and when it was taken up.
-    pub answer: Option<(Answer, Wall, Mono)>,
-    pub gas_limit: u64,
+    /// Why each feed was to be written; empty if an earlier process planned it.
+    pub triggers: BTreeMap<FeedId, Trigger>,
+    /// The answers decided or signed last, when they were observed, and when they were taken up.
+    pub answers: BTreeMap<FeedId, (Answer, Wall, Mono)>,
+    /// The gas that it takes by the contract's last consent; `None`: by none yet.
+    pub gas: Option<u64>,
     /// When the contract last consented to it.
     pub consent: Option<Mono>,
     /// The contract is being asked again.
     pub asking: Option<Asked<()>>,
     /// When it was last asked, it refused.
     pub refused: bool,
+    /// Which of its feeds wrote a round where it is included, and which round, where that is known.
+    pub wrote: BTreeMap<FeedId, Option<u64>>,
     pub decided: Mono,
     pub planned: Mono,
     pub signed: Mono,
@@ -52,11 +85,12 @@ pub(super) struct Flight {
 
 impl Flight {
     /// One that an earlier process planned: the contract is asked again before anything is signed for it.
-    pub fn adopted(gas_limit: u64) -> Self {
+    pub fn adopted() -> Self {
         Self {
-            trigger: None,
-            answer: None,
-            gas_limit,
+            triggers: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            gas: None,
+            wrote: BTreeMap::new(),
             consent: None,
             asking: None,
             refused: false,
@@ -69,9 +103,17 @@ impl Flight {
     }
 
     /// One that the contract consents to now.
-    pub fn planned(gas_limit: u64, now: Now) -> Self {
+    pub fn planned(gas: u64, now: Now) -> Self {
         let at = now.mono;
-        Self { consent: Some(at), decided: at, planned: at, signed: at, sent: at, ..Self::adopted(gas_limit) }
+        Self {
+            gas: Some(gas),
+            consent: Some(at),
+            decided: at,
+            planned: at,
+            signed: at,
+            sent: at,
+            ..Self::adopted()
+        }
     }
 }
 
@@ -82,22 +124,14 @@ pub(super) struct Feed {
     /// When this process began to look at it.
     pub began: Mono,
     pub memory: Memory,
-    /// The latest round on the canonical chain, and the block that showed it.
-    pub known: Option<(Known, u64, B256)>,
+    /// The latest round on the canonical chain, if its contract is known.
+    pub known: Option<Known>,
+    /// A store skips its entries.
     pub paused: bool,
-    pub authorised: bool,
-    pub reading: Option<Asked<()>>,
-    /// When the contract was last read, or never: it is read again at the next look.
-    pub read_at: Option<Mono>,
-    pub read_after: Mono,
-    pub preflight: Option<Asked<Decided>>,
-    pub refused_until: Option<Mono>,
-    pub refusals: u32,
-    pub refusal_reported: Option<String>,
-    /// The transaction that the feed waits for.
-    pub flight: Option<(Address, u64)>,
-    pub planned_at: Mono,
-    pub reverts: u32,
+    /// A store skipped its entries.
+    pub skips: Refusals,
+    /// What the last look found that may be published.
+    pub offer: Option<Offer>,
     pub hold: Option<Hold>,
     held_since: Option<(&'static str, Mono)>,
     hold_reported: Option<&'static str>,
@@ -114,17 +148,8 @@ impl Feed {
             memory: Memory::default(),
             known: None,
             paused: false,
-            authorised: true,
-            reading: None,
-            read_at: None,
-            read_after: now.mono,
-            preflight: None,
-            refused_until: None,
-            refusals: 0,
-            refusal_reported: None,
-            flight: None,
-            planned_at: now.mono,
-            reverts: 0,
+            skips: Refusals::default(),
+            offer: None,
             hold: None,
             held_since: None,
             hold_reported: None,
@@ -136,44 +161,7 @@ impl Feed {
 
     /// Its latest round on the canonical chain.
     pub fn round(&self) -> Option<u64> {
-        self.known.map(|(known, ..)| known.round)
-    }
-
-    /// What is known of the contract is to be read again before anything is based on it.
-    pub fn forget_round(&mut self) {
-        self.known = None;
-        self.reading = None;
-        self.read_at = None;
-    }
-
-    /// The contract's last refusal was answered by a consent.
-    pub fn consented(&mut self) {
-        self.refusals = 0;
-        self.refused_until = None;
-        self.refusal_reported = None;
-    }
-
-    /// The contract refuses. Says so once for each reason; returns for how long nothing is tried.
-    pub fn refused(
-        &mut self,
-        id: &FeedId,
-        reason: String,
-        retry: Span,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) -> Mono {
-        /// The first refusal is tried again after this many retries' time, the eighth after eight times as long.
-        const RETRIES: u64 = 4;
-        self.refusals = self.refusals.saturating_add(1);
-        let until = now.mono + retry.times(RETRIES.saturating_mul(u64::from(self.refusals.min(8))));
-        self.refused_until = Some(until);
-        // The next head may show why: somebody else's round, a pause, a revoked role.
-        self.read_at = None;
-        if self.refusal_reported.as_ref() != Some(&reason) {
-            self.refusal_reported = Some(reason.clone());
-            out.push(Effect::Report(Event::PreflightRefused { feed: Some(id.clone()), reason }));
-        }
-        until
+        self.known.map(|known| known.round)
     }
 
     /// Says that a feed holds back, or is free again: once, and of what passes by itself only after `patience`.

@@ -1,6 +1,7 @@
 //! What a new head means: extension, reorg, rollback, a gap to fill, finality reached or violated.
 
 use super::Machine;
+use super::contract::Contract;
 use crate::event::Event;
 use crate::head::{Change, Finality, Standing};
 use crate::io::{Effect, Ticket};
@@ -128,15 +129,13 @@ impl Machine {
                 self.orphaned(account, nonce, receipt.hash, out);
             }
         }
-        let window = &self.window;
-        for feed in self.feeds.values_mut() {
-            let gone = feed.known.is_some_and(|(_, number, hash)| {
-                number > ancestor || window.standing(number, hash) == Standing::Orphaned
-            });
-            if gone {
-                feed.forget_round();
-            }
-        }
+        let is_gone = |contract: &Contract| {
+            contract.known.is_some_and(|(_, number, hash)| {
+                number > ancestor || self.window.standing(number, hash) == Standing::Orphaned
+            })
+        };
+        let gone: Vec<_> = self.contracts.iter().filter(|(_, c)| is_gone(c)).map(|(at, _)| *at).collect();
+        gone.into_iter().for_each(|contract| self.forget(contract));
         self.follow();
     }
 

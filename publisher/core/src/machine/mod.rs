@@ -7,6 +7,7 @@
 
 mod accounts;
 mod clock;
+mod contract;
 mod feed;
 mod heads;
 mod landing;
@@ -20,13 +21,14 @@ use crate::head::{Finality, HeadWindow};
 use crate::io::{Effect, Input, Operator, Ticket};
 use crate::outbox::{Answered, Outbox, Timing};
 use crate::policy::{Hold, Known, Policy};
-use crate::price::Answer;
+use crate::price::{Answer, Ratio};
 use crate::quote::FeedId;
 use crate::record::{Record, Recovered, RecoveredAccount, Scope};
 use crate::time::{Mono, Now, Span, Wall};
 use crate::tx::{BlockRef, FeeHint, Work};
 use alloy_primitives::{Address, B256};
 use clock::ChainClock;
+use contract::Contract;
 use feed::{Asked, Feed, Flight};
 use std::collections::{BTreeMap, VecDeque};
 use steps::Queued;
@@ -34,9 +36,11 @@ use steps::Queued;
 /// What the machine is told about one feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedSpec {
-    /// The aggregator that rounds are submitted to.
+    /// The contract that its rounds are written to: an aggregator of its own, or a store of [`Spec::stores`].
     pub aggregator: Address,
-    /// The aggregator's decimals.
+    /// What it is in its store; `None`: it has an aggregator of its own.
+    pub entry: Option<EntrySpec>,
+    /// The contract's decimals.
     pub decimals: u8,
     /// The account that submits.
     pub account: Address,
@@ -44,11 +48,29 @@ pub struct FeedSpec {
     pub pricing: Pricing,
     /// When it is published.
     pub policy: Policy,
-    /// Gas limits never go below this: the dearest round of the aggregator, so that an estimate made for a cheap
+    /// Gas limits never go below this: the dearest round of the contract, so that an estimate made for a cheap
     /// round cannot starve it.
     pub gas_floor: u64,
     /// Gas limits never go above this, whatever a node estimates.
     pub gas_ceiling: u64,
+}
+
+/// What a feed is in its store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntrySpec {
+    /// The number that the store gave to it.
+    pub number: u16,
+    /// The feeds of this store that move together with it: all in one transaction, or none.
+    pub group: Option<String>,
+}
+
+/// What the machine is told about one store of feeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreSpec {
+    /// A feed that has reached this share of its deviation or heartbeat rides along with one that is due; zero: never.
+    pub early: Ratio,
+    /// Gas that a transaction takes beside that of its feeds.
+    pub gas: u64,
 }
 
 /// What the machine is told about the chain and itself.
@@ -77,6 +99,8 @@ pub struct Spec {
     pub chain: ChainSpec,
     /// The feeds.
     pub feeds: BTreeMap<FeedId, FeedSpec>,
+    /// The stores that some of them are written to.
+    pub stores: BTreeMap<Address, StoreSpec>,
     /// Values that are not published but convert others.
     pub rates: BTreeMap<FeedId, Pricing>,
     /// Accounts that carry out steps of a rollout, besides the feeds' accounts.
@@ -110,6 +134,7 @@ pub struct Machine {
     chain: ChainSpec,
     book: Book,
     feeds: BTreeMap<FeedId, Feed>,
+    contracts: BTreeMap<Address, Contract>,
     window: HeadWindow,
     hint: FeeHint,
     tagged: Option<(u64, B256)>,
@@ -125,8 +150,8 @@ pub struct Machine {
     flights: BTreeMap<(Address, u64), Flight>,
     queue: VecDeque<Queued>,
     step_checks: BTreeMap<Ticket, (Address, Work, Mono)>,
-    /// Whose decided answer the contract was asked about: the feeds with a `preflight`, by its ticket.
-    asking: BTreeMap<Ticket, FeedId>,
+    /// The contracts with a `preflight`, by its ticket.
+    asking: BTreeMap<Ticket, Address>,
     halted: Option<String>,
     halted_feeds: BTreeMap<FeedId, String>,
     tickets: u64,
@@ -161,12 +186,19 @@ impl Machine {
         for account in accounts.iter().filter(|a| !a.open.is_empty()).map(|a| a.account) {
             outboxes.entry(account).or_insert_with(|| outbox(account).retired());
         }
-        let feeds = spec.feeds.into_iter().map(|(id, spec)| (id, Feed::new(spec, now))).collect();
+        let mut contracts = BTreeMap::new();
+        for (id, feed) in &spec.feeds {
+            let store = spec.stores.get(&feed.aggregator).copied();
+            let contract = || Contract::new(feed.account, store, now);
+            contracts.entry(feed.aggregator).or_insert_with(contract).feeds.push(id.clone());
+        }
+        let feeds = spec.feeds.into_iter().map(|(id, spec)| (id, Feed::new(spec.within_entry(), now)));
         let mut machine = Self {
             window: HeadWindow::new(spec.chain.finality, spec.chain.block_time),
             chain: spec.chain,
             book,
-            feeds,
+            feeds: feeds.collect(),
+            contracts,
             hint: FeeHint::default(),
             tagged: None,
             highest_final: None,
@@ -252,11 +284,7 @@ impl Machine {
     fn adopt_flights(&mut self) {
         for (account, outbox) in &self.outboxes {
             for intent in outbox.open() {
-                let gas_limit = match &intent.work {
-                    Work::Round { feed, .. } => self.feeds.get(feed).map_or(0, |f| f.spec.gas_floor),
-                    Work::Step { .. } => steps::GAS_UNKNOWN,
-                };
-                self.flights.insert((*account, intent.nonce), Flight::adopted(gas_limit));
+                self.flights.insert((*account, intent.nonce), Flight::adopted());
             }
         }
         self.follow();
@@ -274,9 +302,7 @@ impl Machine {
                 }
                 touched.sort_unstable();
                 touched.dedup();
-                for feed in self.in_turn(touched) {
-                    self.consider(&feed, now, &mut out);
-                }
+                self.consider(touched, now, &mut out);
             }
             Input::Head { head, fees, tagged } => {
                 self.hint = fees;
@@ -286,6 +312,7 @@ impl Machine {
             Input::Ancestors { ticket, blocks } => self.ancestors(ticket, blocks, now, &mut out),
             Input::BlockHash { ticket, hash } => self.anchor_hash(ticket, hash, now, &mut out),
             Input::Round { ticket, feed, view } => self.round_read(ticket, &feed, view, now, &mut out),
+            Input::Store { ticket, store, view } => self.store_read(ticket, store, view, now, &mut out),
             Input::Preflight { ticket, answer } => self.preflight_answered(ticket, answer, now, &mut out),
             Input::Account { ticket, account, view } => {
                 self.account_read(ticket, account, view.as_ref(), now, &mut out);
@@ -380,17 +407,38 @@ impl Machine {
     /// Every feed as a status page shows it.
     pub fn feeds(&self) -> impl Iterator<Item = (&FeedId, FeedView)> {
         self.feeds.iter().map(|(id, feed)| {
-            let known = feed.known.map(|(known, ..)| known);
+            let known = feed.known;
+            let flight = self.contracts.get(&feed.spec.aggregator).and_then(|contract| contract.flight);
             let view = FeedView {
                 known,
                 value: feed.last_value,
                 hold: feed.hold,
-                in_flight: feed.flight.is_some(),
+                in_flight: flight.is_some_and(|flight| self.carries(flight, id)),
                 heartbeat_at: known.and_then(|k| feed.spec.policy.heartbeat_at(&k)),
                 heartbeat_lead: feed.spec.policy.heartbeat_lead,
                 decimals: feed.spec.decimals,
             };
             (id, view)
         })
+    }
+
+    /// Whether an open transaction is for a feed.
+    fn carries(&self, (account, nonce): (Address, u64), id: &FeedId) -> bool {
+        let Some(intent) = self.outboxes.get(&account).and_then(|o| o.intent(nonce)) else { return false };
+        let planned = self.flights.get(&(account, nonce)).is_some_and(|f| f.answers.contains_key(id));
+        planned || matches!(intent.work, Work::Round { .. }) || intent.last_answer(id).is_some()
+    }
+}
+
+impl FeedSpec {
+    /// The same with bounds that its contract's words hold: an entry of a store has 64 bits (`IFeedStore`), and what
+    /// is beyond them is held back like anything else out of bounds.
+    fn within_entry(mut self) -> Self {
+        if self.entry.is_some() {
+            let (min, max) = (&mut self.policy.min_answer, &mut self.policy.max_answer);
+            *min = (*min).max(i64::MIN.into());
+            *max = (*max).min(i64::MAX.into());
+        }
+        self
     }
 }

@@ -1,57 +1,98 @@
-//! What to publish: one feed's value, its policy, the contract's consent, and the plan of a round.
+//! What to publish: each feed's value and policy, the contract's consent, and the plan of a round or a batch.
 
 use super::Machine;
-use super::feed::{Asked, Decided, Feed, Flight};
+use super::contract::Contract;
+use super::feed::{Decided, DecidedEntry, Flight, Offer, Urgency};
 use crate::aggregate::LeftOut;
 use crate::event::{Event, Latency};
 use crate::head::Standing;
 use crate::io::{Effect, Ticket};
 use crate::outbox::Outbox;
-use crate::policy::{Decision, Hold, Known, decide};
+use crate::policy::{Decision, Hold, Known, Trigger, answer_of, decide};
+use crate::price::Ratio;
 use crate::quote::FeedId;
 use crate::time::Now;
-use crate::tx::{Call, PreflightAnswer, RoundView, Work};
+use crate::tx::{Call, Entry, EntryView, PreflightAnswer, RoundView, StoreView, Work};
+use alloy_primitives::{Address, B256};
+use std::collections::BTreeSet;
 
-/// After this many failed rounds in a row the feed waits longer.
-const FAILURES_MAX: u32 = 3;
+/// What a read of a contract says: its latest round or sequence, and its feeds.
+struct Read {
+    block: (u64, B256),
+    number: u64,
+    paused: bool,
+    authorised: bool,
+    /// Each feed's latest round, and whether its entries are skipped.
+    feeds: Vec<(FeedId, Known, bool)>,
+}
 
 impl Machine {
     /// Looks at every feed.
     pub(super) fn consider_all(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let feeds = self.feeds.keys().cloned().collect();
-        for id in self.in_turn(feeds) {
-            self.consider(&id, now, out);
+        self.consider(self.feeds.keys().cloned().collect(), now, out);
+    }
+
+    /// Looks at some feeds, contract by contract: whoever planned least recently is the first to claim its account's
+    /// room.
+    pub(super) fn consider(&mut self, feeds: Vec<FeedId>, now: Now, out: &mut Vec<Effect>) {
+        // A rate has no round of its own.
+        let specs = feeds.iter().filter_map(|id| self.feeds.get(id)).map(|feed| feed.spec.aggregator);
+        let mut contracts: Vec<Address> = specs.collect::<BTreeSet<_>>().into_iter().collect();
+        contracts.sort_by_key(|contract| self.contracts.get(contract).map(|c| c.planned_at));
+        for contract in contracts {
+            self.consider_contract(contract, &feeds, now, out);
         }
     }
 
-    /// Feeds in the order in which they may claim their account's room: whoever planned least recently goes first.
-    pub(super) fn in_turn(&self, mut feeds: Vec<FeedId>) -> Vec<FeedId> {
-        feeds.sort_by_key(|id| self.feeds.get(id).map(|feed| feed.planned_at));
-        feeds
+    /// Looks at some feeds of a contract; if one is due, at the others too, and asks the contract about all that go
+    /// together.
+    fn consider_contract(&mut self, contract: Address, feeds: &[FeedId], now: Now, out: &mut Vec<Effect>) {
+        let Some(members) = self.contracts.get(&contract).map(|c| c.feeds.clone()) else { return };
+        let (first, rest): (Vec<&FeedId>, Vec<&FeedId>) = members.iter().partition(|id| feeds.contains(id));
+        first.into_iter().for_each(|id| self.weigh(id, now, out));
+        self.read_contract(contract, now, out);
+        let is_due = |id: &FeedId| self.offer(id).is_some_and(|o| matches!(o.urgency, Urgency::Due(_)));
+        if self.obstacle(contract, now).is_some() || !members.iter().any(is_due) {
+            return;
+        }
+        rest.into_iter().for_each(|id| self.weigh(id, now, out));
+        let can = |id: &FeedId| self.offer(id).is_some();
+        let chosen = self.together(contract, &BTreeSet::new(), can);
+        self.hold_back(&members, &chosen, now, out);
+        let entries: Vec<DecidedEntry> = chosen.iter().filter_map(|id| self.decided(id)).collect();
+        let Some(number) = self.contracts.get(&contract).and_then(Contract::number) else { return };
+        let number = number.saturating_add(1);
+        let said: Vec<Entry> = entries.iter().map(DecidedEntry::said).collect();
+        let Some(call) = self.call(contract, number, &said) else { return };
+        let asked = self.ask(now, Decided { number, entries, at: now.mono });
+        let Some(target) = self.contracts.get_mut(&contract) else { return };
+        out.push(Effect::Preflight { ticket: asked.ticket, from: target.account, call });
+        self.asking.insert(asked.ticket, contract);
+        if let Some(unanswered) = target.preflight.replace(asked) {
+            self.asking.remove(&unanswered.ticket);
+        }
     }
 
     /// Looks at one feed: what is its value, and is anything to be done about it?
-    pub(super) fn consider(&mut self, id: &FeedId, now: Now, out: &mut Vec<Effect>) {
-        if !self.feeds.contains_key(id) {
-            return; // A rate: it has no round of its own.
-        }
+    fn weigh(&mut self, id: &FeedId, now: Now, out: &mut Vec<Effect>) {
         let aggregation = self.book.evaluate(id, now.wall);
         self.report_verdicts(id, &aggregation.verdicts.iter().map(|v| v.1).collect::<Vec<_>>(), now, out);
-        let (obstacle, patience) = (self.obstacle(id, now), self.patience());
+        let Some(contract) = self.feeds.get(id).map(|feed| feed.spec.aggregator) else { return };
+        let own = self.own_obstacle(id, now);
+        let obstacle = own.or_else(|| self.obstacle(contract, now));
+        let patience = self.patience();
         let chain_time = self.clock.time(now);
+        let store = self.contracts.get(&contract).and_then(|c| c.store.as_ref());
+        let early = store.map_or(Ratio::default(), |store| store.early);
         let Some(feed) = self.feeds.get_mut(id) else { return };
         let value = aggregation.value.as_ref().map_err(|refusal| *refusal);
         feed.last_value = value.ok().and_then(|e| Some((e.price.to_answer(feed.spec.decimals)?, e.venues)));
         let block_now = Now { wall: chain_time, mono: now.mono };
         let decision = match feed.known {
-            Some((known, ..)) => {
+            Some(known) => {
                 decide(&feed.spec.policy, &mut feed.memory, &known, value, feed.spec.decimals, block_now)
             }
             None => Decision::Hold(Hold::RoundUnknown),
-        };
-        let publish = match (decision, obstacle) {
-            (Decision::Publish { answer, trigger }, None) => Some((answer, trigger)),
-            _ => None,
         };
         feed.hold = match decision {
             Decision::Hold(hold) => Some(hold),
@@ -59,90 +100,170 @@ impl Machine {
             Decision::Publish { .. } => obstacle.or(Some(Hold::InFlight)),
             Decision::Rest => obstacle,
         };
+        feed.offer = aggregation.value.ok().filter(|_| own.is_none()).and_then(|estimate| {
+            let policy = &feed.spec.policy;
+            let answer = answer_of(policy, estimate.price, feed.spec.decimals)?;
+            let near = || feed.known.is_some_and(|known| policy.is_near(&known, answer, early, chain_time));
+            let urgency = match decision {
+                Decision::Publish { trigger, .. } => Urgency::Due(trigger),
+                Decision::Rest if near() => Urgency::Nears,
+                Decision::Rest => Urgency::Rests,
+                Decision::Hold(_) => return None,
+            };
+            let (sources, spread) = (estimate.venues, estimate.spread);
+            Some(Offer { answer, observed_at: estimate.as_of, sources, spread, urgency })
+        });
         feed.report_hold(id, patience, now, out);
-        let due = feed.known.and_then(|(known, ..)| feed.spec.policy.heartbeat_at(&known));
+        let due = feed.known.and_then(|known| feed.spec.policy.heartbeat_at(&known));
         let due = due.map(|at| at + feed.spec.policy.heartbeat_lead);
         let overdue = due.filter(|due| chain_time > *due).map(|due| chain_time.since(due));
         feed.report_blocked(id, overdue, patience, out);
-        self.read_round(id, now, out);
-        let (Some((answer, trigger)), Ok(estimate)) = (publish, aggregation.value) else { return };
-        let Some(feed) = self.feeds.get(id) else { return };
-        let round = feed.round().unwrap_or(0).saturating_add(1);
-        let (from, aggregator) = (feed.spec.account, feed.spec.aggregator);
-        let decided = Decided {
-            round,
-            answer,
-            observed_at: estimate.as_of,
-            trigger,
-            sources: estimate.venues,
-            spread: estimate.spread,
-            at: now.mono,
-        };
-        let asked: Asked<Decided> = self.ask(now, decided);
-        let call = Call::Submit { aggregator, round, answer };
-        out.push(Effect::Preflight { ticket: asked.ticket, from, call });
-        let Some(feed) = self.feeds.get_mut(id) else { return };
-        self.asking.insert(asked.ticket, id.clone());
-        if let Some(unanswered) = feed.preflight.replace(asked) {
-            self.asking.remove(&unanswered.ticket);
+    }
+
+    /// What the last look at a feed found that may be published.
+    fn offer(&self, id: &FeedId) -> Option<Offer> {
+        self.feeds.get(id)?.offer
+    }
+
+    /// Which feeds of a contract go into one transaction: those that are due or `carried` already, with them those
+    /// that are nearly due, and of a group all or none. A feed that cannot is left out, and takes only its group
+    /// with it.
+    pub(super) fn together(
+        &self,
+        contract: Address,
+        carried: &BTreeSet<FeedId>,
+        can: impl Fn(&FeedId) -> bool,
+    ) -> BTreeSet<FeedId> {
+        let Some(members) = self.contracts.get(&contract).map(|c| &c.feeds) else { return BTreeSet::new() };
+        let urgency = |id: &FeedId| self.offer(id).map(|offer| offer.urgency);
+        let due = |id: &&FeedId| carried.contains(id) || matches!(urgency(id), Some(Urgency::Due(_)));
+        let mut chosen: BTreeSet<FeedId> = members.iter().filter(due).cloned().collect();
+        if !chosen.is_empty() {
+            chosen.extend(members.iter().filter(|id| urgency(id) == Some(Urgency::Nears)).cloned());
+        }
+        let group = |id: &FeedId| self.feeds.get(id)?.spec.entry.as_ref()?.group.as_deref();
+        let groups: BTreeSet<&str> = chosen.iter().filter_map(group).collect();
+        for name in groups {
+            let all: Vec<&FeedId> = members.iter().filter(|id| group(id) == Some(name)).collect();
+            match all.iter().all(|id| can(id)) {
+                true => chosen.extend(all.into_iter().cloned()),
+                false => chosen.retain(|id| !all.contains(&id)),
+            }
+        }
+        chosen.retain(|id| can(id));
+        chosen
+    }
+
+    /// Says of feeds that are due and not among the `chosen` that their group keeps them.
+    fn hold_back(&mut self, members: &[FeedId], chosen: &BTreeSet<FeedId>, now: Now, out: &mut Vec<Effect>) {
+        let patience = self.patience();
+        for id in members.iter().filter(|id| !chosen.contains(id)) {
+            let Some(feed) = self.feeds.get_mut(id) else { continue };
+            if feed.offer.is_some_and(|offer| matches!(offer.urgency, Urgency::Due(_))) {
+                feed.hold = Some(Hold::GroupMember);
+                feed.report_hold(id, patience, now, out);
+            }
         }
     }
 
-    /// Reads the contract, if what is known of it is missing or old, and at every head while something is on its way,
-    /// so that a round that others write is seen before a replacement is signed for it, or while it takes no rounds.
-    fn read_round(&mut self, id: &FeedId, now: Now, out: &mut Vec<Effect>) {
-        let (Some(at), Some(feed)) = (self.window.tip().copied(), self.feeds.get(id)) else { return };
-        let reading = feed.reading.as_ref().is_some_and(|r| now.mono < r.deadline);
+    /// A feed's part of what is decided now.
+    fn decided(&self, id: &FeedId) -> Option<DecidedEntry> {
+        let feed = self.feeds.get(id)?;
+        let offer = feed.offer?;
+        let round = feed.round().unwrap_or(0).saturating_add(1);
+        Some(DecidedEntry { feed: id.clone(), round, trigger: offer.urgency.trigger(), offer })
+    }
+
+    /// The call that says this to a contract; `None` if there is nothing to say.
+    pub(super) fn call(&self, contract: Address, number: u64, said: &[Entry]) -> Option<Call> {
+        if self.contracts.get(&contract)?.store.is_none() {
+            let answer = said.first()?.answer;
+            return Some(Call::Submit { aggregator: contract, round: number, answer });
+        }
+        let numbered = said.iter().filter_map(|entry| {
+            let number = self.feeds.get(&entry.feed)?.spec.entry.as_ref()?.number;
+            Some((number, i64::try_from(entry.answer.value()).ok()?))
+        });
+        let mut entries: Vec<_> = numbered.collect();
+        entries.sort_unstable_by_key(|(number, _)| *number);
+        // The store holds this time against its next block's and against its rounds', of which our own clock knows
+        // nothing. The newest block's is never later than the one, nor earlier than the others.
+        let observed_at_s = u32::try_from(self.window.tip()?.time.ms() / 1000).ok()?;
+        let sequence = u32::try_from(number).ok()?;
+        (!entries.is_empty()).then_some(Call::Update { store: contract, sequence, observed_at_s, entries })
+    }
+
+    /// Reads a contract, if what is known of it is missing or old, and at every head while something is on its way, so
+    /// that a round that others write is seen before a replacement is signed for it, or while it takes no rounds.
+    fn read_contract(&mut self, address: Address, now: Now, out: &mut Vec<Effect>) {
+        let (Some(at), Some(contract)) = (self.window.tip().copied(), self.contracts.get(&address)) else {
+            return;
+        };
+        let reading = contract.reading.as_ref().is_some_and(|r| now.mono < r.deadline);
         let refresh = self.chain.round_refresh;
-        let waiting = feed.flight.is_some() || feed.paused || !feed.authorised;
-        let old = waiting || feed.read_at.is_none_or(|read| now.mono.since(read) >= refresh);
-        let news = feed.known.is_none_or(|(.., hash)| old && hash != at.hash);
-        if reading || now.mono < feed.read_after || !news {
+        let paused = contract.feeds.iter().filter_map(|id| self.feeds.get(id)).any(|feed| feed.paused);
+        let waiting = contract.flight.is_some() || contract.paused || paused || !contract.authorised;
+        let old = waiting || contract.read_at.is_none_or(|read| now.mono.since(read) >= refresh);
+        let news = contract.known.is_none_or(|(.., hash)| old && hash != at.hash);
+        if reading || now.mono < contract.read_after || !news {
             return;
         }
         let asked = self.ask(now, ());
-        out.push(Effect::FetchRound { ticket: asked.ticket, feed: id.clone(), at });
-        if let Some(feed) = self.feeds.get_mut(id) {
-            feed.reading = Some(asked);
+        let ticket = asked.ticket;
+        let Some(contract) = self.contracts.get_mut(&address) else { return };
+        contract.reading = Some(asked);
+        match (&contract.store, contract.feeds.first()) {
+            (Some(_), _) => out.push(Effect::FetchStore { ticket, store: address, at }),
+            (None, Some(feed)) => out.push(Effect::FetchRound { ticket, feed: feed.clone(), at }),
+            (None, None) => {}
         }
     }
 
-    /// What forbids publishing whatever the value is.
-    fn obstacle(&self, id: &FeedId, now: Now) -> Option<Hold> {
+    /// What forbids publishing a feed whatever its value and its contract are.
+    pub(super) fn own_obstacle(&self, id: &FeedId, now: Now) -> Option<Hold> {
         let feed = self.feeds.get(id)?;
-        let outbox = self.outboxes.get(&feed.spec.account);
-        let halted = self.halted.is_some()
-            || self.halted_feeds.contains_key(id)
-            || outbox.is_none_or(Outbox::is_halted);
-        if halted {
+        if self.halted_feeds.contains_key(id) {
             Some(Hold::Halted)
         } else if feed.paused {
             Some(Hold::Paused)
-        } else if !feed.authorised {
+        } else {
+            feed.skips.forbid(now.mono).then_some(Hold::Refused)
+        }
+    }
+
+    /// What forbids writing a contract now.
+    fn obstacle(&self, address: Address, now: Now) -> Option<Hold> {
+        let contract = self.contracts.get(&address)?;
+        let outbox = self.outboxes.get(&contract.account);
+        if self.halted.is_some() || outbox.is_none_or(Outbox::is_halted) {
+            Some(Hold::Halted)
+        } else if contract.paused {
+            Some(Hold::Paused)
+        } else if !contract.authorised {
             Some(Hold::NotAuthorised)
-        } else if feed.flight.is_some() || is_asking(feed, now) {
+        } else if contract.flight.is_some() || contract.is_asked(now) {
             Some(Hold::InFlight)
-        } else if feed.refused_until.is_some_and(|until| now.mono < until) {
+        } else if contract.refusals.forbid(now.mono) {
             Some(Hold::Refused)
-        } else if self.draining || !self.anchored || !self.has_room(id, feed, now) {
+        } else if self.draining || !self.anchored || !self.has_room(address, contract, now) {
             Some(Hold::AccountBusy)
         } else {
             None
         }
     }
 
-    /// Whether a feed's account has room for one more, beside what others are already asking the contract about.
-    fn has_room(&self, id: &FeedId, feed: &Feed, now: Now) -> bool {
-        let account = feed.spec.account;
-        let others = self.asking.values().filter(|other| *other != id);
-        let others = others.filter_map(|other| self.feeds.get(other)).filter(|f| f.spec.account == account);
-        let claims = others.filter(|other| is_asking(other, now)).count();
+    /// Whether a contract's account has room for one more, beside what others are already being asked about.
+    fn has_room(&self, address: Address, contract: &Contract, now: Now) -> bool {
+        let account = contract.account;
+        let others = self.asking.values().filter(|other| **other != address);
+        let others = others.filter_map(|other| self.contracts.get(other)).filter(|c| c.account == account);
+        let claims = others.filter(|other| other.is_asked(now)).count();
         let steps = self.step_checks.values().filter(|(a, ..)| *a == account).count();
         let outbox = self.outboxes.get(&account);
         outbox.is_some_and(|o| o.has_room(claims.saturating_add(steps).saturating_add(1), now.mono))
     }
 
-    /// The contract's view of a feed's latest round.
+    /// An aggregator's view of its latest round.
     pub(super) fn round_read(
         &mut self,
         ticket: Ticket,
@@ -151,36 +272,108 @@ impl Machine {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
+        let Some(aggregator) = self.feeds.get(id).map(|feed| feed.spec.aggregator) else { return };
+        let read = view.map(|view| Read {
+            block: (view.block_number, view.block_hash),
+            number: view.round,
+            paused: view.paused,
+            authorised: view.authorised,
+            feeds: vec![(id.clone(), Known::from(&view), false)],
+        });
+        self.contract_read(ticket, aggregator, read, now, out);
+    }
+
+    /// A store's view of its sequence and its feeds.
+    pub(super) fn store_read(
+        &mut self,
+        ticket: Ticket,
+        store: Address,
+        view: Option<StoreView>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let read = view.map(|view| Read {
+            block: (view.block_number, view.block_hash),
+            number: view.sequence,
+            paused: view.paused,
+            authorised: view.authorised,
+            feeds: view
+                .feeds
+                .into_iter()
+                .map(|(id, entry)| (id, Known::from(&entry), entry.paused))
+                .collect(),
+        });
+        self.contract_read(ticket, store, read, now, out);
+    }
+
+    fn contract_read(
+        &mut self,
+        ticket: Ticket,
+        address: Address,
+        read: Option<Read>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
         let retry = self.chain.timing.retry;
         let window = &self.window;
-        let Some(feed) = self.feeds.get_mut(id) else { return };
-        if feed.reading.take_if(|r| r.ticket == ticket).is_none() {
+        let Some(contract) = self.contracts.get_mut(&address) else { return };
+        if contract.reading.take_if(|r| r.ticket == ticket).is_none() {
             return;
         }
-        let canonical = view.filter(|v| window.standing(v.block_number, v.block_hash) == Standing::Canonical);
-        let Some(view) = canonical else {
-            feed.read_after = now.mono + retry;
+        let canonical =
+            read.filter(|read| window.standing(read.block.0, read.block.1) == Standing::Canonical);
+        let Some(Read { block: (height, hash), number, paused, authorised, feeds }) = canonical else {
+            contract.read_after = now.mono + retry;
             return;
         };
-        if feed.known.is_some_and(|(_, number, _)| number > view.block_number) {
+        if contract.known.is_some_and(|(_, known_at, _)| known_at > height) {
             return; // Read again at the next look.
         }
-        feed.read_at = Some(now.mono);
-        let opened = (feed.paused && !view.paused) || (!feed.authorised && view.authorised);
-        feed.paused = view.paused;
-        feed.authorised = view.authorised;
-        let known = Known { round: view.round, answer: view.answer, updated_at: view.updated_at };
-        let before = feed.known.replace((known, view.block_number, view.block_hash));
+        contract.read_at = Some(now.mono);
+        let opened = (contract.paused && !paused) || (!contract.authorised && authorised);
+        contract.paused = paused;
+        contract.authorised = authorised;
+        let before = contract.known.replace((number, height, hash));
         // While one of ours is on its way it has perhaps landed, and its receipt says so.
-        let taken = feed.flight.is_none() && before.is_some_and(|(old, ..)| view.round > old.round);
+        let taken = contract.flight.is_none() && before.is_some_and(|(old, ..)| number > old);
         if opened || taken {
-            feed.consented(); // What the contract refused was refused for what is over now.
+            contract.refusals.forget(); // What the contract refused was refused for what is over now.
+        }
+        for (id, known, paused) in feeds {
+            let Some(feed) = self.feeds.get_mut(&id).filter(|f| f.spec.aggregator == address) else {
+                continue;
+            };
+            if feed.paused && !paused {
+                feed.skips.forget();
+            }
+            (feed.known, feed.paused) = (Some(known), paused);
         }
         if taken {
-            out.push(Effect::Report(Event::RoundTaken { feed: id.clone(), round: view.round }));
+            out.push(Effect::Report(self.taken(address, number)));
         }
         self.follow();
-        self.consider(id, now, out);
+        let members = self.contracts.get(&address).map(|c| c.feeds.clone()).unwrap_or_default();
+        self.consider(members, now, out);
+    }
+
+    /// What is known of a contract and its feeds is to be read again before anything is based on it.
+    pub(super) fn forget(&mut self, address: Address) {
+        let Some(contract) = self.contracts.get_mut(&address) else { return };
+        contract.forget();
+        for id in &contract.feeds {
+            if let Some(feed) = self.feeds.get_mut(id) {
+                feed.known = None;
+            }
+        }
+    }
+
+    /// Somebody else wrote this round or sequence of a contract.
+    pub(super) fn taken(&self, address: Address, number: u64) -> Event {
+        let contract = self.contracts.get(&address).filter(|c| c.store.is_none());
+        match contract.and_then(|c| c.feeds.first()) {
+            Some(feed) => Event::RoundTaken { feed: feed.clone(), round: number },
+            None => Event::SequenceTaken { store: address, sequence: number },
+        }
     }
 
     /// The contract's consent, or not, to a decided answer or to something planned.
@@ -195,57 +388,63 @@ impl Machine {
             return;
         }
         let retry = self.chain.timing.retry;
-        let Some(id) = self.asking.remove(&ticket) else { return };
-        let Some(feed) = self.feeds.get_mut(&id) else { return };
-        let Some(decided) = feed.preflight.take().map(|asked| asked.what) else { return };
-        let gas_limit = match answer {
-            PreflightAnswer::Gas(gas) => gas_limit(gas, feed),
+        let Some(address) = self.asking.remove(&ticket) else { return };
+        let Some(contract) = self.contracts.get_mut(&address) else { return };
+        let Some(decided) = contract.preflight.take().map(|asked| asked.what) else { return };
+        let gas = match answer {
+            PreflightAnswer::Gas(gas) => gas,
             PreflightAnswer::Unknown => {
-                feed.refused_until = Some(now.mono + retry);
+                contract.refusals.wait(now.mono + retry);
                 return;
             }
             PreflightAnswer::Reverts(reason) => {
-                feed.refused(&id, reason, retry, now, out);
+                contract.refused(reason, retry, now, out);
                 return;
             }
         };
-        feed.consented();
-        let current = feed.round().and_then(|known| known.checked_add(1)) == Some(decided.round);
-        if current && self.obstacle(&id, now).is_none() {
-            self.plan_round(&id, decided, gas_limit, now, out);
+        contract.refusals.forget();
+        let current = contract.number().and_then(|known| known.checked_add(1)) == Some(decided.number);
+        let free = |entry: &DecidedEntry| self.own_obstacle(&entry.feed, now).is_none();
+        let whole = decided.entries.iter().all(free);
+        if current && whole && self.obstacle(address, now).is_none() {
+            self.plan(address, decided, gas, now, out);
         }
     }
 
-    fn plan_round(&mut self, id: &FeedId, decided: Decided, gas_limit: u64, now: Now, out: &mut Vec<Effect>) {
-        let Some(feed) = self.feeds.get_mut(id) else { return };
-        let account = feed.spec.account;
+    fn plan(&mut self, address: Address, decided: Decided, gas: u64, now: Now, out: &mut Vec<Effect>) {
+        let Decided { number, entries, at } = decided;
+        let Some(contract) = self.contracts.get_mut(&address) else { return };
+        let account = contract.account;
         let Some(outbox) = self.outboxes.get_mut(&account).filter(|o| o.is_synced()) else { return };
-        let Decided { round, answer, observed_at, trigger, sources, spread, at } = decided;
-        let event = Event::Decided { feed: id.clone(), round, answer, trigger, sources, spread };
-        out.push(Effect::Report(event));
-        let work = Work::Round { feed: id.clone(), aggregator: feed.spec.aggregator, round };
+        for DecidedEntry { feed, round, offer, trigger } in &entries {
+            let Offer { answer, sources, spread, .. } = *offer;
+            let (feed, round, trigger) = (feed.clone(), *round, *trigger);
+            out.push(Effect::Report(Event::Decided { feed, round, answer, trigger, sources, spread }));
+        }
+        let work = match (&contract.store, entries.first()) {
+            (Some(_), _) => Work::Batch { store: address, sequence: number },
+            (None, Some(entry)) => {
+                Work::Round { feed: entry.feed.clone(), aggregator: address, round: number }
+            }
+            (None, None) => return,
+        };
         let Some(nonce) = outbox.plan(work, now, out) else { return };
+        let taken_up =
+            |entry: &DecidedEntry| (entry.feed.clone(), (entry.offer.answer, entry.offer.observed_at, at));
         let flight = Flight {
-            trigger: Some(trigger),
-            answer: Some((answer, observed_at, at)),
+            triggers: entries.iter().map(|entry| (entry.feed.clone(), entry.trigger)).collect(),
+            answers: entries.iter().map(taken_up).collect(),
             decided: at,
             latency: Latency { decide: now.mono.since(at), ..Latency::default() },
-            ..Flight::planned(gas_limit, now)
+            ..Flight::planned(gas, now)
         };
         self.flights.insert((account, nonce), flight);
-        feed.flight = Some((account, nonce));
-        feed.planned_at = now.mono;
-        feed.hold = Some(Hold::InFlight);
-    }
-
-    /// A round that reverted or was rejected is planned anew; one that keeps failing, ever more slowly.
-    pub(super) fn round_failed(&mut self, id: &FeedId, now: Now) {
-        let retry = self.chain.timing.retry;
-        let Some(feed) = self.feeds.get_mut(id) else { return };
-        feed.reverts = feed.reverts.saturating_add(1);
-        feed.forget_round();
-        if feed.reverts >= FAILURES_MAX {
-            feed.refused_until = Some(now.mono + retry.times(4 << feed.reverts.min(6)));
+        contract.flight = Some((account, nonce));
+        contract.planned_at = now.mono;
+        for entry in &entries {
+            if let Some(feed) = self.feeds.get_mut(&entry.feed) {
+                feed.hold = Some(Hold::InFlight);
+            }
         }
     }
 
@@ -287,13 +486,33 @@ impl Machine {
     }
 }
 
-/// Whether the contract is being asked about a decided answer.
-fn is_asking(feed: &Feed, now: Now) -> bool {
-    feed.preflight.as_ref().is_some_and(|p| now.mono < p.deadline)
+impl DecidedEntry {
+    /// What it says.
+    fn said(&self) -> Entry {
+        let Offer { answer, observed_at, .. } = self.offer;
+        Entry { feed: self.feed.clone(), answer, observed_at }
+    }
 }
 
-/// The limit for an estimate: a quarter more, and within the feed's bounds.
-pub(super) fn gas_limit(estimate: u64, feed: &Feed) -> u64 {
-    let margin = estimate.saturating_add(estimate / 4);
-    margin.clamp(feed.spec.gas_floor.min(feed.spec.gas_ceiling), feed.spec.gas_ceiling)
+impl Urgency {
+    /// Why a feed is published that wants it this much: by its own need, or by that of others.
+    pub(super) const fn trigger(self) -> Trigger {
+        match self {
+            Self::Due(trigger) => trigger,
+            Self::Nears => Trigger::Early,
+            Self::Rests => Trigger::Group,
+        }
+    }
+}
+
+impl From<&RoundView> for Known {
+    fn from(view: &RoundView) -> Self {
+        Self { round: view.round, answer: view.answer, updated_at: view.updated_at }
+    }
+}
+
+impl From<&EntryView> for Known {
+    fn from(view: &EntryView) -> Self {
+        Self { round: view.round, answer: view.answer, updated_at: view.updated_at }
+    }
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use super::feed::Flight;
 
 /// The gas limit of a step that an earlier process planned, until there is an estimate for it.
-pub(super) const GAS_UNKNOWN: u64 = 5_000_000;
+const GAS_UNKNOWN: u64 = 5_000_000;
 /// No transaction may have more gas than this on any chain that follows EIP-7825.
 const GAS_MAX: u64 = 16_777_216;
 /// Steps that may wait.
@@ -29,8 +29,8 @@ pub(super) struct Queued {
 }
 
 /// The limit for an estimate: a quarter more.
-pub(super) fn gas_limit(estimate: u64) -> u64 {
-    estimate.saturating_add(estimate / 4).min(GAS_MAX)
+pub(super) fn gas_limit(estimate: Option<u64>) -> u64 {
+    estimate.map_or(GAS_UNKNOWN, |estimate| estimate.saturating_add(estimate / 4).min(GAS_MAX))
 }
 
 impl Machine {
@@ -96,10 +96,9 @@ impl Machine {
         let may_plan = self.halted.is_none() && !self.draining && self.is_free(account, now);
         match answer {
             PreflightAnswer::Gas(gas) if may_plan => {
-                let gas_limit = gas_limit(*gas);
                 let nonce = self.outboxes.get_mut(&account).and_then(|o| o.plan(work, now, out));
                 if let Some(nonce) = nonce {
-                    self.flights.insert((account, nonce), Flight::planned(gas_limit, now));
+                    self.flights.insert((account, nonce), Flight::planned(*gas, now));
                 }
             }
             PreflightAnswer::Gas(_) | PreflightAnswer::Unknown => {

@@ -2,9 +2,10 @@
 
 use crate::io::Ticket;
 use crate::price::Answer;
+use crate::quote::FeedId;
 use crate::record::Outcome;
-use crate::time::{Mono, Span, Wall};
-use crate::tx::{Attempt, Fee, FeeMinimum, Receipt, SendOutcome, Work};
+use crate::time::{Mono, Span};
+use crate::tx::{Attempt, Entry, Fee, FeeMinimum, Receipt, SendOutcome, Work};
 use alloy_primitives::B256;
 use backon::BackoffBuilder;
 
@@ -62,16 +63,14 @@ pub(super) struct Signing {
 }
 
 /// The content of an attempt that is being signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
     /// Fee fields.
     pub fee: Fee,
     /// Gas limit.
     pub gas_limit: u64,
-    /// The answer it carries; `None` for a step or a no-op.
-    pub answer: Option<Answer>,
-    /// When that answer was observed.
-    pub observed_at: Option<Wall>,
+    /// What it says: one entry for a round, some for a batch, none for a step or a no-op.
+    pub entries: Vec<Entry>,
 }
 
 /// One nonce and its work.
@@ -146,18 +145,19 @@ impl Intent {
         self.rejections > 0
     }
 
-    /// The highest answer that was signed for it.
-    pub fn last_answer(&self) -> Option<Answer> {
-        self.attempts().rev().find_map(|a| a.answer)
+    /// The answer that was signed last for one of its feeds.
+    pub fn last_answer(&self, feed: &FeedId) -> Option<Answer> {
+        self.attempts().rev().find_map(|a| a.answer_of(feed))
     }
 
-    /// Whether its feed has to wait for it: it has neither landed, nor can it, since the feed's canonical round
-    /// `known` has passed it. Reverted or filled with nothing, it may still land in a reorg until that is final.
-    pub fn occupies_feed(&self, known: Option<u64>) -> bool {
-        let Work::Round { round, .. } = &self.work else { return false };
+    /// Whether its contract has to wait for it: it has neither landed, nor can it, since the contract's canonical
+    /// round or sequence `known` has passed it. Reverted or filled with nothing, it may still land in a reorg until
+    /// that is final.
+    pub fn occupies(&self, known: Option<u64>) -> bool {
+        let Some((_, number)) = self.work.target() else { return false };
         let landed = self.included.is_some_and(|r| r.success)
-            && self.landed().is_some_and(|attempt| attempt.answer.is_some());
-        let passed = self.included.is_some() && known.is_some_and(|known| known >= *round);
+            && self.landed().is_some_and(|attempt| !attempt.is_silent());
+        let passed = self.included.is_some() && known.is_some_and(|known| known >= number);
         !landed && !passed
     }
 
@@ -173,8 +173,8 @@ impl Intent {
 
     /// How it would end with `receipt`.
     pub(super) fn outcome(&self, receipt: &Receipt) -> Outcome {
-        let empty = matches!(self.work, Work::Round { .. })
-            && self.attempts().any(|a| a.hash == receipt.hash && a.answer.is_none());
+        let empty =
+            self.work.target().is_some() && self.attempts().any(|a| a.hash == receipt.hash && a.is_silent());
         match (empty, receipt.success) {
             (true, _) => Outcome::NoopFilled,
             (false, true) => Outcome::Final,
@@ -187,6 +187,7 @@ impl Intent {
 pub fn describe(work: &Work) -> String {
     match work {
         Work::Round { feed, round, .. } => format!("{feed} round {round}"),
+        Work::Batch { store, sequence } => format!("store {store} sequence {sequence}"),
         Work::Step { name, .. } => name.clone(),
     }
 }

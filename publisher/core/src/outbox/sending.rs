@@ -6,12 +6,12 @@ use crate::event::Event;
 use crate::io::Effect;
 use crate::record::Record;
 use crate::time::{Mono, Now, Span};
-use crate::tx::{FeeMinimum, SendOutcome, Work};
+use crate::tx::{FeeMinimum, SendOutcome};
 use alloy_primitives::B256;
 
 /// What only an operator can change is tried again this often.
 const SLOW: Span = Span::from_s(60);
-/// After this many rejected attempts a round is given up and its nonce filled with an empty transaction.
+/// After this many rejected attempts a round or batch is given up and its nonce filled with an empty transaction.
 const REJECTIONS_MAX: u32 = 3;
 
 /// What the nodes said to a broadcast.
@@ -200,7 +200,7 @@ impl Intent {
                 self.replace = self.rejections <= REJECTIONS_MAX;
                 self.sign_after = now.mono + delay(self.rejections - 1, timing);
                 if self.rejections == REJECTIONS_MAX {
-                    self.superseded |= matches!(self.work, Work::Round { .. });
+                    self.superseded |= self.work.target().is_some();
                     self.replace = self.superseded;
                 }
             }

@@ -7,7 +7,7 @@ use crate::fees::{FeePolicy, Refusal};
 use crate::io::{Effect, Ticket};
 use crate::record::Record;
 use crate::time::{Mono, Now};
-use crate::tx::{Attempt, Fee, FeeHint, SendOutcome, SignFault};
+use crate::tx::{Attempt, Fee, FeeHint, SendOutcome, SignFault, Work};
 use alloy_primitives::{Address, B256, Bytes};
 
 /// A nonce has at most so many attempts that offer the same: enough to see a chain through an hour of full blocks.
@@ -116,8 +116,7 @@ impl Outbox {
             return None;
         }
         let seq = u32::try_from(intent.attempts.len()).unwrap_or(u32::MAX);
-        let Draft { fee, gas_limit, answer, observed_at } = draft;
-        let attempt = Attempt { seq, hash, raw, fee, gas_limit, answer, observed_at };
+        let attempt = draft.attempt(seq, hash, raw, &intent.work);
         let nonce = intent.nonce;
         out.push(Effect::Persist(vec![Record::Attempt {
             account,
@@ -148,6 +147,25 @@ impl Outbox {
             intent.sign_after = now.mono + delay(intent.sign_failures, &timing);
             intent.sign_failures = intent.sign_failures.saturating_add(1);
             out.push(Effect::Report(Event::SignFailed { account, nonce: intent.nonce, fault, detail }));
+        }
+    }
+}
+
+impl Draft {
+    /// The signed transaction: a round's one answer stands by itself, a batch says which feed each is for.
+    fn attempt(&self, seq: u32, hash: B256, raw: Bytes, work: &Work) -> Attempt {
+        let Self { fee, gas_limit, entries } = self;
+        let batch = matches!(work, Work::Batch { .. });
+        let only = entries.first().filter(|_| !batch);
+        Attempt {
+            seq,
+            hash,
+            raw,
+            fee: *fee,
+            gas_limit: *gas_limit,
+            answer: only.map(|entry| entry.answer),
+            observed_at: only.map(|entry| entry.observed_at),
+            entries: if batch { entries.clone() } else { Vec::new() },
         }
     }
 }

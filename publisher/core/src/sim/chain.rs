@@ -1,8 +1,14 @@
-//! The model chain: canonical blocks, one pool, and aggregators with the real contract's compare-and-set and pause.
+//! The model chain: canonical blocks, one pool, and aggregators and stores with the real contracts' compare-and-set,
+//! pauses and skips.
 
+use super::setup::{Place, STORE_MAX_AGE};
 use crate::price::Answer;
+use crate::quote::FeedId;
 use crate::time::{Span, Wall};
-use crate::tx::{BlockRef, Call, Receipt, ReceiptAnswer, RoundView, SendOutcome, TxRequest};
+use crate::tx::{
+    BlockRef, Call, EntryView, Receipt, ReceiptAnswer, RoundView, SendOutcome, Skip, SkipReason, StoreView,
+    TxRequest,
+};
 use alloy_primitives::{Address, B256};
 use std::collections::BTreeMap;
 
@@ -22,14 +28,23 @@ pub(super) struct Mined {
     pub tx: Tx,
     /// Why it reverted, if it did.
     pub revert: Option<Revert>,
+    /// The rounds that it wrote.
+    wrote: Vec<(Said, u64)>,
+    /// Entries that it wrote no round for.
+    skipped: Vec<u16>,
 }
 
-/// Why an aggregator refuses a round.
+/// An answer, and the number of its feed in the store; an aggregator's has none.
+pub(super) type Said = (Option<u16>, Answer);
+
+/// Why a contract refuses a round or a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Revert {
     Paused,
-    /// The round is not the next one, which is this.
+    /// The round or sequence is not the next one, which is this.
     Stale(u64),
+    /// The report is from the future, or too old.
+    Untimely,
 }
 
 /// A block and its transactions.
@@ -54,8 +69,10 @@ pub(super) struct Chain {
     blocks: Vec<Block>,
     pool: BTreeMap<(Address, u64), Tx>,
     pub base_fee_wei: u128,
-    /// The aggregator that takes no rounds now.
+    /// The contract that takes nothing now.
     pub paused: Option<Address>,
+    /// The feed whose entries its store skips now.
+    pub entry_paused: Option<(Address, u16)>,
     forks: u64,
     split_at: Option<u64>,
 }
@@ -75,6 +92,7 @@ impl Chain {
             pool: BTreeMap::new(),
             base_fee_wei: 100,
             paused: None,
+            entry_paused: None,
             forks: 0,
             split_at: None,
         }
@@ -111,9 +129,11 @@ impl Chain {
                     break;
                 }
                 let revert = self.refusal(&tx.request.call);
+                let call = tx.request.call.clone();
+                let (wrote, skipped) = if revert.is_none() { self.effect(&call) } else { Default::default() };
                 if let (Some(tx), Some(block)) = (self.pool.remove(&(account, nonce)), self.blocks.last_mut())
                 {
-                    block.txs.push(Mined { tx, revert });
+                    block.txs.push(Mined { tx, revert, wrote, skipped });
                 }
                 nonce += 1;
             }
@@ -230,62 +250,146 @@ impl Chain {
         ReceiptAnswer::Absent
     }
 
-    /// The newest `count` rounds of an aggregator at a height, newest first.
-    pub fn rounds(&self, to: Address, height: u64, count: usize) -> Vec<Stored> {
-        let blocks = self.blocks.iter().rev().skip_while(|b| b.head.number > height);
-        blocks
-            .flat_map(|b| b.txs.iter().rev().filter(|mined| mined.revert.is_none()).map(move |m| (b, m)))
-            .filter_map(|(b, mined)| match mined.tx.request.call {
-                Call::Submit { aggregator, round, answer } if aggregator == to => {
-                    let from = mined.tx.request.from;
-                    Some(Stored { round, answer, from, time: b.head.time, block: b.head.number })
-                }
-                _ => None,
-            })
-            .take(count)
-            .collect()
+    /// What a call that is not refused writes, and what it skips.
+    fn effect(&self, call: &Call) -> (Vec<(Said, u64)>, Vec<u16>) {
+        let Some((contract, number)) = target(call) else { return Default::default() };
+        let is_skipped = |(entry, _): &Said| entry.is_some_and(|n| self.entry_paused == Some((contract, n)));
+        let (skipped, written): (Vec<Said>, Vec<Said>) = said(call).into_iter().partition(is_skipped);
+        let wrote = written.into_iter().map(|(entry, answer)| {
+            let place = Place { contract, entry, ..Place::default() };
+            let next = || self.rounds(&place, u64::MAX, 1).first().map_or(1, |r| r.round + 1);
+            ((entry, answer), if entry.is_none() { number } else { next() })
+        });
+        (wrote.collect(), skipped.into_iter().filter_map(|(entry, _)| entry).collect())
     }
 
-    /// Every round of an aggregator, oldest first.
-    pub fn history(&self, aggregator: Address) -> Vec<Stored> {
-        let mut rounds = self.rounds(aggregator, u64::MAX, usize::MAX);
+    /// Transactions that a contract has taken up to a height, newest first, with the number that each one names.
+    pub fn accepted(&self, to: Address, height: u64) -> impl Iterator<Item = (&Block, &Mined, u64)> {
+        let blocks = self.blocks.iter().rev().skip_while(move |b| b.head.number > height);
+        let mined =
+            blocks.flat_map(|b| b.txs.iter().rev().filter(|m| m.revert.is_none()).map(move |m| (b, m)));
+        mined.filter_map(move |(block, mined)| {
+            let (contract, number) = target(&mined.tx.request.call)?;
+            (contract == to).then_some((block, mined, number))
+        })
+    }
+
+    /// The newest `count` rounds of a feed at a height, newest first.
+    pub fn rounds(&self, place: &Place, height: u64, count: usize) -> Vec<Stored> {
+        let stored = self.accepted(place.contract, height).filter_map(|(block, mined, _)| {
+            let ((_, answer), round) = mined.wrote.iter().find(|((entry, _), _)| *entry == place.entry)?;
+            let (from, time, block) = (mined.tx.request.from, block.head.time, block.head.number);
+            Some(Stored { round: *round, answer: *answer, from, time, block })
+        });
+        stored.take(count).collect()
+    }
+
+    /// Every round of a feed, oldest first.
+    pub fn history(&self, place: &Place) -> Vec<Stored> {
+        let mut rounds = self.rounds(place, u64::MAX, usize::MAX);
         rounds.reverse();
         rounds
     }
 
-    pub fn view(&self, aggregator: Address, at: BlockRef) -> Option<RoundView> {
+    pub fn view(&self, place: &Place, at: BlockRef) -> Option<RoundView> {
         self.block(at.number).filter(|b| b.head.hash == at.hash)?;
-        let latest = self.rounds(aggregator, at.number, 1).first().copied();
+        let EntryView { round, answer, updated_at, .. } = self.entry(place, at);
         Some(RoundView {
             block_number: at.number,
             block_hash: at.hash,
-            round: latest.map_or(0, |r| r.round),
-            answer: latest.map_or(Answer::default(), |r| r.answer),
-            updated_at: latest.map_or(Wall::default(), |r| r.time),
-            paused: self.paused == Some(aggregator),
+            round,
+            answer,
+            updated_at,
+            paused: self.paused == Some(place.contract),
             authorised: true,
         })
     }
 
-    /// What a contract would say to a call at the tip.
-    pub fn refusal(&self, call: &Call) -> Option<Revert> {
-        let Call::Submit { aggregator, round, .. } = call else { return None };
-        let next = self.next_round(*aggregator);
-        if self.paused == Some(*aggregator) {
-            Some(Revert::Paused)
-        } else {
-            (*round != next).then_some(Revert::Stale(next))
+    pub fn store_view<'a>(
+        &self,
+        store: Address,
+        feeds: impl Iterator<Item = (&'a FeedId, &'a Place)>,
+        at: BlockRef,
+    ) -> Option<StoreView> {
+        self.block(at.number).filter(|b| b.head.hash == at.hash)?;
+        let feeds = feeds.filter(|(_, place)| place.contract == store);
+        Some(StoreView {
+            block_number: at.number,
+            block_hash: at.hash,
+            sequence: self.accepted(store, at.number).next().map_or(0, |(.., sequence)| sequence),
+            paused: self.paused == Some(store),
+            authorised: true,
+            feeds: feeds.map(|(id, place)| (id.clone(), self.entry(place, at))).collect(),
+        })
+    }
+
+    fn entry(&self, place: &Place, at: BlockRef) -> EntryView {
+        let latest = self.rounds(place, at.number, 1).first().copied();
+        EntryView {
+            round: latest.map_or(0, |r| r.round),
+            answer: latest.map_or(Answer::default(), |r| r.answer),
+            updated_at: latest.map_or(Wall::default(), |r| r.time),
+            paused: place.entry.is_some_and(|number| self.entry_paused == Some((place.contract, number))),
         }
     }
 
-    /// The round that an aggregator takes next.
-    pub fn next_round(&self, aggregator: Address) -> u64 {
-        self.rounds(aggregator, u64::MAX, 1).first().map_or(1, |r| r.round + 1)
+    /// The entries that transactions skipped, as far as their receipts are known.
+    pub fn skips(&self, hashes: &[B256], height: u64) -> Vec<Skip> {
+        let recent = self.blocks.iter().rev().take(RECENT).filter(|b| b.head.number <= height);
+        let mined = recent.flat_map(|b| &b.txs).filter(|mined| hashes.contains(&mined.tx.hash));
+        let skips = mined.flat_map(|mined| mined.skipped.iter().map(|entry| (mined.tx.hash, *entry)));
+        skips.map(|(hash, entry)| Skip { hash, entry, reason: SkipReason::FeedPaused }).collect()
+    }
+
+    /// What a contract would say to a call at the tip.
+    pub fn refusal(&self, call: &Call) -> Option<Revert> {
+        let (contract, number) = target(call)?;
+        let next = self.next_number(contract);
+        let time = self.tip().time;
+        let untimely = match call {
+            Call::Update { observed_at_s, .. } => {
+                let observed_at = Wall::from_s(u64::from(*observed_at_s));
+                observed_at > time || time.since(observed_at) > STORE_MAX_AGE
+            }
+            _ => false,
+        };
+        if self.paused == Some(contract) {
+            Some(Revert::Paused)
+        } else if number != next {
+            Some(Revert::Stale(next))
+        } else {
+            untimely.then_some(Revert::Untimely)
+        }
+    }
+
+    /// The round or sequence that a contract takes next.
+    pub fn next_number(&self, contract: Address) -> u64 {
+        self.accepted(contract, u64::MAX).next().map_or(1, |(.., number)| number + 1)
     }
 
     /// How long ago the tip was mined.
     pub fn age(&self, now: Wall) -> Span {
         now.since(self.tip().time)
+    }
+}
+
+/// The contract that a call writes and the number of its compare-and-set.
+pub(super) fn target(call: &Call) -> Option<(Address, u64)> {
+    match call {
+        Call::Submit { aggregator, round, .. } => Some((*aggregator, *round)),
+        Call::Update { store, sequence, .. } => Some((*store, u64::from(*sequence))),
+        Call::Raw { .. } | Call::Noop => None,
+    }
+}
+
+/// What a call says for which feed.
+pub(super) fn said(call: &Call) -> Vec<Said> {
+    match call {
+        Call::Submit { answer, .. } => vec![(None, *answer)],
+        Call::Update { entries, .. } => {
+            entries.iter().map(|(number, answer)| (Some(*number), Answer::from(*answer))).collect()
+        }
+        Call::Raw { .. } | Call::Noop => Vec::new(),
     }
 }
 

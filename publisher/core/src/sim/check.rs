@@ -1,12 +1,13 @@
 //! The judge: it watches the journal, the wire and the chain, with code that shares nothing with what it judges.
 
-use super::chain::{Chain, Revert};
+use super::chain::{Chain, Revert, Said, said, target};
+use super::setup::Place;
 use crate::lease::Epoch;
 use crate::price::Answer;
 use crate::quote::FeedId;
 use crate::record::{Outcome, Record, Scope};
 use crate::time::{Span, Wall};
-use crate::tx::{Attempt, Call, Fee, Receipt, SendOutcome, TxRequest, Work};
+use crate::tx::{Attempt, Fee, Receipt, SendOutcome, TxRequest, Work};
 use alloy_primitives::{Address, B256, I256};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -19,6 +20,8 @@ pub struct Report {
     pub steps: u64,
     /// Rounds on the final chain.
     pub rounds: u64,
+    /// Batches on the final chain.
+    pub batches: u64,
     /// Times a process was killed.
     pub crashes: u64,
     /// Times a process froze.
@@ -70,7 +73,7 @@ const KNOWN: usize = 40;
 #[derive(Debug)]
 pub(super) struct Judge {
     pub report: Report,
-    feeds: BTreeMap<Address, FeedId>,
+    feeds: BTreeMap<FeedId, Place>,
     /// What each replica was told of each feed.
     truths: BTreeMap<(usize, FeedId), Truth>,
     epochs: BTreeMap<Address, Epoch>,
@@ -81,7 +84,8 @@ pub(super) struct Judge {
     held: BTreeMap<(Address, u64), u64>,
     closed: BTreeMap<(Address, u64), Outcome>,
     included: BTreeMap<(Address, u64), Receipt>,
-    attempts: BTreeMap<B256, ((Address, u64), Option<Answer>)>,
+    /// Attempts with what they say.
+    attempts: BTreeMap<B256, Vec<Said>>,
     highest: BTreeMap<(Address, u64), (B256, Fee)>,
     /// Attempts that a node called dead.
     dead: BTreeSet<B256>,
@@ -98,11 +102,10 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    /// A judge of feeds, given with their accounts and aggregators.
-    pub fn new(homes: Vec<(FeedId, Address, Address)>, max_age: Span, quorum: usize, cap_wei: u128) -> Self {
+    pub fn new(feeds: BTreeMap<FeedId, Place>, max_age: Span, quorum: usize, cap_wei: u128) -> Self {
         Self {
             report: Report::default(),
-            feeds: homes.into_iter().map(|(feed, _, aggregator)| (aggregator, feed)).collect(),
+            feeds,
             truths: BTreeMap::new(),
             epochs: BTreeMap::new(),
             clocks: BTreeMap::new(),
@@ -275,20 +278,44 @@ impl Judge {
 
     /// Something was signed: is it an answer that the venues really gave, from a quorum, and not too old?
     fn signed(&mut self, replica: usize, key: (Address, u64), attempt: &Attempt, wall: Wall, time: Wall) {
-        let Some(Some((aggregator, _))) = self.intents.get(&key).copied() else { return };
-        let (Some(feed), Some(answer)) = (self.feeds.get(&aggregator).cloned(), attempt.answer) else {
-            return;
+        let said = self.said(key, attempt);
+        let groups: BTreeSet<&str> = said.iter().filter_map(|(_, place, ..)| place.group).collect();
+        for group in groups {
+            let of = |place: &Place| place.group == Some(group);
+            let all = self.feeds.values().filter(|place| of(place)).count();
+            let signed = said.iter().filter(|(_, place, ..)| of(place)).count();
+            if signed != all {
+                self.accuse(format!("{time:?}: {signed} of the {all} feeds of group {group} are signed"));
+            }
+        }
+        for (feed, _, answer, observed_at) in said {
+            self.look(replica, &feed, wall, time);
+            let (age, most) = (observed_at.map(|at| wall.since(at)), self.max_age + SIGNING);
+            let jumped = self.clocks.get(&replica).is_some_and(|set| time.since(*set) <= most);
+            if !jumped && age.is_none_or(|age| age > most) {
+                self.accuse(format!("{time:?}: {feed}: an answer was signed {age:?} after it was observed"));
+            }
+            let truth = self.truths.get(&(replica, feed.clone()));
+            if !truth.is_some_and(|truth| truth.values.iter().any(|(_, value)| *value == answer)) {
+                self.accuse(format!(
+                    "{time:?}: {feed}: answer {answer} is not a median of what a quorum said"
+                ));
+            }
+        }
+    }
+
+    /// What an attempt says for which feeds, and when that was observed.
+    fn said(&self, key: (Address, u64), attempt: &Attempt) -> Vec<(FeedId, Place, Answer, Option<Wall>)> {
+        let contract = self.intents.get(&key).copied().flatten().map(|(contract, _)| contract);
+        let of = |(feed, place): (&FeedId, &Place)| {
+            let entry = attempt.entries.iter().find(|entry| entry.feed == *feed);
+            let (answer, observed_at) = match (place.entry, entry) {
+                (None, _) => (attempt.answer?, attempt.observed_at),
+                (Some(_), entry) => (entry?.answer, Some(entry?.observed_at)),
+            };
+            (contract == Some(place.contract)).then(|| (feed.clone(), *place, answer, observed_at))
         };
-        self.look(replica, &feed, wall, time);
-        let (age, most) = (attempt.observed_at.map(|at| wall.since(at)), self.max_age + SIGNING);
-        let jumped = self.clocks.get(&replica).is_some_and(|set| time.since(*set) <= most);
-        if !jumped && age.is_none_or(|age| age > most) {
-            self.accuse(format!("{time:?}: {feed}: an answer was signed {age:?} after it was observed"));
-        }
-        let truth = self.truths.get(&(replica, feed.clone()));
-        if !truth.is_some_and(|truth| truth.values.iter().any(|(_, value)| *value == answer)) {
-            self.accuse(format!("{time:?}: {feed}: answer {answer} is not a median of what a quorum said"));
-        }
+        self.feeds.iter().filter_map(of).collect()
     }
 
     fn attempted(&mut self, key: (Address, u64), attempt: &Attempt) {
@@ -296,7 +323,8 @@ impl Judge {
         if attempt.fee.cap_wei() > self.cap_wei {
             self.accuse(format!("nonce {nonce}: fee {} above the cap", attempt.fee.cap_wei()));
         }
-        let again = self.attempts.insert(attempt.hash, (key, attempt.answer)).is_some();
+        let said = self.said(key, attempt).into_iter().map(|(_, place, answer, _)| (place.entry, answer));
+        let again = self.attempts.insert(attempt.hash, said.collect()).is_some();
         if again || self.closed.contains_key(&key) || !self.intents.contains_key(&key) {
             self.accuse(format!("nonce {nonce}: an attempt too many"));
         }
@@ -351,17 +379,18 @@ impl Judge {
 
     /// The run is over: what the journal calls final is on the chain as it says.
     pub fn ended(&mut self, chain: &Chain) {
-        let rounds: BTreeMap<Address, Vec<_>> =
-            self.feeds.keys().map(|aggregator| (*aggregator, chain.history(*aggregator))).collect();
+        let mut written: BTreeMap<(Address, u64), (Address, Vec<Said>)> = BTreeMap::new();
+        for contract in self.feeds.values().map(|place| place.contract).collect::<BTreeSet<_>>() {
+            for (_, mined, number) in chain.accepted(contract, u64::MAX) {
+                let request = &mined.tx.request;
+                written.insert((contract, number), (request.from, said(&request.call)));
+            }
+        }
         let closed = self.closed.iter().filter(|(_, outcome)| **outcome == Outcome::Final);
         let wrong = closed.filter(|(key, _)| {
-            let answer = self.included.get(key).and_then(|receipt| self.attempts.get(&receipt.hash));
-            let Some(Some((aggregator, round))) = self.intents.get(key) else { return false };
-            let stored =
-                rounds.get(aggregator).and_then(|all| all.iter().find(|stored| stored.round == *round));
-            stored.is_none_or(|stored| {
-                stored.from != key.0 || answer.is_none_or(|(_, answer)| *answer != Some(stored.answer))
-            })
+            let signed = self.included.get(key).and_then(|receipt| self.attempts.get(&receipt.hash));
+            let Some(Some(round)) = self.intents.get(key) else { return false };
+            written.get(round).is_none_or(|(from, said)| *from != key.0 || signed != Some(said))
         });
         let wrong: Vec<_> = wrong.map(|((_, nonce), _)| *nonce).collect();
         if !wrong.is_empty() {
@@ -370,10 +399,7 @@ impl Judge {
     }
 
     fn intended(&mut self, key: (Address, u64), work: &Work) {
-        let round = match work {
-            Work::Round { aggregator, round, .. } => Some((*aggregator, *round)),
-            Work::Step { .. } => None,
-        };
+        let round = work.target();
         if self.intents.insert(key, round).is_some() {
             self.accuse(format!("nonce {} was given away twice", key.1));
         }
@@ -385,18 +411,18 @@ impl Judge {
     }
 
     /// Somebody else sent a round.
-    pub fn stranger(&mut self, aggregator: Address, round: u64) {
-        self.strangers.insert((aggregator, round));
+    pub fn stranger(&mut self, contract: Address, round: u64) {
+        self.strangers.insert((contract, round));
     }
 
     /// A transaction is in a block and reverted. Ours may only because somebody else wrote the round, or the one
     /// before it on another fork, or because the contract paused.
     pub fn reverted(&mut self, request: &TxRequest, revert: Revert) {
-        let Call::Submit { aggregator, round, .. } = request.call else { return };
+        let Some((contract, round)) = target(&request.call) else { return };
         if !self.intents.contains_key(&(request.from, request.nonce)) {
             return;
         }
-        let strange = |round: u64| self.strangers.contains(&(aggregator, round));
+        let strange = |round: u64| self.strangers.contains(&(contract, round));
         self.report.wasted += 1;
         if revert != Revert::Paused && !strange(round) && !(1..round).rev().take(3).any(strange) {
             self.accuse(format!("nonce {}: round {round} reverted: {revert:?}", request.nonce));

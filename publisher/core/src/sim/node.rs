@@ -108,10 +108,15 @@ impl World {
                 Input::Account { ticket, account, view }
             }
             Effect::FetchRound { ticket, feed, at } => {
-                let aggregator = self.feeds.get(&feed).map(|(_, to, _)| *to).unwrap_or_default();
+                let place = self.feeds.get(&feed).copied().unwrap_or_default();
                 let knowing = self.knowing(run.replica, at.number, at.hash);
-                let view = knowing.first().and_then(|(chain, _)| chain.view(aggregator, at));
+                let view = knowing.first().and_then(|(chain, _)| chain.view(&place, at));
                 Input::Round { ticket, feed, view }
+            }
+            Effect::FetchStore { ticket, store, at } => {
+                let knowing = self.knowing(run.replica, at.number, at.hash);
+                let view = knowing.first().and_then(|(c, _)| c.store_view(store, self.feeds.iter(), at));
+                Input::Store { ticket, store, view }
             }
             Effect::FetchAncestors { ticket, number, hash, count } => {
                 let first = number.saturating_add(1).saturating_sub(count);
@@ -151,7 +156,8 @@ impl World {
         let asked: Vec<(B256, bool)> =
             hashes.into_iter().map(|hash| (hash, sick && self.rng.u32(0..200) == 0)).collect();
         let knowing = self.knowing(replica, at.number, at.hash);
-        let (first, _) = knowing.first()?;
+        let (first, height) = knowing.first()?;
+        let hashes: Vec<B256> = asked.iter().map(|(hash, _)| *hash).collect();
         let receipts = asked.into_iter().map(|(hash, sick)| {
             let answer = if sick { ReceiptAnswer::Unknown } else { receipt(&knowing, hash) };
             (hash, answer)
@@ -160,6 +166,7 @@ impl World {
             at_number: at.number,
             mined_nonce: first.nonce(account, at.number),
             receipts: receipts.collect(),
+            skips: first.skips(&hashes, *height),
         })
     }
 

@@ -80,8 +80,8 @@ impl Replica {
 impl World {
     /// The shard that a feed belongs to.
     pub fn shard_of(&self, feed: &FeedId) -> Option<usize> {
-        let (account, ..) = self.feeds.get(feed)?;
-        self.shards.iter().position(|accounts| accounts.contains(account))
+        let place = self.feeds.get(feed)?;
+        self.shards.iter().position(|accounts| accounts.contains(&place.account))
     }
 
     /// The feeds of a shard.

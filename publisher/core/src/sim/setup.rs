@@ -5,7 +5,7 @@ use crate::aggregate::Rules;
 use crate::book::{Path, Pricing};
 use crate::fees::{FeePolicy, FeeProfile, ReplacementRule};
 use crate::lease;
-use crate::machine::{ChainSpec, FeedSpec, Spec};
+use crate::machine::{ChainSpec, EntrySpec, FeedSpec, Spec, StoreSpec};
 use crate::outbox::Timing;
 use crate::policy::{Combine, Policy};
 use crate::price::{Answer, Ratio};
@@ -37,22 +37,52 @@ pub(super) fn timing() -> Timing {
     }
 }
 
-/// Feeds with their account, aggregator and price in hundred-millionths: two share an account, one has its own.
-pub(super) fn feeds() -> BTreeMap<FeedId, (Address, Address, i128)> {
-    let address = |n: u8| Address::repeat_byte(n);
-    [
+/// A store takes no report that was observed longer than this before its block.
+pub(super) const STORE_MAX_AGE: Span = Span::from_s(300);
+const STORE: Address = Address::repeat_byte(0x11);
+
+/// Where a feed is written, and its true price.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    pub account: Address,
+    pub contract: Address,
+    /// Its number, if the contract is a store.
+    pub entry: Option<u16>,
+    pub group: Option<&'static str>,
+    /// In hundred-millionths.
+    pub price: i128,
+}
+
+/// The feeds with an aggregator each: two share an account, one has its own. With `batches` also five of a store, which
+/// shares an account with an aggregator; two of them move together.
+pub(super) fn feeds(batches: bool) -> BTreeMap<FeedId, Place> {
+    let address = Address::repeat_byte;
+    let single = [
         ("BTC-USD", 0xa1, 0x01, 6_700_000_000_000),
         ("ETH-USD", 0xa1, 0x02, 350_000_000_000),
         ("GAS-USD", 0xa2, 0x03, 12_345),
-    ]
-    .into_iter()
-    .map(|(id, account, aggregator, price)| (FeedId::new(id), (address(account), address(aggregator), price)))
-    .collect()
+    ];
+    let single = single.into_iter().map(|(id, account, contract, price)| {
+        let (account, contract) = (address(account), address(contract));
+        (FeedId::new(id), Place { account, contract, price, ..Place::default() })
+    });
+    let stored = [
+        ("ADA-USD", 0, None, 45_000_000),
+        ("BNB-USD", 3, Some("pair"), 60_000_000_000),
+        ("DOT-USD", 7, None, 700_000_000),
+        ("EUR-USD", 9, Some("pair"), 108_000_000),
+        ("SOL-USD", 12, None, 15_000_000_000),
+    ];
+    let stored = stored.into_iter().filter(|_| batches).map(|(id, number, group, price)| {
+        let account = address(0xa2);
+        (FeedId::new(id), Place { account, contract: STORE, entry: Some(number), group, price })
+    });
+    single.chain(stored).collect()
 }
 
 /// The accounts of each lease: one replica alone writes for all of them.
 pub(super) fn shards(replicas: usize) -> Vec<Vec<Address>> {
-    let accounts: BTreeSet<Address> = feeds().into_values().map(|(account, ..)| account).collect();
+    let accounts: BTreeSet<Address> = feeds(false).into_values().map(|place| place.account).collect();
     match replicas {
         1 => vec![accounts.into_iter().collect()],
         _ => accounts.into_iter().map(|account| vec![account]).collect(),
@@ -84,10 +114,11 @@ impl World {
             min_answer: Answer::new(I256::ONE),
             max_answer: Answer::new(I256::MAX),
         };
-        let feed = |id: &FeedId, account: Address, aggregator: Address| FeedSpec {
-            aggregator,
+        let feed = |id: &FeedId, place: &Place| FeedSpec {
+            aggregator: place.contract,
+            entry: place.entry.map(|number| EntrySpec { number, group: place.group.map(str::to_owned) }),
             decimals: 8,
-            account,
+            account: place.account,
             pricing: Pricing { paths: paths(id), rules, max_age: MAX_AGE, reference: None },
             policy,
             gas_floor: 100_000,
@@ -111,9 +142,10 @@ impl World {
             feeds: self
                 .feeds
                 .iter()
-                .filter(|(_, (from, ..))| accounts.contains(from))
-                .map(|(id, (from, to, _))| (id.clone(), feed(id, *from, *to)))
+                .filter(|(_, place)| accounts.contains(&place.account))
+                .map(|(id, place)| (id.clone(), feed(id, place)))
                 .collect(),
+            stores: BTreeMap::from([(STORE, StoreSpec { early: Ratio::from_bps(8_000), gas: 60_000 })]),
             rates: BTreeMap::new(),
             accounts: Vec::new(),
             acknowledge_halts,

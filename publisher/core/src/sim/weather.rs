@@ -1,10 +1,11 @@
 //! The things that happen to publishers.
 
 use super::chain::Tx;
-use super::setup::{BLOCK, FEE_CAP_WEI, MAX_AGE, REFRESH, VENUES, timing};
+use super::setup::{BLOCK, FEE_CAP_WEI, MAX_AGE, Place, REFRESH, VENUES, timing};
 use super::world::{Happening, POLL, World};
 use crate::head::Finality;
 use crate::price::Answer;
+use crate::quote::FeedId;
 use crate::record::Record;
 use crate::time::Span;
 use crate::tx::{Call, Fee, TxRequest};
@@ -21,6 +22,9 @@ pub(super) struct Ills {
     pub venue_dead: [u64; VENUES],
     pub venue_lies: [(u64, i128); VENUES],
     pub paused: Option<(u64, Address)>,
+    pub entry_paused: Option<(u64, (Address, u16))>,
+    /// A feed of which too few venues know anything.
+    pub silent: Option<(u64, FeedId)>,
 }
 
 impl World {
@@ -49,7 +53,11 @@ impl World {
         let venue = self.rng.usize(0..VENUES);
         let reorgs = self.storm.finality != Finality::Instant;
         let kinds = if self.storm.mischief { 16 } else { 12 };
-        match self.rng.u8(0..kinds) {
+        let drawn = self.rng.u8(0..if self.storm.batches { kinds + 2 } else { kinds });
+        if drawn >= kinds {
+            return self.single_out(drawn == kinds);
+        }
+        match drawn {
             0..=2 if reorgs => self.reorganise(),
             3 if reorgs => {
                 let depth = self.rng.u64(1..=8);
@@ -101,8 +109,8 @@ impl World {
             12 | 13 => self.stranger(),
             14 => {
                 let span = self.rng.u64(2_000..40_000);
-                let aggregators: Vec<Address> = self.feeds.values().map(|(_, to, _)| *to).collect();
-                self.ills.paused = self.rng.choice(aggregators).map(|to| (self.now_ms + span, to));
+                let contracts: Vec<Address> = self.feeds.values().map(|place| place.contract).collect();
+                self.ills.paused = self.rng.choice(contracts).map(|to| (self.now_ms + span, to));
                 // What was on its way reverts, and is planned anew once that is final; what was not is tried again
                 // when the contract is next read.
                 self.excuse_now(Span::from_ms(span) + REFRESH + FINAL + timing().retry_max.times(4));
@@ -240,22 +248,52 @@ impl World {
         self.excuse_now(Span::from_ms(3 * POLL) + timing().answer_timeout);
     }
 
+    /// One feed of the store cannot be published: the store skips it, or too few venues know it. No other feed but
+    /// those of its group has an excuse.
+    fn single_out(&mut self, pause: bool) {
+        let span = Span::from_ms(self.rng.u64(5_000..200_000));
+        let stored = self.feeds.iter().filter(|(_, place)| place.entry.is_some());
+        let stored: Vec<(FeedId, Place)> = stored.map(|(id, place)| (id.clone(), *place)).collect();
+        let Some((id, place)) = self.rng.choice(stored.clone()) else { return };
+        let until = self.now_ms + span.ms();
+        if pause {
+            self.ills.entry_paused = place.entry.map(|number| (until, (place.contract, number)));
+        } else {
+            self.ills.silent = Some((until, id.clone()));
+        }
+        let (from, to) = (self.time(), self.time() + span + REFRESH + timing().retry_max.times(4));
+        for (other, at) in stored {
+            if other == id || place.group.is_some() && at.group == place.group {
+                self.judge.excuse(&other, from, to);
+            }
+        }
+    }
+
     /// Somebody else writes the next round of one of our feeds, perhaps before one of ours that is on its way.
     fn stranger(&mut self) {
         let (from, hash) = (Address::repeat_byte(0xee), self.rng.u128(..));
         let Some(id) = self.rng.choice(self.feeds.keys().cloned().collect::<Vec<_>>()) else { return };
-        let Some((_, aggregator, price)) = self.feeds.get(&id).copied() else { return };
-        let round = self.chain.next_round(aggregator);
+        let Some(Place { contract, entry, price, .. }) = self.feeds.get(&id).copied() else { return };
+        let number = self.chain.next_number(contract);
         let answer = Answer::new(I256::try_from(price).unwrap_or_default());
+        let call = match entry {
+            None => Call::Submit { aggregator: contract, round: number, answer },
+            Some(entry) => Call::Update {
+                store: contract,
+                sequence: u32::try_from(number).unwrap_or(u32::MAX),
+                observed_at_s: u32::try_from(self.chain.tip().time.ms() / 1000).unwrap_or(u32::MAX),
+                entries: vec![(entry, i64::try_from(price).unwrap_or(i64::MAX))],
+            },
+        };
         let request = TxRequest {
             chain_id: 138,
             from,
             nonce: self.chain.nonce(from, u64::MAX),
             gas_limit: 100_000,
             fee: Fee::Legacy { gas_price_wei: FEE_CAP_WEI },
-            call: Call::Submit { aggregator, round, answer },
+            call,
         };
-        self.judge.stranger(aggregator, round);
+        self.judge.stranger(contract, number);
         self.chain.repool(Tx { hash: B256::from(U256::from(hash)), request });
         self.excuse_now(timing().retry_max.times(2) + BLOCK.times(4) + FINAL);
     }

@@ -6,7 +6,7 @@ use super::journal::Journal;
 use super::node::Node;
 use super::replica::{Replica, Run, Seat};
 use super::setup::{
-    BLOCK, FEE_CAP_WEI, HEARTBEAT, LEAD, MAX_AGE, QUORUM, TICK, VENUES, feeds, shards, timing,
+    BLOCK, FEE_CAP_WEI, HEARTBEAT, LEAD, MAX_AGE, Place, QUORUM, TICK, VENUES, feeds, shards, timing,
 };
 use super::weather::Ills;
 use crate::fees::FeeProfile;
@@ -47,6 +47,8 @@ pub struct Storm {
     pub mischief: bool,
     /// Among the misfortunes are backups of the journal that are put in its place.
     pub restores: bool,
+    /// Some feeds are those of a store, and have misfortunes of their own.
+    pub batches: bool,
 }
 
 /// Something that will happen.
@@ -98,8 +100,7 @@ pub(super) struct World {
     pub ills: Ills,
     /// Shards whose halts an operator has looked at.
     pub acknowledged: BTreeSet<usize>,
-    /// Account, aggregator and true price of every feed.
-    pub feeds: BTreeMap<FeedId, (Address, Address, i128)>,
+    pub feeds: BTreeMap<FeedId, Place>,
     pub signed: BTreeMap<B256, TxRequest>,
     pub hashes: u64,
 }
@@ -121,11 +122,9 @@ pub fn run(storm: Storm) -> Report {
 
 impl World {
     fn new(storm: Storm) -> Self {
-        let feeds = feeds();
+        let feeds = feeds(storm.batches);
         let shards = shards(storm.replicas);
-        let homes =
-            feeds.iter().map(|(feed, (account, aggregator, _))| (feed.clone(), *account, *aggregator));
-        let judge = Judge::new(homes.collect(), MAX_AGE, QUORUM, FEE_CAP_WEI);
+        let judge = Judge::new(feeds.clone(), MAX_AGE, QUORUM, FEE_CAP_WEI);
         let places = (0..storm.replicas).flat_map(|r| (0..shards.len()).map(move |s| (r, s)));
         Self {
             rng: fastrand::Rng::with_seed(storm.seed),
@@ -247,13 +246,16 @@ impl World {
         let lie =
             self.ills.venue_lies.get(venue).filter(|(until, _)| self.now_ms < *until).map(|(_, by)| *by);
         let mut told: Vec<(FeedId, Option<i128>)> = Vec::new();
-        for (feed, (_, _, price)) in &mut self.feeds {
+        for (feed, Place { price, .. }) in &mut self.feeds {
             let step = self.rng.i128(-30..=30);
             let noise = self.rng.i128(-5..=5);
             *price = (*price + *price * step / 100_000).max(5_000);
             let value = *price + *price * noise / 100_000;
             let value = lie.map_or(value, |percent| value * percent / 100).max(1);
-            told.push((feed.clone(), (!dead).then_some(value)));
+            let silent =
+                self.ills.silent.as_ref().is_some_and(|(until, id)| self.now_ms < *until && id == feed);
+            let unheard = dead || silent && venue < QUORUM;
+            told.push((feed.clone(), (!unheard).then_some(value)));
         }
         let places: Vec<(usize, usize)> = self.seats.keys().copied().collect();
         for place @ (replica, _) in places {
@@ -282,6 +284,8 @@ impl World {
         let spike = if self.now_ms < self.ills.fee_spike { 4_000 } else { 100 };
         self.chain.base_fee_wei = if self.storm.fees == FeeProfile::ZeroGas { 0 } else { spike };
         self.chain.paused = self.ills.paused.filter(|(until, _)| self.now_ms < *until).map(|(_, to)| to);
+        self.chain.entry_paused =
+            self.ills.entry_paused.filter(|(until, _)| self.now_ms < *until).map(|(_, entry)| entry);
         let reversed = self.rng.bool();
         self.chain.mine(self.time(), reversed);
         self.inspect_tip();
@@ -307,14 +311,15 @@ impl World {
                 self.judge.reverted(&mined.tx.request, revert);
             }
         }
-        for (feed, (account, aggregator, _)) in &self.feeds {
-            let newest = self.chain.rounds(*aggregator, u64::MAX, 2);
+        for (feed, place) in &self.feeds {
+            let newest = self.chain.rounds(place, u64::MAX, 2);
             let Some(round) = newest.first().filter(|r| r.block == tip.number) else { continue };
             let Some(previous) = newest.get(1) else { continue };
             let allowed = BLOCK.times(2) + timing().answer_timeout;
             self.judge.landed(feed, previous.time + HEARTBEAT, round.time, allowed, "a heartbeat landed");
             let early = round.time.since(previous.time) < HEARTBEAT.less(LEAD);
-            if round.from == *account && early {
+            // A feed of a store may ride along, or follow its group.
+            if round.from == place.account && early && place.entry.is_none() {
                 self.judge.landed_early(previous.answer, round.answer);
             }
         }
@@ -323,8 +328,11 @@ impl World {
     fn finish(mut self) -> Report {
         let now = self.time();
         self.judge.ended(&self.chain);
-        for (feed, (_, aggregator, _)) in &self.feeds {
-            let history = self.chain.history(*aggregator);
+        let stores: BTreeSet<_> =
+            self.feeds.values().filter(|p| p.entry.is_some()).map(|p| p.contract).collect();
+        self.judge.report.batches = stores.into_iter().map(|store| self.chain.next_number(store) - 1).sum();
+        for (feed, place) in &self.feeds {
+            let history = self.chain.history(place);
             self.judge.report.rounds += history.len() as u64;
             for (expected, stored) in (1u64..).zip(&history) {
                 if stored.round != expected {

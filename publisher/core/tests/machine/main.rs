@@ -9,6 +9,7 @@
     reason = "the scenarios' own helpers are tests, too"
 )]
 
+mod batches;
 mod fees;
 mod halts;
 mod recovery;

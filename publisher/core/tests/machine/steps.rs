@@ -93,7 +93,8 @@ fn a_step_that_fails_on_chain_stops_the_rollout() {
     rig.pool.remove(&key);
     rig.mine();
     // The block that includes it says that it failed.
-    rig.blocks.last_mut().unwrap().txs.push(Mined { hash: tx.0, tx: tx.1, success: false });
+    let skipped = Default::default();
+    rig.blocks.last_mut().unwrap().txs.push(Mined { hash: tx.0, tx: tx.1, success: false, skipped });
     rig.no_receipts = true;
     rig.poll();
     rig.no_receipts = false;

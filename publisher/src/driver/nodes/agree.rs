@@ -4,7 +4,7 @@
 //! receipts, because these are looked up in whatever chain a node has by then.
 
 use alloy::primitives::B256;
-use publisher_core::tx::{AccountView, Receipt, ReceiptAnswer};
+use publisher_core::tx::{AccountView, Receipt, ReceiptAnswer, Skip};
 
 /// What the nodes say about one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,17 @@ pub(super) fn receipt(views: &[AccountView], hash: B256) -> Word {
         None if unknown || denied.is_empty() => Word::Told(ReceiptAnswer::Unknown),
         None => Word::Told(ReceiptAnswer::Absent),
     }
+}
+
+/// What any view tells of skipped entries: it follows from the same receipts that all views have to agree about.
+pub(super) fn skips(views: &[AccountView]) -> Vec<Skip> {
+    let mut all: Vec<Skip> = Vec::new();
+    for skip in views.iter().flat_map(|view| &view.skips) {
+        if !all.contains(skip) {
+            all.push(*skip);
+        }
+    }
+    all
 }
 
 /// Whether two receipts say that the same happened at the same place. Old clients leave the price out.

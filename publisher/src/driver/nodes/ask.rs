@@ -6,8 +6,10 @@ use crate::chain::{ChainError, Node};
 use crate::telemetry::send_conflicts;
 use alloy::primitives::{Address, B256, Bytes};
 use publisher_core::outbox::Answered;
+use publisher_core::quote::FeedId;
 use publisher_core::tx::{
     AccountView, BlockRef, Call, FeeMinimum, PreflightAnswer, Receipt, ReceiptAnswer, RoundView, SendOutcome,
+    StoreView,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,7 +120,8 @@ impl Nodes {
         if several {
             self.agreed("receipt", difference);
         }
-        Some(AccountView { at_number: at.number, mined_nonce, receipts })
+        let skips = agree::skips(&views);
+        Some(AccountView { at_number: at.number, mined_nonce, receipts, skips })
     }
 
     /// The hash of the block at a height, if no node that has one has another.
@@ -156,6 +159,17 @@ impl Nodes {
         at: &BlockRef,
     ) -> Option<RoundView> {
         first(self.readers().iter().map(|node| node.round_view(aggregator, account, at))).await
+    }
+
+    /// A store and some of its feeds at a block, likewise.
+    pub(in crate::driver) async fn store_view(
+        &self,
+        store: Address,
+        account: Address,
+        feeds: &[(FeedId, u16)],
+        at: &BlockRef,
+    ) -> Option<StoreView> {
+        first(self.readers().iter().map(|node| node.store_view(store, account, feeds, at))).await
     }
 
     /// A block and some before it, linked by their hashes, by the first node that knows them.

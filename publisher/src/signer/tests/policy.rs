@@ -13,10 +13,12 @@ async fn what_is_outside_of_the_policy_never_reaches_the_signer() {
         Call::Submit { round, answer, .. } => Call::Submit { aggregator: account(), round, answer },
         _ => unreachable!(),
     };
+    let batch = Call::Update { store: account(), sequence: 1, observed_at_s: 1, entries: vec![(0, 1)] };
     for (tx, words) in [
         (TxRequest { chain_id: 1, ..base.clone() }, "chain id 1"),
         (TxRequest { from: AGGREGATOR, ..base.clone() }, "from 0xa9"),
         (TxRequest { call: other, ..base.clone() }, "no configured feed"),
+        (TxRequest { call: batch, ..base.clone() }, "no configured feed"),
         (TxRequest { call: raw(None, &[1]), ..base.clone() }, "only `publisher deploy`"),
         (TxRequest { call: raw(Some(AGGREGATOR), &[1]), ..base.clone() }, "only `publisher deploy`"),
     ] {

@@ -222,6 +222,43 @@ async fn rounds_are_counted_by_the_aggregator() {
     refuses(&journal, intent(3, on(8)), &["round 1 of feed A"]).await;
 }
 
+/// Without this a death would leave it open what a batch says, or two batches would race for one sequence.
+#[tokio::test]
+async fn a_batch_is_kept_with_what_each_attempt_says_for_which_feed() {
+    let place = Place::new();
+    let (journal, _) = place.open().await;
+    let batch = |sequence| Work::Batch { store: account(9), sequence };
+    let said = |seq, id, attempt: fn(u32, u64) -> Attempt| Record::Attempt {
+        account: account(1),
+        nonce: 1,
+        attempt: attempt(seq, id),
+        at: Wall::from_ms(2_000),
+    };
+    let records = [intent(1, batch(5)), said(0, 10, batched), said(1, 11, batched)];
+    journal.append(&records).await.unwrap();
+    journal.append(&records).await.unwrap();
+    refuses(&journal, intent(2, batch(5)), &["sequence 5 of store", "nonce 1"]).await;
+    journal.append(&[intent(2, batch(6))]).await.unwrap();
+    // The same bytes can have said one thing only.
+    let mut other = batched(0, 10);
+    other.entries.truncate(1);
+    let other = Record::Attempt { account: account(1), nonce: 1, attempt: other, at: Wall::from_ms(2_000) };
+    refuses(&journal, other, &["the attempt"]).await;
+    for statement in ["DELETE FROM entry", "UPDATE entry SET answer = '8'"] {
+        assert!(sqlx::query(statement).execute(&journal.reader().pool).await.is_err(), "{statement}");
+    }
+    let recovered = journal.reader().recovered().await.unwrap();
+    let open = &recovered.accounts[0].open;
+    assert_eq!((&open[0].work, &open[0].attempts), (&batch(5), &vec![batched(0, 10), batched(1, 11)]));
+    assert_eq!(recovered, replay(records.iter().chain([&intent(2, batch(6))])));
+    for feed in ["A", "B"] {
+        let rounds = journal.reader().rounds(&FeedId::new(feed), 5).await.unwrap();
+        assert_eq!(rounds.len(), 1);
+        assert_eq!((rounds[0].contract, rounds[0].number, rounds[0].in_batch), (account(9), 5, true));
+    }
+    assert_eq!(journal.reader().rounds(&FeedId::new("C"), 5).await.unwrap(), []);
+}
+
 /// Without this an operator would be shown another history than the one that is written.
 #[tokio::test]
 async fn status_shows_rounds_newest_first() {
@@ -256,8 +293,9 @@ async fn status_shows_rounds_newest_first() {
     let entry = |nonce, n| RoundEntry {
         account: account(1),
         nonce,
-        aggregator: account(b'A'),
-        round: n,
+        contract: account(b'A'),
+        number: n,
+        in_batch: false,
         planned_at: Wall::from_ms(i64::try_from(n).unwrap()),
         attempts: vec![],
         inclusion: None,

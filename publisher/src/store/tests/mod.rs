@@ -10,7 +10,7 @@ use alloy::primitives::{Address, Bytes};
 use publisher_core::price::Answer;
 use publisher_core::quote::FeedId;
 use publisher_core::time::Wall;
-use publisher_core::tx::{Attempt, Fee, Receipt, Work};
+use publisher_core::tx::{Attempt, Entry, Fee, Receipt, Work};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -65,7 +65,19 @@ fn signed(seq: u32, id: u64) -> Attempt {
         gas_limit: 90_000,
         answer: Some("-123456789012345678901234567890".parse::<Answer>().unwrap()),
         observed_at: Some(Wall::from_ms(999)),
+        entries: Vec::new(),
     }
+}
+
+/// An attempt of a batch of two feeds.
+fn batched(seq: u32, id: u64) -> Attempt {
+    let entry = |feed: &str, answer: &str| Entry {
+        feed: FeedId::new(feed),
+        answer: answer.parse().unwrap(),
+        observed_at: Wall::from_ms(998),
+    };
+    let entries = vec![entry("A", "-9223372036854775808"), entry("B", "7")];
+    Attempt { answer: None, observed_at: None, entries, ..signed(seq, id) }
 }
 
 fn attempt(nonce: u64, seq: u32, id: u64) -> Record {

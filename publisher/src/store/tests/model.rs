@@ -112,12 +112,10 @@ impl Model {
     }
 
     fn round_is_taken(&self, account: Address, work: &Work) -> bool {
-        let Work::Round { aggregator, round, .. } = work else { return false };
+        let Some(target) = work.target() else { return false };
         self.intents.iter().any(|(key, (other, _))| {
             let holds = self.closed.get(key).is_none_or(|(outcome, _)| *outcome == Outcome::Final);
-            let same =
-                matches!(other, Work::Round { aggregator: a, round: r, .. } if a == aggregator && r == round);
-            key.0 == account && holds && same
+            key.0 == account && holds && other.target() == Some(target)
         })
     }
 
@@ -169,6 +167,7 @@ fn same<T: PartialEq>(stored: &T, offered: &T) -> Result<(), Refused> {
 fn works() -> impl Strategy<Value = Work> {
     prop_oneof![
         4 => (0..2u64, 1..4u64).prop_map(|(feed, n)| round(["A", "B"][usize::from(feed == 1)], n)),
+        2 => (1..4u64).prop_map(|sequence| Work::Batch { store: account(b'S'), sequence }),
         1 => (0..2u64).prop_map(|n| Work::Step { name: format!("step {n}"), to: None, data: Bytes::from_static(&[1]) }),
     ]
 }
@@ -193,7 +192,8 @@ fn records() -> impl Strategy<Value = Record> {
         6 => (key(), works(), at()).prop_map(|((account, nonce), work, at)| Record::Intent { account, nonce, work, at }),
         6 => (key(), 0..3u32, at(), 0..20u64).prop_map(move |(key, seq, at, stray)| {
             let id = if stray == 0 { 110 } else { id(key, seq) };
-            Record::Attempt { account: key.0, nonce: key.1, attempt: signed(seq, id), at }
+            let attempt = if seq == 1 { batched(seq, id) } else { signed(seq, id) };
+            Record::Attempt { account: key.0, nonce: key.1, attempt, at }
         }),
         2 => (key(), 0..3u32, sent, at())
             .prop_map(move |(key, seq, outcome, at)| Record::Sent { hash: hash(id(key, seq)), outcome, at }),

@@ -28,6 +28,12 @@ fn a_rounds_way_is_counted() {
         (r#"publisher_rounds_total{feed="BTC-USD",outcome="foreign"}"#, 1.0),
         // 43,000 gas at 1 gwei for each of the three outcomes that were ours.
         (r#"publisher_cost_gwei_total{feed="BTC-USD"}"#, 129_000.0),
+        // Of a batch of ten feeds each has paid a tenth, and has rounds and latencies like any other.
+        (r#"publisher_cost_gwei_total{feed="ETH-USD"}"#, 4_300.0),
+        (r#"publisher_rounds_total{feed="ETH-USD",outcome="final"}"#, 1.0),
+        (r#"publisher_sign_seconds_count{feed="ETH-USD"}"#, 1.0),
+        (r#"publisher_entries_skipped_total{feed="ETH-USD",reason="feed_paused"}"#, 1.0),
+        (r#"publisher_batches_total{outcome="final"}"#, 1.0),
         (r#"publisher_quote_to_inclusion_seconds_sum{feed="BTC-USD"}"#, 4.0),
         (r#"publisher_sign_seconds_count{feed="BTC-USD"}"#, 1.0),
         (r#"publisher_send_outcomes_total{outcome="ambiguous"}"#, 1.0),

@@ -30,7 +30,8 @@ impl Rig {
                 }
                 self.pool.remove(&(account, tx.nonce));
                 let success = self.would_revert(&tx.call).is_none();
-                self.blocks.last_mut().unwrap().txs.push(Mined { hash, tx, success });
+                let skipped = self.entries_paused.clone();
+                self.blocks.last_mut().unwrap().txs.push(Mined { hash, tx, success, skipped });
             }
         }
     }
@@ -99,32 +100,77 @@ impl Rig {
         })
     }
 
-    /// Rounds that a contract stored up to a height.
-    pub(super) fn stored(&self, to: Address, height: u64) -> Vec<(u64, Answer, Wall)> {
-        let blocks = self.blocks.iter().filter(|b| b.head.number <= height);
-        let txs = blocks.flat_map(|b| b.txs.iter().filter(|m| m.success).map(move |m| (b, m)));
-        txs.filter_map(|(b, m)| match m.tx.call {
-            Call::Submit { aggregator, round, answer } if aggregator == to => {
-                Some((round, answer, b.head.time))
+    /// What contracts took up to a height.
+    fn taken(&self, height: u64) -> impl Iterator<Item = (&Block, &Mined)> {
+        let blocks = self.blocks.iter().filter(move |b| b.head.number <= height);
+        blocks.flat_map(|b| b.txs.iter().filter(|m| m.success).map(move |m| (b, m)))
+    }
+
+    /// Rounds that a feed's contract stored up to a height.
+    pub(super) fn stored(&self, id: &FeedId, height: u64) -> Vec<(u64, Answer, Wall)> {
+        let spec = &self.spec.feeds[id];
+        let answer = |mined: &Mined| match &mined.tx.call {
+            Call::Submit { aggregator, round, answer } if *aggregator == spec.aggregator => {
+                Some((Some(*round), *answer))
+            }
+            Call::Update { store, entries, .. } if *store == spec.aggregator => {
+                let number = spec.entry.as_ref()?.number;
+                let entry = entries.iter().find(|(n, _)| *n == number && !mined.skipped.contains(n))?;
+                Some((None, Answer::from(entry.1)))
             }
             _ => None,
-        })
-        .collect()
+        };
+        let answers = self.taken(height).filter_map(|(b, m)| Some((answer(m)?, b.head.time)));
+        (1..)
+            .zip(answers)
+            .map(|(count, ((round, answer), time))| (round.unwrap_or(count), answer, time))
+            .collect()
+    }
+
+    /// The sequences that a store took, and the numbers of the feeds in each.
+    pub fn batches(&self, to: Address) -> Vec<(u64, Vec<u16>)> {
+        let batch = |m: &Mined| match &m.tx.call {
+            Call::Update { store, sequence, entries, .. } if *store == to => {
+                Some((u64::from(*sequence), entries.iter().map(|(number, _)| *number).collect()))
+            }
+            _ => None,
+        };
+        self.taken(u64::MAX).filter_map(|(_, mined)| batch(mined)).collect()
+    }
+
+    pub(super) fn skips(&self, hashes: &[B256]) -> Vec<Skip> {
+        let mined = self.blocks.iter().flat_map(|b| &b.txs).filter(|m| hashes.contains(&m.hash));
+        let skip = |m: &Mined, entry| Skip { hash: m.hash, entry, reason: SkipReason::FeedPaused };
+        mined.flat_map(|m| m.skipped.iter().map(move |entry| skip(m, *entry))).collect()
     }
 
     /// What the contract would say to a call at the tip.
     pub fn would_revert(&self, call: &Call) -> Option<String> {
-        let Call::Submit { aggregator, round, .. } = call else { return None };
-        let latest = self.stored(*aggregator, u64::MAX).last().map_or(0, |(round, ..)| *round);
+        let (contract, number) = match call {
+            Call::Submit { aggregator, round, .. } => (*aggregator, *round),
+            Call::Update { store, sequence, entries, observed_at_s } => {
+                assert!(entries.is_sorted_by(|(a, _), (b, _)| a < b), "the contract wants feeds rising");
+                assert!(Wall::from_s(u64::from(*observed_at_s)) <= self.tip().time);
+                (*store, u64::from(*sequence))
+            }
+            Call::Raw { .. } | Call::Noop => return None,
+        };
+        let latest = match call {
+            Call::Submit { .. } => {
+                let (id, _) = self.spec.feeds.iter().find(|(_, f)| f.aggregator == contract).unwrap();
+                self.stored(id, u64::MAX).last().map_or(0, |(round, ..)| *round)
+            }
+            _ => self.batches(contract).last().map_or(0, |(sequence, _)| *sequence),
+        };
         if self.paused {
             Some("Paused()".to_owned())
         } else {
-            (*round != latest + 1).then(|| format!("StaleRound({round}, {})", latest + 1))
+            (number != latest + 1).then(|| format!("StaleRound({number}, {})", latest + 1))
         }
     }
 
     pub(super) fn round_view(&self, id: &FeedId, at: BlockRef) -> RoundView {
-        let latest = self.stored(self.spec.feeds[id].aggregator, at.number).last().copied();
+        let latest = self.stored(id, at.number).last().copied();
         let (round, answer, updated_at) = latest.unwrap_or_default();
         RoundView {
             block_number: at.number,
@@ -137,10 +183,27 @@ impl Rig {
         }
     }
 
+    pub(super) fn store_view(&self, store: Address, at: BlockRef) -> StoreView {
+        let feeds = self.spec.feeds.iter().filter(|(_, spec)| spec.aggregator == store).map(|(id, spec)| {
+            let (round, answer, updated_at) = self.stored(id, at.number).last().copied().unwrap_or_default();
+            let paused = spec.entry.as_ref().is_some_and(|e| self.entries_paused.contains(&e.number));
+            (id.clone(), EntryView { round, answer, updated_at, paused })
+        });
+        let upto = self.taken(at.number).filter(|(_, m)| matches!(m.tx.call, Call::Update { .. })).count();
+        StoreView {
+            block_number: at.number,
+            block_hash: at.hash,
+            sequence: u64::try_from(upto).unwrap(),
+            paused: self.paused,
+            authorised: true,
+            feeds: feeds.collect(),
+        }
+    }
+
     /// A round that somebody else writes goes straight into a new block.
     pub fn write_foreign_round(&mut self, id: &FeedId, answer: i64) {
         let to = self.spec.feeds[id].aggregator;
-        let round = self.stored(to, u64::MAX).last().map_or(0, |(round, ..)| *round) + 1;
+        let round = self.stored(id, u64::MAX).last().map_or(0, |(round, ..)| *round) + 1;
         let answer = Answer::new(I256::try_from(answer).unwrap());
         let stranger = Address::repeat_byte(0xee);
         let call = Call::Submit { aggregator: to, round, answer };
@@ -167,7 +230,7 @@ impl Rig {
 
     /// Answers of our feed's successful rounds on the canonical chain; they must count up from 1.
     pub fn rounds(&self, id: &FeedId) -> Vec<i64> {
-        let stored = self.stored(self.spec.feeds[id].aggregator, u64::MAX);
+        let stored = self.stored(id, u64::MAX);
         for (expected, (round, ..)) in (1..).zip(&stored) {
             assert_eq!(*round, expected);
         }

@@ -8,21 +8,18 @@ impl Rig {
         match record {
             Record::Intent { account, nonce, work, .. } => {
                 assert!(self.intent(*account, *nonce).is_none(), "nonce {nonce} was given away twice");
-                let Work::Round { aggregator, round, .. } = work else { return };
+                let Some((contract, number)) = work.target() else { return };
                 let holder = self.journal.iter().find_map(|old| match old {
-                    Record::Intent {
-                        account: a,
-                        nonce: n,
-                        work: Work::Round { aggregator: g, round: r, .. },
-                        ..
-                    } if (a, g, r) == (account, aggregator, round)
-                        && self.closed(*a, *n).is_none_or(|o| o == Outcome::Final) =>
+                    Record::Intent { account: a, nonce: n, work, .. }
+                        if a == account
+                            && work.target() == Some((contract, number))
+                            && self.closed(*a, *n).is_none_or(|o| o == Outcome::Final) =>
                     {
                         Some(*n)
                     }
                     _ => None,
                 });
-                assert_eq!(holder, None, "round {round} is on its way twice");
+                assert_eq!(holder, None, "round {number} is on its way twice");
             }
             Record::Attempt { account, nonce, attempt, .. } => {
                 assert_eq!(self.closed(*account, *nonce), None, "an attempt at a closed nonce");

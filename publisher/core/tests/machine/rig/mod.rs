@@ -8,7 +8,7 @@ use publisher_core::event::Event;
 use publisher_core::fees::{FeePolicy, FeeProfile, ReplacementRule};
 use publisher_core::head::Finality;
 use publisher_core::io::{Effect, Input, Operator, Ticket};
-use publisher_core::machine::{ChainSpec, FeedSpec, FeedView, Machine, Spec};
+use publisher_core::machine::{ChainSpec, EntrySpec, FeedSpec, FeedView, Machine, Spec, StoreSpec};
 use publisher_core::outbox::Timing;
 use publisher_core::policy::{Combine, Policy};
 use publisher_core::price::{Answer, Ratio};
@@ -36,6 +36,8 @@ pub struct Mined {
     pub hash: B256,
     pub tx: TxRequest,
     pub success: bool,
+    /// Feeds of a store that were paused in it.
+    pub skipped: BTreeSet<u16>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,10 +85,14 @@ pub struct Rig {
     /// Receipts cannot be read.
     pub no_receipts: bool,
     pub paused: bool,
+    /// Feeds that their store skips.
+    pub entries_paused: BTreeSet<u16>,
     pub base_fee_wei: u128,
     /// Blocks are full of other people's transactions.
     pub crowded: bool,
     pub price: u64,
+    /// Feeds with a price of their own; without one only two venues know them.
+    pub prices: BTreeMap<FeedId, Option<u64>>,
     pub tagged: Option<u64>,
     /// Effects that nobody has answered yet, because the scenario holds them back.
     pub held: Vec<Effect>,
@@ -126,9 +132,11 @@ impl Rig {
             node_down: false,
             no_receipts: false,
             paused: false,
+            entries_paused: BTreeSet::new(),
             base_fee_wei: 100,
             crowded: false,
             price: 10_000,
+            prices: BTreeMap::new(),
             tagged: None,
             held: Vec::new(),
             hold: |_| false,
@@ -214,12 +222,14 @@ impl Rig {
     pub fn quotes(&mut self, venues: usize) {
         let now = self.now().wall;
         for v in 0..venues {
-            let observations = self.spec.feeds.keys().map(|id| {
+            let known = |id: &&FeedId| v < 2 || self.prices.get(*id) != Some(&None);
+            let observations = self.spec.feeds.keys().filter(known).map(|id| {
+                let price = self.prices.get(id).copied().flatten().unwrap_or(self.price);
                 Observation::Quote(Quote {
                     market: MarketId::new(&format!("v{v}"), id.as_str()),
                     bid: None,
                     ask: None,
-                    last: Some(format!("{}e-2", self.price).parse().unwrap()),
+                    last: Some(format!("{price}e-2").parse().unwrap()),
                     as_of: now,
                     received: now,
                 })
@@ -367,6 +377,7 @@ impl Rig {
                 let view = up.then(|| AccountView {
                     at_number: at.number,
                     mined_nonce: self.nonce(account, at.number),
+                    skips: self.skips(&hashes),
                     receipts: hashes.into_iter().map(|hash| (hash, self.receipt(hash))).collect(),
                 });
                 Input::Account { ticket, account, view }
@@ -376,6 +387,11 @@ impl Rig {
                 let known = self.blocks.iter().any(|b| b.head == at);
                 let view = (up && known).then(|| self.round_view(&feed, at));
                 Input::Round { ticket, feed, view }
+            }
+            Effect::FetchStore { ticket, store, at } => {
+                self.count("store");
+                let known = self.blocks.iter().any(|b| b.head == at);
+                Input::Store { ticket, store, view: (up && known).then(|| self.store_view(store, at)) }
             }
             Effect::FetchAncestors { ticket, number, hash, count } => {
                 self.count("ancestors");

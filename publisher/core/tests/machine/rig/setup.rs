@@ -36,6 +36,7 @@ pub fn feed_spec(id: &FeedId) -> FeedSpec {
     let rules = Rules { quorum: 3, outlier_floor: Ratio::from_bps(50), refuse_spread: Ratio::from_bps(500) };
     FeedSpec {
         aggregator: aggregator(id),
+        entry: None,
         decimals: 2,
         account: ACCOUNT,
         pricing: Pricing { paths, rules, max_age: Span::from_s(30), reference: None },
@@ -69,8 +70,31 @@ pub fn spec(feeds: &[&str]) -> Spec {
             round_refresh: Span::from_s(30),
         },
         feeds: feeds.iter().map(|id| (feed(id), feed_spec(&feed(id)))).collect(),
+        stores: BTreeMap::new(),
         rates: BTreeMap::new(),
         accounts: vec![ACCOUNT],
         acknowledge_halts: false,
     }
+}
+
+pub const STORE: Address = Address::repeat_byte(0x57);
+
+/// Feeds of one store, numbered by tens in their order; early inclusion from 80% on.
+pub fn stored(feeds: &[&str]) -> Spec {
+    let mut spec = spec(feeds);
+    for (index, id) in feeds.iter().enumerate() {
+        let feed = spec.feeds.get_mut(&feed(id)).unwrap();
+        feed.aggregator = STORE;
+        feed.entry = Some(EntrySpec { number: u16::try_from(index * 10).unwrap(), group: None });
+    }
+    spec.stores.insert(STORE, StoreSpec { early: Ratio::from_bps(8_000), gas: 60_000 });
+    spec
+}
+
+pub fn grouped(mut spec: Spec, group: &str, feeds: &[&str]) -> Spec {
+    for id in feeds {
+        let entry = spec.feeds.get_mut(&feed(id)).unwrap().entry.as_mut().unwrap();
+        entry.group = Some(group.to_owned());
+    }
+    spec
 }

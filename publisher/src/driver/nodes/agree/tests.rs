@@ -16,7 +16,7 @@ fn receipt_in(block: u8) -> Receipt {
 }
 
 fn view(mined_nonce: u64, answer: ReceiptAnswer) -> AccountView {
-    AccountView { at_number: 9, mined_nonce, receipts: vec![(HASH, answer)] }
+    AccountView { at_number: 9, mined_nonce, receipts: vec![(HASH, answer)], skips: Vec::new() }
 }
 
 fn word(answers: &[ReceiptAnswer]) -> Word {

@@ -1,0 +1,150 @@
+//! What the machine remembers about one contract that it writes: an aggregator with its one feed, or a store with many.
+//!
+//! Whatever is decided, asked and awaited goes by the contract, because its compare-and-set takes one transaction at a
+//! time: an aggregator counts rounds, a store counts sequences.
+
+use super::feed::{Asked, Decided};
+use super::{FeedSpec, StoreSpec};
+use crate::event::Event;
+use crate::io::Effect;
+use crate::quote::FeedId;
+use crate::time::{Mono, Now, Span};
+use alloy_primitives::{Address, B256};
+
+/// After this many failed transactions in a row the contract waits longer.
+const FAILURES_MAX: u32 = 3;
+
+/// Refusals in a row, and until when nothing is tried because of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refusals {
+    until: Option<Mono>,
+    count: u32,
+    reported: Option<String>,
+}
+
+impl Refusals {
+    /// Whether nothing is tried now.
+    pub fn forbid(&self, now: Mono) -> bool {
+        self.until.is_some_and(|until| now < until)
+    }
+
+    /// Nothing is tried before `until`, whatever was refused.
+    pub fn wait(&mut self, until: Mono) {
+        self.until = Some(until);
+    }
+
+    /// One more. Returns until when nothing is tried, and whether the reason is news.
+    pub fn add(&mut self, reason: &str, retry: Span, now: Now) -> (Mono, bool) {
+        /// The first refusal is tried again after this many retries' time, the eighth after eight times as long.
+        const RETRIES: u64 = 4;
+        self.count = self.count.saturating_add(1);
+        let until = now.mono + retry.times(RETRIES.saturating_mul(u64::from(self.count.min(8))));
+        self.until = Some(until);
+        let news = self.reported.as_deref() != Some(reason);
+        if news {
+            self.reported = Some(reason.to_owned());
+        }
+        (until, news)
+    }
+
+    /// The last one was answered by a consent.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// One contract's state.
+#[derive(Clone, Debug)]
+pub(super) struct Contract {
+    /// The account that writes it.
+    pub account: Address,
+    /// What it is told as a store; `None`: an aggregator of one feed.
+    pub store: Option<StoreSpec>,
+    /// The feeds written to it.
+    pub feeds: Vec<FeedId>,
+    /// The latest round or sequence on the canonical chain, and the block that showed it.
+    pub known: Option<(u64, u64, B256)>,
+    pub paused: bool,
+    pub authorised: bool,
+    pub reading: Option<Asked<()>>,
+    /// When it was last read, or never: it is read again at the next look.
+    pub read_at: Option<Mono>,
+    pub read_after: Mono,
+    /// What it is being asked to consent to.
+    pub preflight: Option<Asked<Decided>>,
+    pub refusals: Refusals,
+    /// The transaction that it waits for.
+    pub flight: Option<(Address, u64)>,
+    pub planned_at: Mono,
+    pub failures: u32,
+}
+
+impl Contract {
+    pub fn new(account: Address, store: Option<StoreSpec>, now: Now) -> Self {
+        Self {
+            account,
+            store,
+            feeds: Vec::new(),
+            known: None,
+            paused: false,
+            authorised: true,
+            reading: None,
+            read_at: None,
+            read_after: now.mono,
+            preflight: None,
+            refusals: Refusals::default(),
+            flight: None,
+            planned_at: now.mono,
+            failures: 0,
+        }
+    }
+
+    /// Its latest round or sequence on the canonical chain.
+    pub fn number(&self) -> Option<u64> {
+        self.known.map(|(number, ..)| number)
+    }
+
+    /// What is known of it is to be read again before anything is based on it.
+    pub fn forget(&mut self) {
+        self.known = None;
+        self.reading = None;
+        self.read_at = None;
+    }
+
+    /// Whether it is being asked about something decided.
+    pub fn is_asked(&self, now: Now) -> bool {
+        self.preflight.as_ref().is_some_and(|asked| now.mono < asked.deadline)
+    }
+
+    /// It refuses. Says so once for each reason; returns until when nothing is tried.
+    pub fn refused(&mut self, reason: String, retry: Span, now: Now, out: &mut Vec<Effect>) -> Mono {
+        let (until, news) = self.refusals.add(&reason, retry, now);
+        // The next head may show why: somebody else's round, a pause, a revoked role.
+        self.read_at = None;
+        if news {
+            let feed = self.feeds.first().filter(|_| self.store.is_none()).cloned();
+            out.push(Effect::Report(Event::PreflightRefused { feed, reason }));
+        }
+        until
+    }
+
+    /// What was written to it reverted or was rejected: it is planned anew, and if that keeps happening ever more
+    /// slowly.
+    pub fn failed(&mut self, retry: Span, now: Now) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= FAILURES_MAX {
+            self.refusals.wait(now.mono + retry.times(4 << self.failures.min(6)));
+        }
+    }
+
+    /// The limit for an estimate of a transaction for these feeds: a quarter more, and within their bounds. A batch
+    /// that has grown since it was estimated is within them too, because they are the sum of its feeds' dearest rounds.
+    pub fn gas_limit<'a>(&self, estimate: u64, feeds: impl Iterator<Item = &'a FeedSpec>) -> u64 {
+        let base = self.store.as_ref().map_or(0, |store| store.gas);
+        let (floor, ceiling) = feeds.fold((base, base), |(floor, ceiling), feed| {
+            (floor.saturating_add(feed.gas_floor), ceiling.saturating_add(feed.gas_ceiling))
+        });
+        let margin = estimate.saturating_add(estimate / 4);
+        margin.clamp(floor.min(ceiling), ceiling)
+    }
+}
