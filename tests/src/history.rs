@@ -110,11 +110,11 @@ impl World {
     /// Every answer is a median that a quorum of venues stood behind when it was signed. Attempts that only a former
     /// journal knows count as well.
     async fn judge_answers(&self, feed: &FeedHome, rounds: &[ChainRound]) -> Result<()> {
-        let mut entries = Vec::new();
+        let (id, mut entries) = (FeedId::new(feed.id), Vec::new());
         let former = self.dir.path().join("former.db");
         for journal in [self.journal(), former].iter().filter(|path| path.exists()) {
             let reader = Journal::open_read_only(journal).await?;
-            entries.extend(reader.rounds(&FeedId::new(feed.id), 10_000).await?);
+            entries.extend(reader.rounds(&id, 10_000).await?);
             reader.close().await;
         }
         let served: Vec<Served> = self.venues.market().served();
@@ -122,9 +122,12 @@ impl World {
         for round in rounds {
             let signed_ms = entries
                 .iter()
-                .filter(|e| e.round == round.round)
+                // A batch names no round: what it says for the feed has to tell.
+                .filter(|e| e.in_batch || e.number == round.round)
                 .flat_map(|e| &e.attempts)
-                .filter(|a| a.attempt.answer.is_some_and(|v| i128::try_from(v.value()) == Ok(round.answer)))
+                .filter(|a| {
+                    a.attempt.answer_of(&id).is_some_and(|v| i128::try_from(v.value()) == Ok(round.answer))
+                })
                 .map(|a| a.signed_at.ms())
                 .min()
                 .with_context(|| {

@@ -71,8 +71,9 @@ fn calm_weather_fills_the_batches_and_is_on_time_to_the_block() {
     assert_eq!(report.violations, Vec::<String>::new());
     let Report { worst_lateness, rounds, batches, crashes, bumps, wasted, .. } = report;
     assert_eq!((worst_lateness, crashes, bumps, wasted), (Span::ZERO, 0, 0, 0), "{report:?}");
-    // Three feeds of the eight are not the store's; of its five most go together.
-    assert!(batches > 0 && (rounds - rounds * 3 / 8) >= 3 * batches, "{report:?}");
+    // Three feeds of the eight are not the store's. The prices of its five wander each for itself, and yet more than
+    // one in two rounds needs no transaction of its own.
+    assert!(batches > 0 && rounds - rounds * 3 / 8 >= 2 * batches, "{report:?}");
 }
 
 #[test]

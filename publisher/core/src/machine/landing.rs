@@ -86,15 +86,20 @@ impl Machine {
             Work::Round { feed, .. } => attempt.answer.map(|a| (feed.clone(), a)).into_iter().collect(),
             _ => attempt.entries.iter().map(|entry| (entry.feed.clone(), entry.answer)).collect(),
         };
-        let (wrote, skipped) = self.wrote(entries, skips.iter().filter(|skip| skip.hash == receipt.hash));
+        let reasons = skips.iter().filter(|skip| skip.hash == receipt.hash);
+        let reasons: BTreeMap<u16, SkipReason> = reasons.map(|skip| (skip.entry, skip.reason)).collect();
+        let reason = |id: &FeedId| reasons.get(&self.feeds.get(id)?.spec.entry.as_ref()?.number).copied();
+        let skipped: Vec<_> =
+            entries.iter().filter_map(|(id, a)| Some((id.clone(), *a, reason(id)?))).collect();
+        let wrote = entries.into_iter().filter(|(id, _)| reason(id).is_none()).collect();
         let is_batch = matches!(work, Work::Batch { .. });
         let block = (receipt.block_number, receipt.block_hash);
         let rounds = self.advance(target, number, block, wrote, !skipped.is_empty(), is_batch);
-        for (feed, answer, reason) in skipped {
-            if let Some(feed) = self.feeds.get_mut(&feed) {
+        for (id, answer, reason) in skipped {
+            if let Some(feed) = self.feeds.get_mut(&id) {
                 feed.skips.add(reason.code(), self.chain.timing.retry, now);
             }
-            out.push(Effect::Report(Event::EntrySkipped { feed, sequence: number, answer, reason }));
+            out.push(Effect::Report(Event::EntrySkipped { feed: id, sequence: number, answer, reason }));
         }
         for (feed, round, answer) in rounds.iter().filter(|_| is_batch).cloned() {
             let sequence = number;
@@ -103,21 +108,6 @@ impl Machine {
         if let Some(flight) = self.flights.get_mut(&(account, nonce)) {
             flight.wrote = rounds.into_iter().map(|(feed, round, _)| (feed, round)).collect();
         }
-    }
-
-    /// Which entries of a mined transaction wrote a round, and which the store skipped.
-    #[expect(clippy::type_complexity, reason = "two lists that are read once, where they are made")]
-    fn wrote<'a>(
-        &self,
-        entries: Vec<(FeedId, Answer)>,
-        skips: impl Iterator<Item = &'a Skip>,
-    ) -> (Vec<(FeedId, Answer)>, Vec<(FeedId, Answer, SkipReason)>) {
-        let reasons: BTreeMap<u16, SkipReason> = skips.map(|skip| (skip.entry, skip.reason)).collect();
-        let reason = |id: &FeedId| reasons.get(&self.feeds.get(id)?.spec.entry.as_ref()?.number).copied();
-        let (skipped, wrote): (Vec<_>, Vec<_>) =
-            entries.into_iter().partition(|(id, _)| reason(id).is_some());
-        let skipped = skipped.into_iter().filter_map(|(id, answer)| Some((id.clone(), answer, reason(&id)?)));
-        (wrote, skipped.collect())
     }
 
     /// A contract has taken a round or sequence of ours in this block. The next one need not wait for a read; the read
