@@ -5,6 +5,7 @@
     reason = "a harness may stop a test by panicking; its indices are of its own making"
 )]
 
+mod calldata;
 pub mod chains;
 pub mod cli;
 pub mod daemon;

@@ -1,6 +1,7 @@
 //! A whole small world on loopback: anvil or another node, five venues, a remote signer, a fault proxy, deployed contracts, a
 //! configuration, and the real daemon as a process of its own.
 
+use crate::calldata::OldName;
 use crate::chains::{Chain, Node};
 use crate::daemon::Daemon;
 use crate::rpc_proxy::RpcProxy;
@@ -127,13 +128,23 @@ impl World {
     /// Builds the same on another network, whose finality and fees are the configuration's.
     pub async fn on_chain(chain: Chain, options: Options) -> Result<Self> {
         let (finality, fees) = (chain.traits.finality, chain.traits.fees);
-        Self::on(Node::Real(chain), Options { finality, fees, ..options }).await
+        let world = Self::on(Node::Real(chain), Options { finality, fees, ..options }).await?;
+        // Sealers that start may take their first blocks back.
+        let (height, _) = world.head().await?;
+        world
+            .wait(Duration::from_secs(60), "contracts under blocks that stay", async || {
+                let code = world.owner.get_code_at(world.feed().proxy).await?;
+                Ok(!code.is_empty() && world.head().await?.0 > height + 3)
+            })
+            .await?;
+        Ok(world)
     }
 
     async fn on(node: Node, options: Options) -> Result<Self> {
         let owner_key = node.owner()?;
         let owner_address = owner_key.address();
         let owner = ProviderBuilder::new()
+            .filler(OldName)
             .wallet(EthereumWallet::from(owner_key))
             .connect_http(node.endpoint().parse()?)
             .erased();

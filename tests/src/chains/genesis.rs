@@ -44,7 +44,7 @@ pub(super) fn genesis(kind: Kind, makers: &[Address]) -> Value {
         }
         Kind::Qbft => {
             config["isQuorum"] = json!(true);
-            config["qbft"] = json!({ "policy": 0, "epoch": 30_000, "ceil2Nby3Block": 0, "epochLength": 30_000,
+            config["qbft"] = json!({ "policy": 0, "ceil2Nby3Block": 0, "epochLength": 30_000,
                 "blockPeriodSeconds": 1, "requestTimeoutSeconds": 2 });
             config["transitions"] =
                 json!([{ "block": 0, "transactionSizeLimit": 64, "contractSizeLimit": 64 }]);

@@ -120,17 +120,21 @@ impl Member {
         asked.with_context(|| format!("{} {method}", self.endpoint()))
     }
 
+    /// How many peers it has.
+    pub(super) async fn peers(&self) -> Result<usize> {
+        let count = self.ask("net_peerCount", json!([])).await?;
+        let digits = count.as_str().and_then(|text| text.strip_prefix("0x")).context("no number of peers")?;
+        Ok(usize::from_str_radix(digits, 16)?)
+    }
+
     /// Waits until it has exactly so many peers.
     pub(super) async fn has_peers(&self, wanted: usize) -> Result<()> {
         let deadline = tokio::time::Instant::now() + START;
-        loop {
-            let peers = self.ask("net_peerCount", json!([])).await?;
-            if peers == format!("{wanted:#x}") || peers == wanted {
-                return Ok(());
-            }
-            ensure!(tokio::time::Instant::now() < deadline, "{peers} peers instead of {wanted}");
+        while self.peers().await? != wanted {
+            ensure!(tokio::time::Instant::now() < deadline, "it does not have {wanted} peers");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        Ok(())
     }
 }
 

@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 use member::Member;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
 
 pub use programs::{Absent, Program};
@@ -156,7 +157,25 @@ impl Chain {
         for member in 1..chain.members.len() {
             chain.join(member).await?;
         }
+        chain.agree().await?;
         Ok(Ok(chain))
+    }
+
+    /// Waits until all members have the same block, which is none of those that they made before they met.
+    async fn agree(&self) -> Result<()> {
+        const HEIGHT: &str = "0x4";
+        for _ in 0..600 {
+            let mut hashes = Vec::new();
+            for member in 0..self.members.len() {
+                let block = self.ask(member, "eth_getBlockByNumber", json!([HEIGHT, false])).await?;
+                hashes.push(block["hash"].clone());
+            }
+            if hashes.iter().all(|hash| hash.is_string() && *hash == hashes[0]) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        anyhow::bail!("the members do not agree on block {HEIGHT}")
     }
 
     /// Where the daemon's node answers.
@@ -201,14 +220,20 @@ impl Chain {
     /// Cuts a member off from all others.
     pub async fn cut_off(&self, member: usize) -> Result<()> {
         let alone = &self.members[member];
-        for (n, other) in self.members.iter().enumerate() {
-            if n != member {
-                // Whoever dialled would dial again.
-                other.ask("admin_removePeer", json!([alone.enode()])).await?;
-                alone.ask("admin_removePeer", json!([other.enode()])).await?;
+        // Nobody begins to dial after the first time, but a connection that is just being made is not met by it.
+        for _ in 0..100 {
+            for (n, other) in self.members.iter().enumerate() {
+                if n != member {
+                    other.ask("admin_removePeer", json!([alone.enode()])).await?;
+                    alone.ask("admin_removePeer", json!([other.enode()])).await?;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            if alone.peers().await? == 0 {
+                return Ok(());
             }
         }
-        alone.has_peers(0).await
+        anyhow::bail!("it is still connected")
     }
 }
 
