@@ -58,6 +58,7 @@ fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -
         settle: Span::ZERO,
         jump: Ratio::default(),
         jump_confirm: Span::ZERO,
+        standby: Span::ZERO,
         min_answer: Answer::new(I256::ONE),
         max_answer: Answer::new(I256::MAX),
     };

@@ -17,6 +17,7 @@ mod publishing;
 mod reorgs;
 mod signer;
 mod sources;
+mod standby;
 mod tidy;
 
 /// The daemon's program with its fail-points.

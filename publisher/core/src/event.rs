@@ -54,10 +54,10 @@ pub enum Event {
     SourceLeftOut { feed: FeedId, source: String, why: LeftOut },
     /// A source votes again.
     SourceBack { feed: FeedId, source: String },
-    /// The aggregator's round was advanced by somebody else.
-    RoundTaken { feed: FeedId, round: u64 },
-    /// A store's sequence was advanced by somebody else.
-    SequenceTaken { store: Address, sequence: u64 },
+    /// The aggregator's round was advanced by somebody else: by the primary, where this is its standby.
+    RoundTaken { feed: FeedId, round: u64, standby: bool },
+    /// The same of a store's sequence.
+    SequenceTaken { store: Address, sequence: u64, standby: bool },
     /// The contract would refuse the transaction, so it was not sent.
     PreflightRefused { feed: Option<FeedId>, reason: String },
     /// A nonce was given to a piece of work.
@@ -186,6 +186,7 @@ impl Event {
                 fault: SignFault::Mismatch | SignFault::HighS | SignFault::Policy, ..
             } => Level::Error,
             Self::Closed { outcome: Outcome::Final | Outcome::NoopFilled, .. } => Level::Info,
+            Self::RoundTaken { standby: true, .. } | Self::SequenceTaken { standby: true, .. } => Level::Info,
             Self::Sent { outcome: SendOutcome::Accepted | SendOutcome::Known, .. } => Level::Info,
             Self::HeldBack { .. }
             | Self::SourceLeftOut { .. }
@@ -211,10 +212,11 @@ impl Event {
             Self::HeldBack { hold, .. } | Self::HeartbeatBlocked { hold, .. } => hold.advice(),
             Self::SourceLeftOut { why, .. } => why.advice(),
             Self::EntrySkipped { reason, .. } => reason.advice(),
-            Self::SequenceTaken { .. } => {
+            Self::RoundTaken { standby: true, .. } | Self::SequenceTaken { standby: true, .. } => "",
+            Self::SequenceTaken { standby: false, .. } => {
                 "Another transmitter writes to this store; revoke its role unless it is your standby."
             }
-            Self::RoundTaken { .. } => {
+            Self::RoundTaken { standby: false, .. } => {
                 "Another transmitter writes to this aggregator; revoke its role unless it is your standby."
             }
             Self::PreflightRefused { .. } => {

@@ -7,7 +7,7 @@
 use crate::aggregate::{Estimate, Refusal};
 use crate::price::Price;
 use crate::price::{Answer, Ratio};
-use crate::time::{Now, Span, Wall};
+use crate::time::{Mono, Now, Span, Wall};
 use alloy_primitives::U256;
 
 /// How two deviation thresholds combine.
@@ -38,6 +38,8 @@ pub struct Policy {
     pub jump: Ratio,
     /// A braked step is believed after the value has stayed within `jump_band` for this long.
     pub jump_confirm: Span,
+    /// As a standby: a round that is due is left to the primary for this long; zero: this is no standby.
+    pub standby: Span,
     /// Smallest answer that may be published.
     pub min_answer: Answer,
     /// Largest answer that may be published.
@@ -47,13 +49,25 @@ pub struct Policy {
 /// How far a braked value may wander while it is being confirmed.
 const JUMP_BAND: Ratio = Ratio::from_bps(100);
 
-/// What a feed remembers between decisions. It starts empty after a restart, which only delays a deviation.
+/// A race that a standby lost to its primary weighs as much as so many rounds that it left to the primary. So at most
+/// one round in nine is raced for in vain, however the two are set.
+const RACE_WEIGHT: u32 = 8;
+/// After lost races a standby waits longer, up to this power of two of its delay: nobody is left without rounds for
+/// longer than that, should the primary die.
+const RACES_MAX: u32 = 3;
+
+/// What a feed remembers between decisions. It starts empty after a restart, which only delays a deviation or a
+/// standby.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Since when the value deviates without a break.
     deviates_since: Option<Now>,
     /// A step under examination: the value it started from and when.
     brake: Option<(Answer, Now)>,
+    /// Since when the round after this one is due, as a standby sees it.
+    due: Option<(u64, Mono)>,
+    /// Races lost to the primary, weighed against rounds left to it.
+    lost: u32,
 }
 
 /// A feed's latest round on the canonical chain.
@@ -104,6 +118,8 @@ pub enum Hold {
     OutOfBounds,
     /// A step too large to believe at once.
     Braked,
+    /// A round is due, and the primary is given time to write it.
+    Standby,
     /// The chain's round has not been read yet, or has to be read again.
     RoundUnknown,
     /// The aggregator is paused.
@@ -133,6 +149,7 @@ impl Hold {
             Self::NoValue(Refusal::OffReference) => "off_reference",
             Self::OutOfBounds => "bounds",
             Self::Braked => "jump_brake",
+            Self::Standby => "standby",
             Self::RoundUnknown => "round_unknown",
             Self::Paused => "paused",
             Self::NotAuthorised => "not_authorised",
@@ -164,6 +181,9 @@ impl Hold {
             }
             Self::Braked => {
                 "The price jumped; it is published once it has stayed there for policy.jump_confirm."
+            }
+            Self::Standby => {
+                "No action; if the primary does not write the round that is due, this standby does."
             }
             Self::RoundUnknown => "Check that the node answers eth_call for the aggregator.",
             Self::Paused => "Unpause the aggregator.",
@@ -239,6 +259,22 @@ pub fn decide(
     decimals: u8,
     now: Now,
 ) -> Decision {
+    let decision = due(policy, memory, known, value, decimals, now);
+    match memory.stands_by(policy, known, decision, now.mono) {
+        true => Decision::Hold(Hold::Standby),
+        false => decision,
+    }
+}
+
+/// What a publisher that is alone does now.
+fn due(
+    policy: &Policy,
+    memory: &mut Memory,
+    known: &Known,
+    value: Result<&Estimate, Refusal>,
+    decimals: u8,
+    now: Now,
+) -> Decision {
     let answer = match value.map(|estimate| answer_of(policy, estimate.price, decimals)) {
         Ok(Some(answer)) => answer,
         Ok(None) => {
@@ -273,7 +309,35 @@ pub fn answer_of(policy: &Policy, price: Price, decimals: u8) -> Option<Answer> 
 
 impl Memory {
     fn forget(&mut self) {
-        *self = Self::default();
+        (self.deviates_since, self.brake) = (None, None);
+    }
+
+    /// A round that we sent was written by somebody else.
+    pub fn lost_race(&mut self) {
+        self.lost = self.lost.saturating_add(RACE_WEIGHT).min(RACE_WEIGHT * RACES_MAX);
+    }
+
+    /// Whether a round that is due is still the primary's to write.
+    fn stands_by(&mut self, policy: &Policy, known: &Known, decision: Decision, now: Mono) -> bool {
+        if policy.standby == Span::ZERO {
+            return false;
+        }
+        if self.due.is_some_and(|(round, _)| round != known.round) {
+            self.due = None; // The primary wrote it.
+            self.lost = self.lost.saturating_sub(1);
+        }
+        match decision {
+            Decision::Publish { .. } => {
+                let (_, since) = *self.due.get_or_insert((known.round, now));
+                now.since(since) < policy.standby.times(1 << self.lost.div_ceil(RACE_WEIGHT))
+            }
+            Decision::Rest => {
+                self.due = None;
+                false
+            }
+            // What is due stays due while nothing can be said.
+            Decision::Hold(_) => false,
+        }
     }
 
     /// Whether a step away from the chain's answer is still too large to believe.
@@ -307,7 +371,6 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Mono;
     use alloy_primitives::I256;
 
     fn answer(v: i64) -> Answer {
@@ -324,6 +387,7 @@ mod tests {
             settle: Span::ZERO,
             jump: "20%".parse().unwrap(),
             jump_confirm: Span::from_s(60),
+            standby: Span::ZERO,
             min_answer: answer(1),
             max_answer: answer(1_000_000_000),
         }
@@ -440,5 +504,52 @@ mod tests {
         let refusal = Refusal::Dispersed;
         assert_eq!(decide(&p, m, &k, Err(refusal), 2, at(16)), Decision::Hold(Hold::NoValue(refusal)));
         assert_eq!(look(&p, m, &k, "102", 17), Decision::Rest);
+    }
+
+    #[test]
+    fn a_standby_leaves_every_due_round_to_its_primary_for_a_while() {
+        let p = Policy { standby: Span::from_s(10), ..policy() };
+        let hold = Decision::Hold(Hold::Standby);
+        let m = &mut Memory::default();
+        // A deviation, a heartbeat and a first round alike.
+        for (known, text, s, trigger) in [
+            (known(7, 10_000), "101", 100, Trigger::Deviation),
+            (known(8, 10_100), "101", 3598, Trigger::Heartbeat),
+            (known(0, 0), "101", 9_000, Trigger::First),
+        ] {
+            assert_eq!(look(&p, m, &known, text, s), hold);
+            assert_eq!(look(&p, m, &known, text, s + 9), hold);
+            assert_eq!(look(&p, m, &known, text, s + 10), publish(10_100, trigger));
+        }
+        // What is not due any more has to become due anew; venues that are silent for a moment change nothing.
+        let k = known(9, 10_000);
+        assert_eq!(look(&p, m, &k, "101", 100), hold);
+        assert_eq!(look(&p, m, &k, "100", 105), Decision::Rest);
+        assert_eq!(look(&p, m, &k, "101", 109), hold);
+        decide(&p, m, &k, Err(Refusal::Dispersed), 2, at(112));
+        assert_eq!(look(&p, m, &k, "101", 115), hold);
+        assert_eq!(look(&p, m, &k, "101", 119), publish(10_100, Trigger::Deviation));
+    }
+
+    /// Without it a standby and a primary of the same pace would pay for every round twice.
+    #[test]
+    fn a_standby_that_loses_races_waits_longer_up_to_a_limit() {
+        let p = Policy { standby: Span::from_s(10), ..policy() };
+        let waited = |m: &mut Memory, round: u64| {
+            let k = known(round, 10_000);
+            (0..).find(|s| look(&p, m, &k, "101", round * 100 + s) != Decision::Hold(Hold::Standby)).unwrap()
+        };
+        let m = &mut Memory::default();
+        let mut waits = Vec::new();
+        for round in 1..=6 {
+            waits.push(waited(m, round));
+            m.lost_race();
+        }
+        assert_eq!(waits, [10, 20, 40, 80, 80, 80]);
+        // Rounds that are left to the primary make up for it, eight for a race.
+        for round in 7..=30 {
+            look(&p, m, &known(round, 10_000), "101", 5_000);
+        }
+        assert_eq!(waited(m, 31), 10);
     }
 }

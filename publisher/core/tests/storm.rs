@@ -27,6 +27,7 @@ fn weather(seed: u64, hours: u64, finality: Finality) -> Storm {
         mischief: false,
         restores: false,
         batches: false,
+        standby: Span::ZERO,
     }
 }
 
@@ -186,4 +187,19 @@ fn deployments_divided_under_a_finality_tag() {
 #[test]
 fn deployments_divided_under_instant_finality() {
     deployments(Finality::Instant);
+}
+
+/// Two keys and no shared database: what the primary leaves undone its standby does, and only the contract tells them
+/// apart. Without a delay that grows, or with one that forgets what it waits for, the judge calls rounds late or wasted.
+#[test]
+fn twenty_hours_as_the_standby_of_a_primary_that_dies_again_and_again() {
+    for (seed, finality) in [(50, Finality::Instant), (51, Finality::Depth(12))] {
+        let standby = Span::from_s(10);
+        let report = run(Storm { standby, ..weather(seed, 10, finality) });
+        assert!(report.violations.is_empty(), "{seed}:\n{}", report.violations.join("\n"));
+        assert!(report.rounds >= 3 * 60 * 10 * 8 / 10 && report.crashes >= 20, "{report:?}");
+        // Both have written, races were lost, and few of them.
+        assert!(report.ours * 20 > report.rounds && report.ours * 2 < report.rounds, "{report:?}");
+        assert!(report.wasted > 0 && report.wasted * 20 <= report.rounds, "{report:?}");
+    }
 }

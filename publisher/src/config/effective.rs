@@ -204,4 +204,5 @@ fn feed(feed: &Feed, out: &mut Out<'_>) {
     out.rule("settle", policy.settle);
     out.rule("jump", policy.jump);
     out.put("jump_confirm", policy.jump_confirm);
+    out.rule("standby", policy.standby);
 }

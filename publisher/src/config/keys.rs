@@ -180,6 +180,8 @@ section! {
             "A larger step away from the answer on chain is not believed at once; the heartbeat waits too.";
         jump_confirm: Span, Value(r#""3m""#), [r#""4m""#, r#""5m""#],
             "It is believed after the value has stayed within 1% for this long.";
+        standby: Rule<Span>, Value(r#""off""#), [r#""20s""#, r#""30s""#],
+            "This publisher is a standby with a key of its own: a round that is due is left to another transmitter for this long, and written only if it has not come by then.";
         + gates: Gates;
     }
 }

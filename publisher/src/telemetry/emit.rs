@@ -154,6 +154,9 @@ fn closed(feed: Option<&str>, is_numbered: bool, outcome: Outcome, receipt: &Opt
         };
     };
     m::ROUNDS.count([feed, outcome.code()]);
+    if matches!(outcome, Outcome::Reverted | Outcome::NoopFilled) {
+        m::WASTED.count([feed]);
+    }
     // A stranger's transaction was not paid by this feed.
     if let Some(receipt) = receipt.as_ref().filter(|_| outcome != Outcome::Foreign) {
         cost(feed, receipt, 1);

@@ -114,6 +114,7 @@ registry! {
 
     Counter DECISIONS "decisions_total" ["feed", "action", "reason"] "Rounds decided (action publish, reason its trigger) and changes to holding back (action hold, reason why).";
     Counter ROUNDS "rounds_total" ["feed", "outcome"] "Rounds that are over, by how they ended.";
+    Counter WASTED "wasted_total" ["feed"] "Transactions that were paid for and wrote no round: reverted, or emptied because another transmitter had written it.";
     Counter ROUNDS_TAKEN "rounds_taken_total" ["feed"] "Rounds that another transmitter wrote first.";
     Counter SEQUENCES_TAKEN "sequences_taken_total" ["store"] "Sequences of a store that another transmitter wrote first.";
     Counter BATCHES "batches_total" ["outcome"] "Transactions for several feeds of a store that are over, by how they ended.";

@@ -138,7 +138,7 @@ const fn stands_still(hold: Hold) -> bool {
         | Hold::Refused
         | Hold::GroupMember
         | Hold::Halted => true,
-        Hold::Braked | Hold::RoundUnknown | Hold::InFlight | Hold::AccountBusy => false,
+        Hold::Braked | Hold::Standby | Hold::RoundUnknown | Hold::InFlight | Hold::AccountBusy => false,
     }
 }
 

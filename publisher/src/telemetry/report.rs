@@ -36,8 +36,8 @@ fn log(event: &Event) {
         }
         Event::SourceLeftOut { feed, source, why } => line!(event, %feed, source, why = why.code()),
         Event::SourceBack { feed, source } => line!(event, %feed, source),
-        Event::RoundTaken { feed, round } => line!(event, %feed, round),
-        Event::SequenceTaken { store, sequence } => line!(event, %store, sequence),
+        Event::RoundTaken { feed, round, standby } => line!(event, %feed, round, standby),
+        Event::SequenceTaken { store, sequence, standby } => line!(event, %store, sequence, standby),
         Event::PreflightRefused { feed, reason } => {
             line!(event, feed = feed.as_ref().map(|f| f.as_str()), reason)
         }

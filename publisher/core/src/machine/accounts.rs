@@ -89,7 +89,7 @@ impl Machine {
                 // It is no longer written by us, not by this account, or its next round is another one.
                 known => {
                     if let Some(known) = known.flatten().filter(|known| *known >= number) {
-                        out.push(Effect::Report(self.taken(target, known)));
+                        self.round_lost(target, known, out);
                     }
                     if let Some(outbox) = self.outboxes.get_mut(&account) {
                         outbox.supersede(nonce);

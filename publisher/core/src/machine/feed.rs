@@ -172,7 +172,7 @@ impl Feed {
         }
         let lasts = self.held_since.is_some_and(|(_, since)| now.mono.since(since) >= patience);
         let passing = match self.hold {
-            Some(Hold::InFlight) => true,
+            Some(Hold::InFlight | Hold::Standby) => true,
             Some(Hold::AccountBusy | Hold::RoundUnknown) => !lasts,
             _ => false,
         };
@@ -194,8 +194,8 @@ impl Feed {
         patience: Span,
         out: &mut Vec<Effect>,
     ) {
-        let blocked =
-            self.hold.filter(|hold| *hold != Hold::InFlight || overdue.is_some_and(|o| o >= patience));
+        let passing = |hold: Hold| matches!(hold, Hold::InFlight | Hold::Standby);
+        let blocked = self.hold.filter(|hold| !passing(*hold) || overdue.is_some_and(|o| o >= patience));
         match (overdue, blocked) {
             (Some(overdue), Some(hold)) if !self.blocked_reported => {
                 self.blocked_reported = true;

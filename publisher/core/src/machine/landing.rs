@@ -179,6 +179,7 @@ impl Machine {
             && (outcome == Outcome::Reverted || outcome == Outcome::NoopFilled && intent.was_rejected())
         {
             self.forget(target);
+            self.race_lost(target);
             if let Some(contract) = self.contracts.get_mut(&target) {
                 contract.failed(self.chain.timing.retry, now);
             }
@@ -228,11 +229,28 @@ impl Machine {
         if !(canonical && number <= height && known >= wanted) {
             return;
         }
-        let event = self.taken(target, known);
         let Some(outbox) = self.outboxes.get_mut(&account) else { return };
         if outbox.taken_by_others(nonce, height) {
-            out.push(Effect::Report(event));
             outbox.supersede(nonce);
+            self.round_lost(target, known, out);
+        }
+    }
+}
+
+impl Machine {
+    /// A round or sequence that we had begun was written by somebody else.
+    pub(super) fn round_lost(&mut self, target: Address, number: u64, out: &mut Vec<Effect>) {
+        self.race_lost(target);
+        out.push(Effect::Report(self.taken(target, number)));
+    }
+
+    /// What was sent to a contract was in vain.
+    fn race_lost(&mut self, target: Address) {
+        let members = self.contracts.get(&target).map(|c| c.feeds.clone()).unwrap_or_default();
+        for id in &members {
+            if let Some(feed) = self.feeds.get_mut(id) {
+                feed.memory.lost_race();
+            }
         }
     }
 }

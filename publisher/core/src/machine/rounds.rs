@@ -11,7 +11,7 @@ use crate::outbox::Outbox;
 use crate::policy::{Decision, Hold, Known, Trigger, answer_of, decide};
 use crate::price::Ratio;
 use crate::quote::FeedId;
-use crate::time::Now;
+use crate::time::{Now, Span};
 use crate::tx::{Call, Entry, EntryView, PreflightAnswer, RoundView, StoreView, Work};
 use alloy_primitives::{Address, B256};
 use std::collections::BTreeSet;
@@ -194,15 +194,17 @@ impl Machine {
     }
 
     /// Reads a contract, if what is known of it is missing or old, and at every head while something is on its way, so
-    /// that a round that others write is seen before a replacement is signed for it, or while it takes no rounds.
+    /// that a round that others write is seen before a replacement is signed for it, or while it takes no rounds, or
+    /// while a round is left to the primary.
     fn read_contract(&mut self, address: Address, now: Now, out: &mut Vec<Effect>) {
         let (Some(at), Some(contract)) = (self.window.tip().copied(), self.contracts.get(&address)) else {
             return;
         };
         let reading = contract.reading.as_ref().is_some_and(|r| now.mono < r.deadline);
         let refresh = self.chain.round_refresh;
-        let paused = contract.feeds.iter().filter_map(|id| self.feeds.get(id)).any(|feed| feed.paused);
-        let waiting = contract.flight.is_some() || contract.paused || paused || !contract.authorised;
+        let mut members = contract.feeds.iter().filter_map(|id| self.feeds.get(id));
+        let held = members.any(|feed| feed.paused || feed.hold == Some(Hold::Standby));
+        let waiting = contract.flight.is_some() || contract.paused || held || !contract.authorised;
         let old = waiting || contract.read_at.is_none_or(|read| now.mono.since(read) >= refresh);
         let news = contract.known.is_none_or(|(.., hash)| old && hash != at.hash);
         if reading || now.mono < contract.read_after || !news {
@@ -369,10 +371,12 @@ impl Machine {
 
     /// Somebody else wrote this round or sequence of a contract.
     pub(super) fn taken(&self, address: Address, number: u64) -> Event {
-        let contract = self.contracts.get(&address).filter(|c| c.store.is_none());
-        match contract.and_then(|c| c.feeds.first()) {
-            Some(feed) => Event::RoundTaken { feed: feed.clone(), round: number },
-            None => Event::SequenceTaken { store: address, sequence: number },
+        let contract = self.contracts.get(&address);
+        let mut members = contract.into_iter().flat_map(|c| &c.feeds).filter_map(|id| self.feeds.get(id));
+        let standby = members.any(|feed| feed.spec.policy.standby > Span::ZERO);
+        match contract.filter(|c| c.store.is_none()).and_then(|c| c.feeds.first()) {
+            Some(feed) => Event::RoundTaken { feed: feed.clone(), round: number, standby },
+            None => Event::SequenceTaken { store: address, sequence: number, standby },
         }
     }
 

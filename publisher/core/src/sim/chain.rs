@@ -191,6 +191,11 @@ impl Chain {
         self.pool.insert((tx.request.from, tx.request.nonce), tx);
     }
 
+    /// Whether something of this account waits.
+    pub fn has_pending(&self, account: Address) -> bool {
+        self.pool.keys().any(|(from, _)| *from == account)
+    }
+
     /// Silently forgets one pooled transaction.
     pub fn evict(&mut self) -> bool {
         self.pool.pop_first().is_some()

@@ -20,6 +20,8 @@ pub struct Report {
     pub steps: u64,
     /// Rounds on the final chain.
     pub rounds: u64,
+    /// Those that we wrote.
+    pub ours: u64,
     /// Batches on the final chain.
     pub batches: u64,
     /// Times a process was killed.

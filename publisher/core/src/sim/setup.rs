@@ -111,6 +111,7 @@ impl World {
             settle: Span::ZERO,
             jump: Ratio::default(),
             jump_confirm: Span::ZERO,
+            standby: self.storm.standby,
             min_answer: Answer::new(I256::ONE),
             max_answer: Answer::new(I256::MAX),
         };

@@ -1,7 +1,7 @@
 //! The things that happen to publishers.
 
 use super::chain::Tx;
-use super::setup::{BLOCK, FEE_CAP_WEI, MAX_AGE, Place, REFRESH, VENUES, timing};
+use super::setup::{BLOCK, FEE_CAP_WEI, HEARTBEAT, LEAD, MAX_AGE, Place, REFRESH, VENUES, timing};
 use super::world::{Happening, POLL, World};
 use crate::head::Finality;
 use crate::price::Answer;
@@ -25,6 +25,8 @@ pub(super) struct Ills {
     pub entry_paused: Option<(u64, (Address, u16))>,
     /// A feed of which too few venues know anything.
     pub silent: Option<(u64, FeedId)>,
+    /// When the primary of our standby dies, and until when.
+    pub primary_dead: (u64, u64),
 }
 
 impl World {
@@ -271,9 +273,38 @@ impl World {
 
     /// Somebody else writes the next round of one of our feeds, perhaps before one of ours that is on its way.
     fn stranger(&mut self) {
-        let (from, hash) = (Address::repeat_byte(0xee), self.rng.u128(..));
         let Some(id) = self.rng.choice(self.feeds.keys().cloned().collect::<Vec<_>>()) else { return };
-        let Some(Place { contract, entry, price, .. }) = self.feeds.get(&id).copied() else { return };
+        self.write_round(&id, Address::repeat_byte(0xee));
+        self.excuse_now(timing().retry_max.times(2) + BLOCK.times(4) + FINAL);
+    }
+
+    /// The primary, whose key is another, sends the heartbeats that are due: at once or a while later, and not at all
+    /// while it is dead.
+    pub fn primary(&mut self) {
+        self.at(POLL, Happening::Primary);
+        let (from, until) = self.ills.primary_dead;
+        if self.now_ms >= until {
+            let dies = self.now_ms + self.rng.u64(300_000..900_000);
+            self.ills.primary_dead = (dies, dies + self.rng.u64(60_000..600_000));
+        } else if self.now_ms >= from {
+            return;
+        }
+        for (at, id) in self.feeds.keys().cloned().enumerate().collect::<Vec<_>>() {
+            let Some(place) = self.feeds.get(&id).copied() else { continue };
+            let last = self.chain.rounds(&place, u64::MAX, 1).first().map(|r| r.time);
+            let due = last.is_none_or(|at| self.time().since(at) >= HEARTBEAT.less(LEAD));
+            // Each feed has an account of the primary's, so that one slow round holds nothing else up.
+            let account = Address::repeat_byte(0xb0 + u8::try_from(at).unwrap_or(0));
+            if due && self.rng.u8(0..4) == 0 && !self.chain.has_pending(account) {
+                self.write_round(&id, account);
+            }
+        }
+    }
+
+    /// Somebody else sends the next round of a feed.
+    fn write_round(&mut self, id: &FeedId, from: Address) {
+        let Some(Place { contract, entry, price, .. }) = self.feeds.get(id).copied() else { return };
+        let hash = self.rng.u128(..);
         let number = self.chain.next_number(contract);
         let answer = Answer::new(I256::try_from(price).unwrap_or_default());
         let call = match entry {
@@ -295,7 +326,6 @@ impl World {
         };
         self.judge.stranger(contract, number);
         self.chain.repool(Tx { hash: B256::from(U256::from(hash)), request });
-        self.excuse_now(timing().retry_max.times(2) + BLOCK.times(4) + FINAL);
     }
 
     /// Blocks are replaced by others, of one more or the same height.

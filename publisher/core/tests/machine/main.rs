@@ -18,5 +18,6 @@ mod rig;
 mod rounds;
 mod sending;
 mod signing;
+mod standby;
 mod steps;
 mod time;

@@ -142,6 +142,7 @@ impl Check<'_> {
         let deviates = deviation != Ratio::default() || has_abs;
         let settle = self.settle(layers, heartbeat, deviates);
         let (jump, jump_confirm) = self.jump(layers, heartbeat, deviation);
+        let standby = self.standby(layers, heartbeat, block_time);
         self.deviation(layers, deviation);
         let deviation_abs = match (abs.value, decimals) {
             (Some(Rule::On(price)), Some(decimals)) => {
@@ -165,6 +166,7 @@ impl Check<'_> {
             settle,
             jump,
             jump_confirm,
+            standby,
             min_answer,
             max_answer,
         })
@@ -275,6 +277,26 @@ impl Check<'_> {
             self.found.warn(&confirm.place, reason, format!("use less than {heartbeat}"));
         }
         (jump, wait)
+    }
+
+    fn standby(&mut self, layers: &Layers<'_>, heartbeat: Span, block: Option<Span>) -> Span {
+        let set = layers.rule("standby", |p| p.standby.as_ref());
+        let standby = on(&set, Span::ZERO);
+        let whose = layers.whose(&set.place);
+        if standby == Span::ZERO {
+            return standby;
+        }
+        if let Some(block) = block.filter(|block| standby < block.times(3)) {
+            let reason = format!("blocks take {block}, so it would race its primary for every round{whose}");
+            self.found.error(&set.place, reason, format!("use {} or more", block.times(3)));
+        }
+        if heartbeat > Span::ZERO && standby >= heartbeat {
+            let reason = format!(
+                "without its primary, a heartbeat of {heartbeat} would come after two of them{whose}"
+            );
+            self.found.warn(&set.place, reason, format!("use less than {heartbeat}"));
+        }
+        standby
     }
 
     fn deviation(&mut self, layers: &Layers<'_>, deviation: Ratio) {

@@ -92,6 +92,7 @@ fn what_is_not_said_follows_from_what_is() {
         (SMALL.to_owned(), "quorum", "3"),
         (SMALL.to_owned(), "outlier_floor", "0.5%"),
         (SMALL.to_owned(), "settle", "off"),
+        (SMALL.to_owned(), "standby", "off"),
     ] {
         assert_eq!(policy(&text, key), expected, "{key} of {text}");
     }

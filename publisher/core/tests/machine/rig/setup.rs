@@ -14,6 +14,12 @@ pub fn aggregator(id: &FeedId) -> Address {
     Address::repeat_byte(id.as_str().as_bytes()[0])
 }
 
+/// The call that writes a round of a feed.
+pub fn submit(id: &FeedId, round: u64, answer: i64) -> Call {
+    let answer = Answer::new(I256::try_from(answer).unwrap());
+    Call::Submit { aggregator: aggregator(id), round, answer }
+}
+
 pub fn policy() -> Policy {
     Policy {
         heartbeat: Span::from_s(HEARTBEAT_S),
@@ -24,6 +30,7 @@ pub fn policy() -> Policy {
         settle: Span::ZERO,
         jump: Ratio::default(),
         jump_confirm: Span::ZERO,
+        standby: Span::ZERO,
         min_answer: Answer::new(I256::ONE),
         max_answer: Answer::new(I256::MAX),
     }
