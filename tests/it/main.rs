@@ -19,6 +19,7 @@ mod signer;
 mod sources;
 mod standby;
 mod tidy;
+mod words;
 
 /// The daemon's program with its fail-points.
 const BINARY: &str = env!("CARGO_BIN_EXE_publisher-under-test");

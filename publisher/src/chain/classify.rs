@@ -58,7 +58,7 @@ const RULES: &[Rule] = &[
     // The node's own limit on what may be spent, or fields that contradict each other.
     rule(FeeCap, &[
         "exceeds the configured cap", "fee cap exceeded", "invalid gas fee cap", "exceeds max fee per gas",
-        "higher than max fee per gas", "higher than max priority fee", "higher than 2^64",
+        "higher than max fee per gas", "is bigger than maxfeepergas", "higher than max priority fee", "higher than 2^64",
     ]),
 
     // Nothing of this account passes, whatever it sends: permissioning, chain id, an account with code.

@@ -10,7 +10,8 @@ mod programs;
 
 use crate::world::World;
 use alloy::node_bindings::AnvilInstance;
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, Bytes};
+use alloy::providers::Provider as _;
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::{Context, Result};
 use member::Member;
@@ -188,6 +189,17 @@ impl Chain {
         self.members[member].ask(method, params).await
     }
 
+    /// Gives the daemon's node a transaction; its refusal is a code and a message.
+    pub async fn send(&self, raw: &Bytes) -> Result<std::result::Result<(), (i64, String)>> {
+        match self.members[0].rpc.raw_request::<_, B256>("eth_sendRawTransaction".into(), [raw]).await {
+            Ok(_) => Ok(Ok(())),
+            Err(error) => match error.as_error_resp() {
+                Some(refusal) => Ok(Err((refusal.code, refusal.message.to_string()))),
+                None => Err(error.into()),
+            },
+        }
+    }
+
     /// Ends a member without a word, as `kill -9` does.
     pub fn kill(&mut self, member: usize) -> Result<()> {
         self.members[member].kill()
@@ -278,8 +290,10 @@ fn geth(
         _ => {
             member.arg(state);
             init.extend(state);
-            member.arg(["--miner.gaslimit", &GAS_LIMIT.to_string(), "--rpc.txfeecap", "0"]);
-            member.arg(["--authrpc.port", "0"]);
+            // In ether: more than a block full of the dearest transactions of a test.
+            member.arg(["--miner.gaslimit", &GAS_LIMIT.to_string(), "--rpc.txfeecap", "1000"]);
+            // It would stop on a machine whose disk is rather full.
+            member.arg(["--authrpc.port", "0", "--datadir.minfreedisk", "0"]);
         }
     }
     match kind {

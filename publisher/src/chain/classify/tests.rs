@@ -102,6 +102,7 @@ fn hardhats_own_words() {
             "Sender doesn't have enough funds to send tx. The max upfront cost is: 5 and the balance is: 0.",
             Funds,
         ),
+        ("maxPriorityFeePerGas (11) is bigger than maxFeePerGas (10)", FeeCap),
         ("Transaction requires at least 21000 gas but got 20999", Rejected),
         ("Transaction gas limit is 20000000 and exceeds transaction gas cap of 16777216", Rejected),
         // It mines first and complains afterwards.
