@@ -1,8 +1,8 @@
 //! Prices from venues: one HTTP-JSON engine, driven by presets.
 //!
-//! A [`Venue`] asks one exchange for all its symbols in one request and turns the answer into one
-//! [`Observation`](publisher_core::quote::Observation) per symbol. A [`CustomSource`] does the same for any URL
-//! with JSON pointers. [`NextPoll`] says when to ask again.
+//! A [`Venue`] asks one exchange for all its symbols in one request, or in as few as its limits allow, and turns the
+//! answers into one [`Observation`](publisher_core::quote::Observation) per symbol. A [`CustomSource`] does the same
+//! for any URL with JSON pointers. [`NextPoll`] says when to ask again.
 //!
 //! Invariants: a poll always ends, in bounded time and memory, with an observation for every symbol; a number is
 //! exact or it is a fault; a venue's trouble is that venue's only; addresses inside the operator's network are

@@ -1,4 +1,4 @@
-//! From symbols to the URL of one request.
+//! From symbols to the URL of one request, and how many of them it names.
 
 use url::{Url, form_urlencoded};
 
@@ -26,32 +26,34 @@ pub(super) enum Target {
 }
 
 impl Request {
-    /// Whether this many symbols are listed in the request, or all markets asked for; `None` if neither can be.
-    pub(super) fn lists(&self, count: usize) -> Option<bool> {
-        if !self.path.contains("{symbols}") {
-            Some(false)
-        } else if count <= self.symbols_max {
-            Some(true)
-        } else {
-            self.path_all.is_some().then_some(false)
-        }
+    /// Whether this many symbols are listed, over several requests if need be, or all markets asked for.
+    fn lists(&self, count: usize) -> bool {
+        self.path.contains("{symbols}") && (count <= self.symbols_max || self.path_all.is_none())
     }
 
-    fn path<'a>(&self, count: usize, symbols: impl Iterator<Item = &'a str>) -> Option<String> {
-        if !self.lists(count)? {
-            return Some(self.path_all.as_ref().unwrap_or(&self.path).clone());
+    fn path<'a>(&self, count: usize, symbols: impl Iterator<Item = &'a str>) -> String {
+        if !self.lists(count) {
+            return self.path_all.as_ref().unwrap_or(&self.path).clone();
         }
         let encode = |s: &str| form_urlencoded::byte_serialize(s.as_bytes()).collect::<String>();
         let list: Vec<_> = symbols.map(|symbol| self.each.replace("{symbol}", &encode(symbol))).collect();
-        Some(self.path.replace("{symbols}", &list.join(&self.join)))
+        self.path.replace("{symbols}", &list.join(&self.join))
     }
 }
 
 impl Target {
     pub(super) fn lists(&self, count: usize) -> bool {
         match self {
-            Self::Hosts { request, .. } => request.lists(count) == Some(true),
+            Self::Hosts { request, .. } => request.lists(count),
             Self::Url(_) => false,
+        }
+    }
+
+    /// How many of so many symbols go into one request.
+    pub(super) fn at_once(&self, count: usize) -> usize {
+        match self {
+            Self::Hosts { request, .. } if request.lists(count) => request.symbols_max,
+            _ => count,
         }
     }
 
@@ -64,7 +66,7 @@ impl Target {
         match self {
             Self::Hosts { hosts, request } => {
                 let base = hosts.get(host).or(hosts.first())?.as_str().trim_end_matches('/');
-                Url::parse(&format!("{base}{}", request.path(count, symbols)?)).ok()
+                Url::parse(&format!("{base}{}", request.path(count, symbols))).ok()
             }
             Self::Url(url) => Some(url.clone()),
         }
@@ -77,7 +79,7 @@ mod tests {
 
     fn url(venue: &str, symbols: &[&str]) -> String {
         let preset = preset(venue).unwrap();
-        let path = preset.request.path(symbols.len(), symbols.iter().copied()).unwrap();
+        let path = preset.request.path(symbols.len(), symbols.iter().copied());
         preset.hosts[0].join(&path).unwrap().into()
     }
 

@@ -1,4 +1,4 @@
-//! One venue: polls it with one request for all its symbols and says what each of them gave.
+//! One venue: polls it with one request for all its symbols, or as many as its limit asks for, and says what each of them gave.
 //!
 //! A poll never fails as a whole: it gives exactly one observation for each symbol. A row that cannot be used
 //! costs its own symbol; an answer that cannot be used gives every symbol the same fault. When the venue refuses
@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use url::Url;
 
 /// Requests that one poll may spend on finding a symbol that the venue refuses: enough for one among 100.
-const REQUESTS_MAX: u32 = 16;
+const SEARCH_MAX: u32 = 16;
 /// How long a symbol that the venue refused is left out.
 const LEFT_OUT: Duration = Duration::from_secs(60);
 /// So much of an error body gets into a detail.
@@ -61,7 +61,8 @@ pub struct Poll {
     pub elapsed: Span,
     /// Bytes of bodies read.
     pub bytes: u64,
-    /// Requests made: one, unless a symbol had to be found that the venue refuses.
+    /// Requests made: one, unless there are more symbols than one can name, or one of them is refused and has to be
+    /// found.
     pub requests: u32,
     /// What went wrong in words, for an operator. Holds no URL and no header.
     pub detail: Option<String>,
@@ -120,10 +121,6 @@ impl Venue {
             );
         }
         let keys = preset.symbols.keys(&symbols, &mut problems);
-        if preset.request.lists(symbols.len()).is_none() {
-            let hint = format!("at most {} in one request", preset.request.symbols_max);
-            problems.add("symbols", symbols.len().to_string(), "too many symbols", hint);
-        }
         if let Some((url, (reason, hint))) =
             spec.base_url.as_ref().and_then(|url| Some((url, limits::base_fault(url)?)))
         {
@@ -185,9 +182,12 @@ impl Venue {
             vec![Err(SourceFault::SymbolMissing); self.markets.len()];
         let mut poll = Poll::empty();
         let mut refused = Vec::new();
-        let mut groups = if asked.is_empty() { vec![] } else { vec![asked] };
+        let at_once = self.target.at_once(asked.len()).max(1);
+        let mut groups: Vec<Vec<usize>> = asked.chunks(at_once).rev().map(<[usize]>::to_vec).collect();
+        let further = u32::try_from(groups.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let requests_max = further.saturating_add(SEARCH_MAX);
         while let Some(group) = groups.pop() {
-            let answer = if poll.requests == REQUESTS_MAX {
+            let answer = if poll.requests == requests_max {
                 Err(Refusal::new(SourceFault::VenueError, "more symbols are refused than one poll can find"))
             } else {
                 self.ask(host, &group, deadline, &clock, &mut poll).await

@@ -17,7 +17,7 @@ use crate::decimal::{Decimal, NotADecimal};
 const PATH_STEPS_MAX: usize = 10_000;
 
 /// Most markets, so that no client of the control endpoint can fill the memory.
-const MARKETS_MAX: usize = 1_000;
+const MARKETS_MAX: usize = 10_000;
 
 /// Why the market did not do as told. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -314,7 +314,7 @@ impl State {
 
     fn has_room(&self) -> Result<(), Refused> {
         let room = self.prices.pairs().len() < MARKETS_MAX;
-        if room { Ok(()) } else { Err(Refused::Limit("at most 1000 markets")) }
+        if room { Ok(()) } else { Err(Refused::Limit("at most 10000 markets")) }
     }
 }
 

@@ -274,6 +274,30 @@ async fn a_search_for_refused_symbols_is_bounded() {
     assert_eq!(simulator.market().requests(Sim::Kraken), 32);
 }
 
+/// Without this a venue whose requests name a hundred symbols cannot serve a thousand feeds.
+#[tokio::test]
+async fn more_symbols_than_one_request_can_name_take_as_few_as_can() {
+    let pairs = (0..250).map(|n| (format!("A{n:03}/USD"), "5.00".to_owned())).collect();
+    let simulator = VenueSimulator::start(SimConfig { prices: pairs, ..SimConfig::default() }).await.unwrap();
+    let symbols: Vec<_> = (0..250).map(|n| format!("A{n:03}-USD")).collect();
+    for poll in polls(&simulator, Sim::Coinbase, &symbols).await {
+        assert_eq!((poll.requests, poll.fault), (3, None));
+        assert!(symbols.iter().all(|symbol| of(&poll, symbol).is_ok()));
+    }
+    // Where one request can ask for everything, it does.
+    let symbols: Vec<_> = (0..250).map(|n| format!("A{n:03}USD")).collect();
+    for poll in polls(&simulator, Sim::Kraken, &symbols).await {
+        assert_eq!((poll.requests, poll.fault), (1, None));
+        assert!(symbols.iter().all(|symbol| of(&poll, symbol).is_ok()));
+    }
+    // A venue that fails is not asked for the rest.
+    simulator.market().fault_times(Sim::Coinbase, Fault::ServerError, 1);
+    let symbols: Vec<_> = (0..250).map(|n| format!("A{n:03}-USD")).collect();
+    let [first, second] = polls(&simulator, Sim::Coinbase, &symbols).await;
+    assert_eq!((first.requests, first.fault), (1, Some(SourceFault::HttpStatus)));
+    assert_eq!((second.requests, second.fault), (3, None));
+}
+
 #[tokio::test]
 async fn what_a_poll_says_sets_the_pace() {
     let simulator = simulator().await;
