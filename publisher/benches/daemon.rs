@@ -11,7 +11,7 @@
 
 use alloy::primitives::{Address, I256, U256};
 use publisher::chain::{Node, NodeSetup};
-use publisher::signer::{Policy as SignPolicy, Signer, SignerConfig, SignerKind};
+use publisher::signer::{Client as SignerClient, Policy as SignPolicy, Signer, SignerConfig, SignerKind};
 use publisher::store::Journal;
 use publisher_bindings::Aggregator;
 use publisher_core::aggregate::Rules;
@@ -270,7 +270,7 @@ async fn one_round() {
         max_gas: 500_000,
         max_fee_wei: 1_000_000_000_000,
     };
-    let signer = Signer::open(config, policy).await.expect("a signer");
+    let signer = Signer::open(config, policy, &SignerClient::new().expect("TLS")).await.expect("a signer");
     let genesis = node.genesis().await.expect("a genesis");
     let (journal, recovered) =
         Journal::open(&folder.path().join("journal.db"), 138, genesis).await.expect("a journal");

@@ -8,7 +8,7 @@ use crate::chain::{AggregatorFacts, ChainError, Node, VerifyError};
 use crate::config::{Config, Problems};
 use crate::driver::nodes::{Met, meet};
 use crate::driver::{Clock, Driver, Edges, FeedWire, Nodes};
-use crate::signer::{Dialect, Policy, Signer, SignerConfig, SignerKind};
+use crate::signer::{Client as SignerClient, Dialect, Policy, Signer, SignerConfig, SignerKind};
 use crate::sources::Client;
 use crate::store::{Journal, StoreError};
 use crate::telemetry::Health;
@@ -176,6 +176,13 @@ async fn examine_nodes(config: &Config, examined: &mut Examined) {
 
 /// Every signer that a feed uses shows that it holds the configured key and signs for our chain.
 async fn examine_signers(config: &Config, examined: &mut Examined) {
+    let client = match SignerClient::new() {
+        Ok(client) => client,
+        Err(error) => {
+            examined.checks.push(Check::new("signers", Verdict::Wrong, error.to_string(), ""));
+            return;
+        }
+    };
     let used: BTreeSet<&String> = config.feeds.values().map(|feed| &feed.signer).collect();
     for spec in used.into_iter().filter_map(|name| config.signers.get(name)) {
         let what = format!("signer {}", spec.name);
@@ -187,7 +194,7 @@ async fn examine_signers(config: &Config, examined: &mut Examined) {
             max_gas: crate::config::GAS_CEILING,
             max_fee_wei: config.chain.fees.max_fee_wei,
         };
-        match signer(spec, policy, config.chain.id).await {
+        match signer(spec, policy, config.chain.id, &client).await {
             Ok(signer) if config.chain.fees.profile == FeeProfile::Eip1559 && !signer.signs_eip1559() => {
                 let detail = "EthSigner signs legacy transactions only, but chain.fees is \"eip1559\"";
                 let hint = "set chain.fees = \"legacy\" or \"zero-gas\", or use another signer";
@@ -208,8 +215,9 @@ pub async fn signer(
     spec: &crate::config::SignerSpec,
     policy: Policy,
     chain_id: u64,
+    client: &SignerClient,
 ) -> Result<Signer, (Verdict, String)> {
-    let signer = Signer::open(signer_config(spec), policy)
+    let signer = Signer::open(signer_config(spec), policy, client)
         .await
         .map_err(|error| (Verdict::Wrong, error.to_string()))?;
     match signer.self_test(chain_id).await {

@@ -6,7 +6,7 @@ use crate::chain::Identity;
 use crate::config::{Config, SignerSpec};
 use crate::driver::nodes::{Nodes, meet};
 use crate::driver::{Clock, Edges};
-use crate::signer::Policy;
+use crate::signer::{Client as SignerClient, Policy};
 use crate::start::{head_poll, signer};
 use alloy::primitives::Address;
 use publisher_core::machine::Spec;
@@ -133,7 +133,8 @@ impl<'a> Rollout<'a> {
     /// # Errors
     /// Whatever stops it; run again, it goes on where it stopped. Dropped, it is as safe as killed.
     pub async fn apply(mut self, progress: impl FnMut(Progress<'_>)) -> Result<Applied, RolloutError> {
-        let signer = signer(self.deployer, self.policy(), self.identity.chain_id).await;
+        let client = SignerClient::new().map_err(|error| RolloutError::Signer(error.to_string()))?;
+        let signer = signer(self.deployer, self.policy(), self.identity.chain_id, &client).await;
         let signer = signer.map_err(|(_, detail)| RolloutError::Signer(detail))?;
         let chain = &self.config.chain;
         let node = self.nodes.reader();

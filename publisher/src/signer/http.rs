@@ -16,7 +16,28 @@ const MESSAGE_LIMIT: usize = 200;
 /// Parts of a URL at least this long are taken for secrets when a signer repeats them.
 const SECRET_LENGTH: usize = 8;
 
-/// A connection pool to one signer.
+/// The way to every remote signer. Certificates and connections are kept once, however many accounts there are.
+#[derive(Clone, Debug)]
+pub struct Client(reqwest::Client);
+
+impl Client {
+    /// Follows no redirect, uses no proxy of the environment and repeats nothing.
+    ///
+    /// # Errors
+    /// If the machine has no certificates that TLS could be checked with.
+    pub fn new() -> Result<Self, SignError> {
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .build()
+            .map(Self)
+            .map_err(|error| SignError::new(SignFault::Policy, format!("TLS: {}", chain_of(&error))))
+    }
+}
+
+/// One signer's address, and the way there.
 pub(super) struct Http {
     client: reqwest::Client,
     url: Url,
@@ -29,7 +50,7 @@ pub(super) struct Answer {
 }
 
 impl Http {
-    pub(super) fn new(url: &Url) -> Result<Self, SignError> {
+    pub(super) fn new(url: &Url, client: &Client) -> Result<Self, SignError> {
         let unusable = |reason: &str| {
             let detail = format!("url {}: {reason}; write e.g. http://127.0.0.1:9000", shown(url));
             SignError::new(SignFault::Policy, detail)
@@ -37,14 +58,7 @@ impl Http {
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
             return Err(unusable("only http and https are spoken"));
         }
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .build()
-            .map_err(|e| unusable(&chain_of(&e.without_url())))?;
-        Ok(Self { client, url: url.clone() })
+        Ok(Self { client: client.0.clone(), url: url.clone() })
     }
 
     /// The configured address itself.

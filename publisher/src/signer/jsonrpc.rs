@@ -3,7 +3,7 @@
 //! Only fields that all of them know are sent, calldata as `data`: a field that one does not know it ignores without
 //! a word, and signs something else. The answer is a raw transaction, bare or as `raw` of an object.
 
-use super::http::{BODY_LIMIT, Http};
+use super::http::{BODY_LIMIT, Client, Http};
 use super::transaction::Unsigned;
 use super::{Offered, SignError};
 use alloy::consensus::{Transaction, TxEnvelope};
@@ -45,8 +45,8 @@ struct ErrorObject {
 }
 
 impl JsonRpc {
-    pub(super) fn new(url: &Url) -> Result<Self, SignError> {
-        Ok(Self { http: Http::new(url)?, next_id: AtomicU64::new(1) })
+    pub(super) fn new(url: &Url, client: &Client) -> Result<Self, SignError> {
+        Ok(Self { http: Http::new(url, client)?, next_id: AtomicU64::new(1) })
     }
 
     /// The signature in the signed transaction that comes back.

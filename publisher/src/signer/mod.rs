@@ -23,6 +23,7 @@ mod tests;
 mod transaction;
 
 pub use error::SignError;
+pub use http::Client;
 pub use policy::Policy;
 
 use alloy::consensus::TxEnvelope;
@@ -147,8 +148,8 @@ impl Signer {
     ///
     /// # Errors
     /// [`SignFault::Policy`] if the configuration cannot work, and the keystore's own faults.
-    pub async fn open(config: SignerConfig, policy: Policy) -> Result<Self, SignError> {
-        let backend = Backend::open(&config).await.map_err(|e| e.by(&config))?;
+    pub async fn open(config: SignerConfig, policy: Policy, client: &Client) -> Result<Self, SignError> {
+        let backend = Backend::open(&config, client).await.map_err(|e| e.by(&config))?;
         Ok(Self { config, policy, backend })
     }
 
@@ -228,7 +229,7 @@ impl Signer {
 }
 
 impl Backend {
-    async fn open(config: &SignerConfig) -> Result<Self, SignError> {
+    async fn open(config: &SignerConfig, client: &Client) -> Result<Self, SignError> {
         if config.timeout.is_zero() {
             return Err(SignError::new(
                 SignFault::Policy,
@@ -236,9 +237,9 @@ impl Backend {
             ));
         }
         Ok(match &config.kind {
-            SignerKind::JsonRpc { url, .. } => Self::JsonRpc(JsonRpc::new(url)?),
+            SignerKind::JsonRpc { url, .. } => Self::JsonRpc(JsonRpc::new(url, client)?),
             SignerKind::Web3SignerRest { url, public_key } => {
-                Self::Rest(Rest::new(url, *public_key, config.address)?)
+                Self::Rest(Rest::new(url, *public_key, config.address, client)?)
             }
             SignerKind::Keystore { path, password_file } => {
                 Self::Keystore(Keystore::open(path.clone(), password_file.clone(), config.address).await?)

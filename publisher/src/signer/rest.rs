@@ -1,6 +1,6 @@
 //! Web3Signer's REST interface: it is given the bytes to hash and gives back a bare signature.
 
-use super::http::{BODY_LIMIT, Http};
+use super::http::{BODY_LIMIT, Client, Http};
 use super::transaction::Unsigned;
 use super::{Offered, SignError};
 use alloy::primitives::{Address, B512, Signature, hex};
@@ -24,14 +24,19 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    pub(super) fn new(url: &Url, public_key: Option<B512>, account: Address) -> Result<Self, SignError> {
+    pub(super) fn new(
+        url: &Url,
+        public_key: Option<B512>,
+        account: Address,
+        client: &Client,
+    ) -> Result<Self, SignError> {
         if let Some(key) = public_key
             && address_of(&key) != account
         {
             let detail = format!("public key {key}: it belongs to {}, not to {account}", address_of(&key));
             return Err(SignError::new(SignFault::Policy, detail));
         }
-        Ok(Self { http: Http::new(url)?, public_key: OnceCell::new_with(public_key) })
+        Ok(Self { http: Http::new(url, client)?, public_key: OnceCell::new_with(public_key) })
     }
 
     /// The signature over our own encoding.

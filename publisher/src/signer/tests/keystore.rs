@@ -24,7 +24,7 @@ fn files(keystore: &str, password: &str) -> (TempDir, SignerKind) {
 }
 
 async fn open(kind: SignerKind, address: Address) -> Result<Signer, SignError> {
-    Signer::open(SignerConfig { address, ..config(kind) }, policy()).await
+    Signer::open(SignerConfig { address, ..config(kind) }, policy(), &client()).await
 }
 
 #[tokio::test]

@@ -70,13 +70,17 @@ fn config(kind: SignerKind) -> SignerConfig {
     SignerConfig { name: "main".into(), address: account(), kind, timeout: Duration::from_secs(5) }
 }
 
+fn client() -> Client {
+    Client::new().unwrap()
+}
+
 async fn signer(kind: SignerKind) -> Signer {
-    Signer::open(config(kind), policy()).await.unwrap()
+    Signer::open(config(kind), policy(), &client()).await.unwrap()
 }
 
 async fn hasty(kind: SignerKind) -> Signer {
     let config = SignerConfig { timeout: Duration::from_millis(1_500), ..config(kind) };
-    Signer::open(config, policy()).await.unwrap()
+    Signer::open(config, policy(), &client()).await.unwrap()
 }
 
 fn submit(fee: Fee) -> TxRequest {

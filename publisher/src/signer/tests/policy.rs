@@ -77,8 +77,12 @@ fn a_rollout_creates_and_calls_its_own() {
 async fn configurations_that_cannot_work_are_refused() {
     let kind = |url: &str| Kind::Rpc.at(url);
     for url in ["ftp://127.0.0.1:9000/", "file:///run/signer", "unix:/run/signer.sock"] {
-        refused(Signer::open(config(kind(url)), policy()).await, SignFault::Policy, &["only http and https"]);
+        refused(
+            Signer::open(config(kind(url)), policy(), &client()).await,
+            SignFault::Policy,
+            &["only http and https"],
+        );
     }
     let hopeless = SignerConfig { timeout: Duration::ZERO, ..config(kind("http://127.0.0.1:1")) };
-    refused(Signer::open(hopeless, policy()).await, SignFault::Policy, &["timeout 0"]);
+    refused(Signer::open(hopeless, policy(), &client()).await, SignFault::Policy, &["timeout 0"]);
 }

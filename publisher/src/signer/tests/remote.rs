@@ -32,7 +32,7 @@ async fn what_is_signed_is_our_own_transaction() {
     ];
     for kind in KINDS {
         let double = kind.double().await;
-        let signer = Signer::open(config(kind.at(&double.url())), rollout()).await.unwrap();
+        let signer = Signer::open(config(kind.at(&double.url())), rollout(), &client()).await.unwrap();
         for fee in kind.fees() {
             for (call, to, data) in &calls {
                 let case = format!("{kind:?} {fee:?} to {to:?}");
@@ -62,7 +62,7 @@ async fn what_is_signed_is_our_own_transaction() {
 #[tokio::test]
 async fn json_rpc_asks_with_the_fields_that_every_dialect_knows() {
     let double = Kind::Rpc.double().await;
-    let signer = Signer::open(config(Kind::Rpc.at(&double.url())), rollout()).await.unwrap();
+    let signer = Signer::open(config(Kind::Rpc.at(&double.url())), rollout(), &client()).await.unwrap();
     signer.sign(&submit(LEGACY)).await.unwrap();
     signer.sign(&submit(EIP1559)).await.unwrap();
     let creation = Call::Raw { to: None, data: Bytes::from_static(&[0x60]) };
@@ -169,7 +169,7 @@ async fn the_self_test_finds_wrong_signers() {
 
         let stranger = SignerConfig { address: AGGREGATOR, ..config(kind.at(&double.url())) };
         double.mode(Mode::Ok);
-        let stranger = Signer::open(stranger, policy()).await.unwrap();
+        let stranger = Signer::open(stranger, policy(), &client()).await.unwrap();
         refused(stranger.self_test(CHAIN).await, SignFault::Refused, &["no key of 0xa9"]);
     }
 }
@@ -220,6 +220,6 @@ async fn a_configured_public_key_must_be_the_accounts() {
     let right = signer(kind(key)).await;
     right.sign(&submit(EIP1559)).await.unwrap();
     assert_eq!(double.requests(), 1, "the list of keys is not needed");
-    let wrong = Signer::open(config(kind(B512::repeat_byte(1))), policy()).await;
+    let wrong = Signer::open(config(kind(B512::repeat_byte(1))), policy(), &client()).await;
     refused(wrong, SignFault::Policy, &["public key 0x0101", "not to 0x"]);
 }
