@@ -29,6 +29,9 @@ pub const SUBMITTED_VERSIONS: [&str; 3] =
 /// What `typeAndVersion()` of a deployed [`AggregatorProxy`] must say.
 pub const AGGREGATOR_PROXY_VERSION: &str = "AggregatorProxy 1.0.0";
 
+/// What `typeAndVersion()` of a deployed [`FeedStore`] must say.
+pub const FEED_STORE_VERSION: &str = "FeedStore 1.0.0";
+
 /// A bound on the gas of any `submit` that succeeds, calldata and 21,000 among it: the round that opens a new group
 /// and does not fit the packed word. Consecutive rounds differ by up to 44,000, so an estimate made for one of them is
 /// no limit for the next.
@@ -86,6 +89,7 @@ mod tests {
             (SUBMITTED_VERSIONS[1], &OracleWithCCIP::DEPLOYED_BYTECODE),
             (SUBMITTED_VERSIONS[2], &UpgradeableAggregator::DEPLOYED_BYTECODE),
             (AGGREGATOR_PROXY_VERSION, &AggregatorProxy::DEPLOYED_BYTECODE),
+            (FEED_STORE_VERSION, &FeedStore::DEPLOYED_BYTECODE),
         ] {
             assert!(code.windows(version.len()).any(|window| window == version.as_bytes()), "{version}");
         }

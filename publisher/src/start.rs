@@ -4,7 +4,9 @@
 //! `run` waits for it, `/readyz` stays red. What is *wrong* (another chain, another key, an aggregator that would
 //! refuse us) needs an operator: `run` refuses to start and nothing is ever signed.
 
-use crate::chain::{AggregatorFacts, ChainError, Node, VerifyError};
+mod stores;
+
+use crate::chain::{ChainError, FeedFacts, Node, VerifyError};
 use crate::config::{Config, Problems};
 use crate::driver::nodes::{Met, meet};
 use crate::driver::{Clock, Driver, Edges, FeedWire, Nodes};
@@ -69,8 +71,8 @@ pub struct Examined {
     pub nodes: Option<Nodes>,
     /// What the nodes ask of a replacement, as far as they have said what they are.
     pub replacement: Option<ReplacementRule>,
-    /// What the aggregators say.
-    pub facts: BTreeMap<FeedId, AggregatorFacts>,
+    /// What the aggregators and stores say.
+    pub facts: BTreeMap<FeedId, FeedFacts>,
     /// The signers, by account.
     pub signers: BTreeMap<Address, Signer>,
 }
@@ -191,7 +193,7 @@ async fn examine_signers(config: &Config, examined: &mut Examined) {
             chain_id: config.chain.id,
             allowed: contracts.collect(),
             allow_creation: false,
-            max_gas: crate::config::GAS_CEILING,
+            max_gas: config.gas_max(spec.address),
             max_fee_wei: config.chain.fees.max_fee_wei,
         };
         match signer(spec, policy, config.chain.id, &client).await {
@@ -254,7 +256,7 @@ async fn examine_feed(
     feed: &crate::config::Feed,
     checks: &mut Vec<Check>,
     what: &str,
-) -> Result<AggregatorFacts, Check> {
+) -> Result<FeedFacts, Check> {
     let unreadable = |error: ChainError, address: Address| {
         if error.is_contracts_word() {
             let detail = format!("{address} does not answer like an aggregator: {error}");
@@ -271,6 +273,9 @@ async fn examine_feed(
             "run `publisher deploy apply`",
         ));
     };
+    if let Some((_, entry)) = &feed.entry {
+        return stores::examine(node, feed, (aggregator, entry.number), checks, what).await;
+    }
     let facts = node.aggregator_facts(aggregator).await.map_err(|error| unreadable(error, aggregator))?;
     if !SUBMITTED_VERSIONS.contains(&facts.type_and_version.as_str()) {
         let known = SUBMITTED_VERSIONS.join(", ");
@@ -334,7 +339,7 @@ async fn examine_feed(
     }
     let detail = format!("round {}, {} decimals, {}", view.round, facts.decimals, facts.description);
     checks.push(Check::new(what, Verdict::Ok, detail, ""));
-    Ok(facts)
+    Ok(facts.into())
 }
 
 /// Puts a daemon together from what the checks found.
@@ -366,7 +371,7 @@ pub async fn assemble(
         poll: head_poll(config.chain.block_time),
         signers: examined.signers,
         feeds: feeds.collect(),
-        stores: BTreeMap::new(),
+        stores: stores::wires(config),
     };
     let machine =
         Machine::new(spec, &recovered, clock.now()).map_err(|error| StartError::Wrong(error.to_string()))?;

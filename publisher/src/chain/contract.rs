@@ -30,6 +30,26 @@ pub struct AggregatorFacts {
     pub owner: Address,
 }
 
+/// What is fixed about a feed, wherever its rounds are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedFacts {
+    /// Decimal places of its answers.
+    pub decimals: u8,
+    /// What it prices.
+    pub description: String,
+    /// Smallest answer it takes.
+    pub min_answer: Answer,
+    /// Largest answer it takes.
+    pub max_answer: Answer,
+}
+
+impl From<AggregatorFacts> for FeedFacts {
+    fn from(facts: AggregatorFacts) -> Self {
+        let AggregatorFacts { decimals, description, min_answer, max_answer, .. } = facts;
+        Self { decimals, description, min_answer, max_answer }
+    }
+}
+
 /// What a proxy points to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyFacts {

@@ -30,13 +30,13 @@ mod wire;
 use publisher_core::time::Span;
 
 pub use classify::{classify, named_minimum};
-pub use contract::{AggregatorFacts, LatestRound, ProxyFacts, target_and_data};
+pub use contract::{AggregatorFacts, FeedFacts, LatestRound, ProxyFacts, target_and_data};
 pub use heads::NewHeads;
 pub use node::{Node, Tag};
 pub use revert::explain;
 pub use send::Sent;
 pub use standing::Standing;
-pub use store::{EntryFacts, StoreFacts};
+pub use store::StoreFacts;
 pub use verify::{Identity, VerifyError};
 pub use wire::{BODY_LIMIT, NodeSetup, SetupError};
 

@@ -1,11 +1,11 @@
 //! What a store of many feeds says, through the typed bindings.
 
 use super::ChainError;
-use super::contract::{next, wall};
+use super::contract::{FeedFacts, next, wall};
 use super::node::{Node, by_hash, call_params};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::{SolCall, SolEvent};
-use publisher_bindings::FeedStore;
+use publisher_bindings::{FeedFacade, FeedStore};
 use publisher_core::price::Answer;
 use publisher_core::quote::FeedId;
 use publisher_core::tx::{BlockRef, EntryView, Skip, SkipReason, StoreView};
@@ -20,19 +20,6 @@ pub struct StoreFacts {
     pub max_age_s: u32,
     /// How many feeds there are; they are numbered from 0.
     pub feeds: u64,
-}
-
-/// What is fixed about one feed of a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntryFacts {
-    /// Decimal places of its answers.
-    pub decimals: u8,
-    /// What it prices.
-    pub description: String,
-    /// Smallest answer it takes.
-    pub min_answer: Answer,
-    /// Largest answer it takes.
-    pub max_answer: Answer,
 }
 
 impl Node {
@@ -99,14 +86,25 @@ impl Node {
     }
 
     /// What is fixed about one feed of a store.
-    pub async fn entry_facts(&self, store: Address, number: u16) -> Result<EntryFacts, ChainError> {
+    pub async fn entry_facts(&self, store: Address, number: u16) -> Result<FeedFacts, ChainError> {
         let info = self.view(store, &FeedStore::feedInfoCall { feed: U256::from(number) }).await?;
-        Ok(EntryFacts {
+        Ok(FeedFacts {
             decimals: info.decimals,
             description: info.description,
             min_answer: Answer::new(info.minAnswer),
             max_answer: Answer::new(info.maxAnswer),
         })
+    }
+}
+
+impl Node {
+    /// The store that a facade reads, and the number of its feed there.
+    pub async fn facade_facts(&self, facade: Address) -> Result<(Address, u64), ChainError> {
+        use FeedFacade as F;
+        let calls = [F::storeCall {}.abi_encode(), F::feedIdCall {}.abi_encode()];
+        let mut answers = self.views(facade, calls).await;
+        let store = next::<F::storeCall>(&mut answers)?;
+        Ok((store, count(next::<F::feedIdCall>(&mut answers)?)?))
     }
 }
 

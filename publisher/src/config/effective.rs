@@ -68,6 +68,12 @@ impl Config {
         for (id, spec) in &self.feeds {
             feed(spec, &mut out.below("feed").below(id.as_str()));
         }
+        for (name, store) in &self.stores {
+            let mut out = out.below("store");
+            let mut out = out.below(name);
+            out.put("address", store.address);
+            out.put("early", store.spec.early);
+        }
         all
     }
 }
@@ -177,7 +183,14 @@ fn gates(pricing: &Pricing, out: &mut Out<'_>) {
 }
 
 fn feed(feed: &Feed, out: &mut Out<'_>) {
-    out.opt("aggregator", feed.aggregator);
+    match &feed.entry {
+        None => out.opt("aggregator", feed.aggregator),
+        Some((store, entry)) => {
+            out.put("store", store);
+            out.put("store_id", entry.number);
+            out.opt("group", entry.group.as_ref());
+        }
+    }
     out.opt("proxy", feed.proxy);
     out.put("description", &feed.description);
     out.put("decimals", feed.decimals);

@@ -22,6 +22,7 @@ section! {
         @ chain: Option<Chain>;
         @ signer: BTreeMap<String, Signer>;
         @ feed: BTreeMap<String, Feed>;
+        @ store: BTreeMap<String, Store>;
         @ defaults: Option<Defaults>;
         @ rate: BTreeMap<String, Rate>;
         @ venue: BTreeMap<String, Venue>;
@@ -147,9 +148,26 @@ section! {
             "A `[rate]` or another feed that says the same in another way. Without it, or too far from it, nothing is published: a missing or inverted rate in `sources` shows here.";
         reference_band: Ratio, Value(r#""5%""#), [r#""3%""#, r#""2%""#],
             "How far from its `reference` a value may be.";
+        store: String, Words("none: it has an aggregator of its own"), [r#""main""#, r#""second""#],
+            "Which `[store]` stores its rounds.";
+        store_id: u16, Words("required with `store`"), ["3", "4"],
+            "The number that the store gave to the feed.";
+        group: String, Words("none"), [r#""dollars""#, r#""euros""#],
+            "Feeds of a store that move together: all in one transaction, or none.";
         description: String, Words("the name with ` / `: `BTC / USD`"), [r#""Bitcoin""#, r#""BTC""#],
             "What the contracts say they price.";
         @ policy: Option<Policy>;
+    }
+}
+
+section! {
+    /// A contract that many feeds share: those that are due in the same block go out in one transaction.
+    Store {
+        address: Address, Required,
+            [r#""0x5fc8d32690cc91d4c39d9d3abcbd16989f875707""#, r#""0x0165878a594ca255338adfa4d48449f69242eb8f""#],
+            "The `FeedStore`.";
+        early: Ratio, Value(r#""0%""#), [r#""80%""#, r#""90%""#],
+            "A feed that has reached this share of its deviation or its heartbeat rides along with one that is due; 0% for none.";
     }
 }
 

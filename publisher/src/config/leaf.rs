@@ -58,7 +58,7 @@ macro_rules! whole {
         }
     )*};
 }
-whole!(u8, u32, u64, usize);
+whole!(u8, u16, u32, u64, usize);
 
 impl Leaf for bool {
     const KIND: Kind = kind("true or false", "true or false", r#"{"type":"boolean"}"#);

@@ -29,6 +29,7 @@ use alloy::primitives::{Address, B256};
 use publisher_core::book::Pricing;
 use publisher_core::fees::FeePolicy;
 use publisher_core::head::Finality;
+use publisher_core::machine::{EntrySpec, StoreSpec};
 use publisher_core::outbox::Timing;
 use publisher_core::policy::Policy;
 use publisher_core::quote::{FeedId, VenueId};
@@ -42,7 +43,7 @@ use std::sync::Arc;
 pub use problem::{Problem, Problems, Severity};
 pub use reference::{example, reference, schema};
 pub use secret::{Endpoint, Secret};
-pub use spec::{GAS_CEILING, GAS_FLOOR};
+pub use spec::{GAS_CEILING, GAS_FLOOR, STORE_GAS};
 
 /// A configuration is not larger than this.
 const FILE_MAX_BYTES: u64 = 1 << 20;
@@ -70,6 +71,8 @@ pub struct Config {
     pub rates: BTreeMap<FeedId, Pricing>,
     /// Values that are published.
     pub feeds: BTreeMap<FeedId, Feed>,
+    /// Stores that some of them share, by name.
+    pub stores: BTreeMap<String, Store>,
     /// What an operator should look at, although the program can run.
     pub warnings: Problems,
 }
@@ -137,11 +140,22 @@ pub struct VenueAsk {
     pub symbols: BTreeSet<Arc<str>>,
 }
 
+/// A contract that several feeds share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// Where it is.
+    pub address: Address,
+    /// What the machine is told about it.
+    pub spec: StoreSpec,
+}
+
 /// A value that is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feed {
-    /// The contract that stores its rounds, once it is deployed.
+    /// The contract that stores its rounds, once it is deployed: its aggregator, or the store it shares.
     pub aggregator: Option<Address>,
+    /// The name of its store, and what it is in it; `None`: it has an aggregator of its own.
+    pub entry: Option<(String, EntrySpec)>,
     /// The contract that consumers read, once it is deployed.
     pub proxy: Option<Address>,
     /// What the contracts say they price.

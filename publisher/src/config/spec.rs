@@ -2,7 +2,8 @@
 
 use super::problem::{Found, Place, join};
 use super::{Config, Feed, Problems};
-use crate::chain::AggregatorFacts;
+use crate::chain::FeedFacts;
+use alloy::primitives::Address;
 use publisher_core::machine::{ChainSpec, FeedSpec, Spec};
 use publisher_core::quote::FeedId;
 use publisher_core::time::Span;
@@ -13,19 +14,33 @@ use std::collections::BTreeMap;
 pub const GAS_FLOOR: u64 = 100_000;
 /// Gas limits of a round are never higher, whatever a node estimates.
 pub const GAS_CEILING: u64 = 500_000;
+/// Gas of a batch beside that of its feeds: the transaction's 21,000, the store's own state and the calls to facades.
+pub const STORE_GAS: u64 = 60_000;
+/// Likewise for each feed of a batch: its dearest round (`contracts/gas/store.json`, `worstUpdate`) and the gas that its
+/// facade must be left to announce it.
+const ENTRY_GAS_FLOOR: u64 = 70_000;
+/// And never more for each.
+const ENTRY_GAS_CEILING: u64 = 150_000;
 /// Transactions of one account that may wait for inclusion at once; go-ethereum holds 64.
 const IN_FLIGHT_MAX: usize = 16;
 /// A round is read again after this, even if nothing seems to have changed.
 const ROUND_REFRESH: Span = Span::from_s(30);
 
 impl Config {
+    /// The highest gas limit that a transaction of an account may have.
+    pub fn gas_max(&self, account: Address) -> u64 {
+        let feeds = self.feeds.values().filter(|feed| feed.account == account);
+        let entries = u64::try_from(feeds.filter(|feed| feed.entry.is_some()).count()).unwrap_or(u64::MAX);
+        GAS_CEILING.max(STORE_GAS.saturating_add(ENTRY_GAS_CEILING.saturating_mul(entries)))
+    }
+
     /// The specification of a machine. `facts` are what the feeds' aggregators say, as far as that is known: answers
     /// stay within both the configured and the contract's bounds.
     ///
     /// # Errors
     /// With every feed without an aggregator, and every one whose aggregator has other decimals or no bounds in
     /// common.
-    pub fn machine_spec(&self, facts: &BTreeMap<FeedId, AggregatorFacts>) -> Result<Spec, Problems> {
+    pub fn machine_spec(&self, facts: &BTreeMap<FeedId, FeedFacts>) -> Result<Spec, Problems> {
         let mut found = Found::default();
         let mut feeds = BTreeMap::new();
         for (id, feed) in &self.feeds {
@@ -45,17 +60,12 @@ impl Config {
             round_refresh: ROUND_REFRESH,
         };
         let rates = self.rates.clone();
-        let stores = BTreeMap::new();
+        let stores = self.stores.values().map(|store| (store.address, store.spec)).collect();
         Ok(Spec { chain, feeds, stores, rates, accounts: Vec::new(), acknowledge_halts: false })
     }
 }
 
-fn feed_spec(
-    id: &FeedId,
-    feed: &Feed,
-    facts: Option<&AggregatorFacts>,
-    found: &mut Found,
-) -> Option<FeedSpec> {
+fn feed_spec(id: &FeedId, feed: &Feed, facts: Option<&FeedFacts>, found: &mut Found) -> Option<FeedSpec> {
     let place = |key: &str, shown: String| {
         let path = join(&join("feed", id.as_str()), key);
         Place { path, line: None, shown }
@@ -82,14 +92,18 @@ fn feed_spec(
         found.error(&place("aggregator", String::new()), "missing", hint);
         return None;
     };
+    let (gas_floor, gas_ceiling) = match feed.entry {
+        Some(_) => (ENTRY_GAS_FLOOR, ENTRY_GAS_CEILING),
+        None => (GAS_FLOOR, GAS_CEILING),
+    };
     Some(FeedSpec {
         aggregator,
-        entry: None,
+        entry: feed.entry.as_ref().map(|(_, entry)| entry.clone()),
         decimals: feed.decimals,
         account: feed.account,
         pricing: feed.pricing.clone(),
         policy,
-        gas_floor: GAS_FLOOR,
-        gas_ceiling: GAS_CEILING,
+        gas_floor,
+        gas_ceiling,
     })
 }

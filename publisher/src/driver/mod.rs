@@ -14,7 +14,7 @@ mod pollers;
 mod show;
 
 pub use clock::{Clock, wall};
-pub use edges::{Edges, FeedWire};
+pub use edges::{Edges, FeedWire, StoreWire};
 pub use nodes::Nodes;
 
 use crate::store::{Journal, StoreError};

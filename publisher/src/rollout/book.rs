@@ -106,7 +106,8 @@ impl AddressFile {
     pub fn fill(&self, config: &mut Config) -> Result<(), AddressBookError> {
         let Some(page) = read(&self.path)? else { return Ok(()) };
         page.belongs_to(&self.path, config.chain.id, config.chain.genesis.unwrap_or(page.genesis))?;
-        for (id, feed) in &mut config.feeds {
+        // What a store keeps is in no aggregator of its own.
+        for (id, feed) in config.feeds.iter_mut().filter(|(_, feed)| feed.entry.is_none()) {
             let Some(entry) = page.feeds.get(id.as_str()) else { continue };
             let left_out = feed.aggregator.is_none() || feed.proxy.is_none();
             feed.aggregator = feed.aggregator.or(entry.part(Part::Aggregator));

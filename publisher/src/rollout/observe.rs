@@ -28,7 +28,8 @@ pub struct ReadError {
 /// What the feeds of a configuration want of their chain. The configuration's addresses are taken as they are; those
 /// of an address book are added when the chain is observed.
 pub fn wanted(config: &Config, deployer: Address, owner: Address) -> Wanted {
-    let feeds = config.feeds.iter().map(|(id, feed)| {
+    // What a store keeps needs no aggregator.
+    let feeds = config.feeds.iter().filter(|(_, feed)| feed.entry.is_none()).map(|(id, feed)| {
         let wanted = WantedFeed {
             decimals: feed.decimals,
             description: feed.description.clone(),

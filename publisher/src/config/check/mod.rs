@@ -4,7 +4,7 @@ mod assets;
 mod chain;
 mod policy;
 mod signers;
-
+mod stores;
 mod values;
 mod venues;
 
@@ -64,6 +64,7 @@ impl Check<'_> {
         let journal = root.journal.as_ref().and_then(|journal| value(journal.path.as_ref()));
         let listen = root.telemetry.as_ref().and_then(|telemetry| value(telemetry.listen.as_ref()));
         let (rates, feeds) = values?;
+        let stores = self.stores(&feeds);
         Some(Config {
             origin: origin.to_owned(),
             chain: chain?,
@@ -75,6 +76,7 @@ impl Check<'_> {
             sources: venues.own,
             rates,
             feeds,
+            stores,
             warnings: Found::default().finish(origin),
         })
     }

@@ -101,7 +101,8 @@ impl<'a> Check<'a> {
         let (signer, account) = signer?;
         let pricing = pricing?;
         Some(Feed {
-            aggregator: value(raw.aggregator.as_ref()),
+            aggregator: self.home(raw),
+            entry: self.entry(raw),
             proxy: value(raw.proxy.as_ref()),
             description,
             decimals: decimals?,

@@ -15,7 +15,7 @@ struct Full {
 }
 
 /// What tables are called here.
-const TABLES: [(&str, &str); 17] = [
+const TABLES: [(&str, &str); 18] = [
     ("", ""),
     ("chain", "[chain]"),
     // One node must be read, whatever is said of the other.
@@ -25,6 +25,7 @@ const TABLES: [(&str, &str); 17] = [
     ("signer.NAME", "[signer.main]"),
     ("feed.NAME", "[feed.\"BTC-USD\"]"),
     ("feed.NAME.policy", "[feed.\"BTC-USD\".policy]"),
+    ("store.NAME", "[store.main]"),
     ("defaults", "[defaults]"),
     ("defaults.policy", "[defaults.policy]"),
     ("rate.NAME", "[rate.\"USDT-USD\"]"),
@@ -44,6 +45,12 @@ url = "http://127.0.0.1:9001"
 address = "0x90f79bf6eb2c4f870365e785982e1f101e93b906"
 "#;
 
+/// Another store, so that one can be chosen.
+const STORES: &str = r#"
+[store.second]
+address = "0xdc64a140aa3e981100a9beca4e685f962f0cf6c9"
+"#;
+
 /// Two references to choose from.
 const REFERENCES: &str = r#"
 [rate."BTC-reference"]
@@ -59,12 +66,15 @@ const FULL: [Full; 2] = [
             "signer.NAME.path",
             "signer.NAME.password_file",
             "signer.NAME.allow_development_keystore",
+            "feed.NAME.store",
+            "feed.NAME.store_id",
+            "feed.NAME.group",
             "defaults.policy",
         ],
         instead: &[],
     },
     Full {
-        without: &["signer.NAME.url", "feed.NAME.policy", "rate.NAME.policy"],
+        without: &["signer.NAME.url", "feed.NAME.aggregator", "feed.NAME.policy", "rate.NAME.policy"],
         instead: &[("signer.NAME.kind", "\"keystore\"")],
     },
 ];
@@ -98,7 +108,7 @@ impl Full {
                 }
             }
         }
-        text + SECOND + REFERENCES
+        text + SECOND + STORES + REFERENCES
     }
 }
 
@@ -107,6 +117,7 @@ fn shows(chapter: &str, key: &str) -> Vec<String> {
     let names = [("feed.NAME", "feed.\"BTC-USD\""), ("rate.NAME", "rate.\"USDT-USD\"")];
     let path = format!("{chapter}.{key}")
         .replace("signer.NAME", "signer.main")
+        .replace("store.NAME", "store.main")
         .replace("venue.NAME", "venue.binance")
         .replace("source.NAME", "source.acme")
         .replace("rpc[]", "rpc[1]");
@@ -176,6 +187,12 @@ fn a_documented_default_is_the_real_one_and_a_required_key_is_required() {
                 let mut text = full.text(Some((&chapter, key.name, None)));
                 if path == "feed.NAME.signer" {
                     text = text.replace(SECOND, "");
+                }
+                if path == "feed.NAME.store" {
+                    // What a feed is in its store goes with it.
+                    let lines =
+                        text.lines().filter(|l| !l.starts_with("store_id =") && !l.starts_with("group ="));
+                    text = lines.collect::<Vec<_>>().join("\n");
                 }
                 // Two pointers that come together go together.
                 if let Some((_, with)) = key.meaning.split_once("only with `") {

@@ -1,7 +1,7 @@
 //! What right configurations mean.
 
 use super::*;
-use crate::chain::AggregatorFacts;
+use crate::chain::FeedFacts;
 use publisher_core::fees::FeeProfile;
 use publisher_core::machine::Machine;
 use publisher_core::policy::Combine;
@@ -201,16 +201,34 @@ fn a_venue_under_another_name_speaks_its_presets_format() {
 
 const DEPLOYED: &str = "decimals = 8\naggregator = \"0x5fbdb2315678afecb367f032d93f642f64180aa3\"";
 
-fn facts(decimals: u8, min: &str, max: &str) -> BTreeMap<FeedId, AggregatorFacts> {
-    let facts = AggregatorFacts {
+fn facts(decimals: u8, min: &str, max: &str) -> BTreeMap<FeedId, FeedFacts> {
+    let facts = FeedFacts {
         decimals,
         description: "BTC / USD".into(),
         min_answer: answer(min),
         max_answer: answer(max),
-        type_and_version: "Aggregator 1.0.0".into(),
-        owner: Address::ZERO,
     };
     [(FeedId::new(BTC), facts)].into()
+}
+
+/// A small configuration whose feed is one of a store's.
+const STORED: &str = "decimals = 8\nstore = \"main\"\nstore_id = 3\ngroup = \"pair\"";
+const STORE: &str =
+    "[store.main]\naddress = \"0x5fc8d32690cc91d4c39d9d3abcbd16989f875707\"\nearly = \"80%\"\n[chain]";
+
+#[test]
+fn a_feed_of_a_store_is_written_to_the_store() {
+    let config = good(&changed(SMALL, &[("decimals = 8", STORED), ("[chain]", STORE)]));
+    let store = config.stores["main"].address;
+    let spec = config.machine_spec(&facts(8, "100000000", "400000000000000000")).unwrap();
+    let feed = &spec.feeds[&FeedId::new(BTC)];
+    let entry = feed.entry.clone().unwrap();
+    assert_eq!((feed.aggregator, entry.number, entry.group.as_deref()), (store, 3, Some("pair")));
+    assert_eq!(spec.stores[&store].early, "80%".parse().unwrap());
+    // A transaction for every feed of the account may be signed, and no larger one.
+    let all = spec.stores[&store].gas + feed.gas_ceiling;
+    assert_eq!(config.gas_max(feed.account), all.max(crate::config::GAS_CEILING));
+    assert_eq!(config.gas_max(Address::ZERO), crate::config::GAS_CEILING);
 }
 
 #[test]
@@ -242,7 +260,7 @@ fn the_gas_floor_is_above_the_dearest_round() {
 
 #[test]
 fn no_machine_is_made_that_could_not_publish() {
-    let reasons = |text: &str, facts: &BTreeMap<FeedId, AggregatorFacts>| {
+    let reasons = |text: &str, facts: &BTreeMap<FeedId, FeedFacts>| {
         let problems = good(text).machine_spec(facts).unwrap_err();
         problems.problems.into_iter().map(|p| format!("{}: {}", p.path, p.reason)).collect::<Vec<_>>()
     };

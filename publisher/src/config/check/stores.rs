@@ -1,0 +1,118 @@
+//! Stores, and the feeds that share them.
+
+use super::Check;
+use crate::config::keys::Feed as RawFeed;
+use crate::config::leaf::value;
+use crate::config::problem::suggestion;
+use crate::config::spec::STORE_GAS;
+use crate::config::{Feed, Store};
+use alloy::primitives::Address;
+use publisher_core::machine::{EntrySpec, StoreSpec};
+use publisher_core::price::Ratio;
+use publisher_core::quote::FeedId;
+use std::collections::BTreeMap;
+
+/// Feeds of one store, at most: with the dearest round of each, a transaction is still well within the 16,777,216 gas
+/// that EIP-7825 leaves to one.
+const FEEDS_MAX: usize = 100;
+
+impl Check<'_> {
+    /// The contract that stores a feed's rounds: its own, or the store that it names.
+    pub(super) fn home(&mut self, raw: &RawFeed) -> Option<Address> {
+        let Some(name) = &raw.store else {
+            for (key, place) in [
+                ("store_id", raw.store_id.as_ref().map(|item| &item.place)),
+                ("group", raw.group.as_ref().map(|item| &item.place)),
+            ] {
+                if let Some(place) = place {
+                    self.found.error(place, "the feed is in no store", format!("add store, or drop {key}"));
+                }
+            }
+            return value(raw.aggregator.as_ref());
+        };
+        if let Some(aggregator) = &raw.aggregator {
+            let hint = "a store keeps the rounds of its feeds: drop aggregator, or store";
+            self.found.error(&aggregator.place, "the feed is in a store already", hint);
+        }
+        let Some(store) = self.root.store.get(&name.value) else {
+            let hint = suggestion(&name.value, self.root.store.keys().map(String::as_str));
+            self.found.error(&name.place, "unknown store", hint);
+            return None;
+        };
+        value(store.address.as_ref())
+    }
+
+    /// What a feed is in its store.
+    pub(super) fn entry(&mut self, raw: &RawFeed) -> Option<(String, EntrySpec)> {
+        let name = raw.store.as_ref()?;
+        let Some(number) = value(raw.store_id.as_ref()) else {
+            if raw.store_id.is_none() {
+                let hint = format!("add store_id: the number that store {} gave to the feed", name.value);
+                self.found.error(&raw.place.missing("store_id"), "missing", hint);
+            }
+            return None;
+        };
+        Some((name.value.clone(), EntrySpec { number, group: value(raw.group.as_ref()) }))
+    }
+
+    /// The stores; and what their feeds must have in common or for themselves.
+    pub(super) fn stores(&mut self, feeds: &BTreeMap<FeedId, Feed>) -> BTreeMap<String, Store> {
+        let root = self.root;
+        let mut stores = BTreeMap::new();
+        let mut names: BTreeMap<Address, &str> = BTreeMap::new();
+        for (name, store) in &root.store {
+            let Some(item) = &store.address else { continue };
+            if let Some(first) = names.insert(item.value, name) {
+                let hint = "let its feeds name one store";
+                self.found.error(&item.place, format!("store.{first} has this address already"), hint);
+            }
+            let early = value(store.early.as_ref()).unwrap_or_default();
+            if early > Ratio::ONE {
+                let place = store.early.as_ref().map_or(&store.place, |early| &early.place);
+                self.found.error(place, "more than the whole", "use 0% to 100%; 80% is usual");
+            }
+            let spec = StoreSpec { early, gas: STORE_GAS };
+            stores.insert(name.clone(), Store { address: item.value, spec });
+        }
+        let mut numbers: BTreeMap<(Address, u16), &FeedId> = BTreeMap::new();
+        let mut accounts: BTreeMap<Address, (&FeedId, Address)> = BTreeMap::new();
+        let mut groups: BTreeMap<&str, (&FeedId, Address)> = BTreeMap::new();
+        for (id, feed) in feeds {
+            let Some(raw) = root.feed.get(id.as_str()) else { continue };
+            let Some(address) = feed.aggregator else { continue };
+            let Some((_, EntrySpec { number, group })) = &feed.entry else {
+                if let (Some(name), Some(item)) = (names.get(&address), &raw.aggregator) {
+                    let hint = format!("write store = {name:?} and store_id instead");
+                    self.found.error(&item.place, format!("this is store.{name}"), hint);
+                }
+                continue;
+            };
+            let place = |key: &str| raw.place.missing(key);
+            if let Some(other) = numbers.insert((address, *number), id) {
+                let hint = "each feed has a number of its own in the store";
+                self.found.error(&place("store_id"), format!("feed.{other} has this number already"), hint);
+            }
+            let (first, account) = *accounts.entry(address).or_insert((id, feed.account));
+            if account != feed.account {
+                let hint = format!("one account writes a store: name the signer of feed.{first}");
+                self.found.error(&place("signer"), "its store is written by another account", hint);
+            }
+            if let Some(group) = group {
+                let (first, home) = *groups.entry(group).or_insert((id, address));
+                if home != address {
+                    let hint = "one transaction writes one store: use another name, or the same store";
+                    let reason = format!("feed.{first} of this group is in another store");
+                    self.found.error(&place("group"), reason, hint);
+                }
+            }
+        }
+        for (address, name) in names {
+            let count = numbers.keys().filter(|(of, _)| *of == address).count();
+            if let Some(store) = root.store.get(name).filter(|_| count > FEEDS_MAX) {
+                let hint = format!("at most {FEEDS_MAX} fit into one transaction; use a second store");
+                self.found.error(&store.place, format!("{count} feeds"), hint);
+            }
+        }
+        stores
+    }
+}
