@@ -2,6 +2,7 @@
 //! once.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop by panicking")]
 
+mod batching;
 mod ccip;
 mod chains;
 mod cli;

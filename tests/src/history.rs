@@ -32,6 +32,9 @@ pub struct ChainRound {
 impl World {
     /// Every round of a feed on the canonical chain, by its `AnswerUpdated` event, in order of emission.
     pub async fn rounds(&self, feed: &FeedHome) -> Result<Vec<ChainRound>> {
+        if feed.stored {
+            return self.rounds_read(feed).await;
+        }
         let filter = Filter::new()
             .address(feed.aggregator)
             .event_signature(Aggregator::AnswerUpdated::SIGNATURE_HASH)
@@ -49,6 +52,18 @@ impl World {
             .collect()
     }
 
+    /// The same by reading them one after the other: a store has no event for each of its feeds.
+    async fn rounds_read(&self, feed: &FeedHome) -> Result<Vec<ChainRound>> {
+        let mut rounds = Vec::new();
+        for round in 1..=self.round(feed).await? {
+            let facade = self.aggregator(feed);
+            let data = facade.getRoundData(alloy::primitives::Uint::from(round)).call().await?;
+            let (answer, updated_at) = (i128::try_from(data.answer)?, data.updatedAt.to());
+            rounds.push(ChainRound { round, answer, updated_at });
+        }
+        Ok(rounds)
+    }
+
     /// Judges every feed: each round exactly once and in order, no transaction wasted, every answer the median of what
     /// a quorum of venues had served, every read interface of one mind. Returns the rounds of each feed.
     pub async fn judge(&self, wasted: u64) -> Result<Vec<Vec<ChainRound>>> {
@@ -57,8 +72,19 @@ impl World {
 
     /// The same where somebody else wrote these rounds of the first feed.
     pub async fn judge_beside(&self, wasted: u64, others: &[u64]) -> Result<Vec<Vec<ChainRound>>> {
-        let mut all = Vec::new();
+        let all = self.judge_feeds(others).await?;
         let mut spent = 0;
+        for account in self.accounts() {
+            spent += self.owner.get_transaction_count(account).await?;
+        }
+        spent -= all.iter().map(|rounds| rounds.len() as u64).sum::<u64>() - others.len() as u64;
+        ensure!(spent == wasted, "{spent} transactions brought no round, {wasted} were expected");
+        Ok(all)
+    }
+
+    /// Judges the rounds of every feed, whatever their transactions were; these of the first feed are somebody else's.
+    pub(crate) async fn judge_feeds(&self, others: &[u64]) -> Result<Vec<Vec<ChainRound>>> {
+        let mut all = Vec::new();
         for feed in &self.feeds {
             let rounds = self.rounds(feed).await?;
             let ids: Vec<u64> = rounds.iter().map(|r| r.round).collect();
@@ -75,11 +101,6 @@ impl World {
             self.judge_answers(feed, &ours).await?;
             all.push(rounds);
         }
-        for account in self.accounts() {
-            spent += self.owner.get_transaction_count(account).await?;
-        }
-        spent -= all.iter().map(|rounds| rounds.len() as u64).sum::<u64>() - others.len() as u64;
-        ensure!(spent == wasted, "{spent} transactions brought no round, {wasted} were expected");
         Ok(all)
     }
 

@@ -16,6 +16,7 @@ pub mod owner;
 pub mod prometheus;
 pub mod rpc_proxy;
 pub mod squeeze;
+pub mod store;
 pub mod tcp_relay;
 pub mod together;
 pub mod world;

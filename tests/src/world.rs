@@ -73,6 +73,8 @@ pub struct FeedHome {
     pub proxy: Address,
     /// The account that submits its rounds.
     pub account: Address,
+    /// A store has its rounds, and the aggregator is the store's facade for it.
+    pub stored: bool,
 }
 
 /// See the module's documentation.
@@ -392,7 +394,7 @@ async fn deploy(
             let created = if free { created.gas_price(0) } else { created };
             let _sent = created.send().await?;
         }
-        feeds.push(FeedHome { id, pair, aggregator, proxy, account: *account });
+        feeds.push(FeedHome { id, pair, aggregator, proxy, account: *account, stored: false });
     }
     for feed in &feeds {
         for address in [feed.aggregator, feed.proxy] {
