@@ -47,7 +47,6 @@ async fn ten_feeds_that_are_due_in_one_block_go_out_in_one_transaction() {
     let all: Vec<u16> = (0..10).collect();
     let full = wait_batches(&world, store, &all, 4).await.unwrap();
     let gas: Vec<u64> = full.iter().map(|batch| batch.gas_used / 10).collect();
-    println!("gas of a feed among ten: {gas:?}");
     // The first rounds of a store open its slots.
     assert!(gas[2..].iter().all(|gas| *gas <= GAS_A_FEED), "{gas:?}");
     world.drain(daemon).await.unwrap();
