@@ -214,16 +214,14 @@ impl Judge {
     }
 
     /// A record reached the journal: would the store take it, and does the chain bear it out?
-    pub fn recorded(&mut self, replica: usize, record: &Record, chain: &Chain, wall: Wall, time: Wall) {
+    pub fn recorded(&mut self, record: &Record, chain: &Chain, time: Wall) {
         match record {
             Record::Intent { account, nonce, work, .. } => {
                 self.reused(*account, *nonce, chain);
                 self.intended((*account, *nonce), work);
             }
             Record::Attempt { account, nonce, attempt, .. } => {
-                let key = (*account, *nonce);
-                self.signed(replica, key, attempt, wall, time);
-                self.attempted(key, attempt);
+                self.attempted((*account, *nonce), attempt);
             }
             Record::Sent { hash, outcome, .. } => {
                 if *outcome == SendOutcome::Rejected {
@@ -279,7 +277,7 @@ impl Judge {
     }
 
     /// Something was signed: is it an answer that the venues really gave, from a quorum, and not too old?
-    fn signed(&mut self, replica: usize, key: (Address, u64), attempt: &Attempt, wall: Wall, time: Wall) {
+    pub fn signed(&mut self, replica: usize, key: (Address, u64), attempt: &Attempt, wall: Wall, time: Wall) {
         let said = self.said(key, attempt);
         let groups: BTreeSet<&str> = said.iter().filter_map(|(_, place, ..)| place.group).collect();
         for group in groups {
@@ -348,7 +346,7 @@ impl Judge {
 
     /// An old backup took the journal's place: what the newest records told is not known any more, and what they sent
     /// is a stranger's from here on.
-    pub fn restored(&mut self, accounts: &[Address], lost: &[Record]) {
+    pub fn restored(&mut self, accounts: &[Address], kept: &[Record], lost: &[Record]) {
         self.report.restores += 1;
         self.restored.extend(accounts.iter().map(|account| (*account, false)));
         for record in lost.iter().rev() {
@@ -375,6 +373,12 @@ impl Judge {
                     self.included.remove(&(*account, *nonce));
                 }
                 _ => {}
+            }
+        }
+        // What was told before and is told again is nothing new to the journal.
+        for record in kept.iter().rev() {
+            if let Record::Included { account, nonce, receipt } = record {
+                self.included.entry((*account, *nonce)).or_insert(*receipt);
             }
         }
     }

@@ -355,7 +355,18 @@ impl World {
         let Some(seat) = self.seats.get_mut(&place) else { return };
         let Some(machine) = &mut seat.machine else { return };
         self.judge.report.steps += 1;
-        seat.effects.extend(machine.step(now, input));
+        let effects = machine.step(now, input);
+        // Signed is signed now: a process that freezes before it writes this down cannot help its age.
+        let records = effects.iter().filter_map(|effect| match effect {
+            Effect::Persist(records) => Some(records),
+            _ => None,
+        });
+        for record in records.flatten() {
+            if let Record::Attempt { account, nonce, attempt, .. } = record {
+                self.judge.signed(replica, (*account, *nonce), attempt, now.wall, time);
+            }
+        }
+        seat.effects.extend(effects);
     }
 
     /// Performs one effect; returns whether the next may follow.
@@ -387,14 +398,14 @@ impl World {
         let (lease, epoch) = (self.lease_of(shard), self.seats.get(&place).map_or(0, |seat| seat.epoch));
         let written = heard.then(|| self.journal.append(lease, epoch, &records));
         if let Some(Ok(new)) = &written {
-            let (wall, time) = (self.now(replica).wall, self.time());
+            let time = self.time();
             for record in new {
                 if matches!(record, Record::Halted { .. }) {
                     let looked = self.rng.u64(30_000..120_000);
                     self.at(looked, Happening::Acknowledge(shard));
                 }
                 self.judge.written(lease, epoch);
-                self.judge.recorded(replica, record, &self.chain, wall, time);
+                self.judge.recorded(record, &self.chain, time);
             }
         }
         if !hears {

@@ -208,7 +208,7 @@ impl World {
         if !accounts.iter().all(knows) {
             return;
         }
-        self.judge.restored(&accounts, gone);
+        self.judge.restored(&accounts, kept, gone);
         self.journal.restore(lease, lost);
         (0..self.storm.replicas).for_each(|replica| self.kill(replica, Span::from_s(2)));
         self.excuse_now(FINAL);
