@@ -4,13 +4,15 @@
 //! variable `PUBLISHER_FAILPOINT=name` or `name:3` aborts the process the first or third time it gets there.
 
 /// The points, in the order in which one round passes them.
-pub const POINTS: [&str; 9] = [
+pub const POINTS: [&str; 11] = [
     "recovered",
+    "after_look",
     "before_intent",
     "after_intent",
     "after_signature",
     "after_attempt",
     "after_broadcast",
+    "after_answer",
     "before_inclusion",
     "after_inclusion",
     "after_closing",

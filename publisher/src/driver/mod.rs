@@ -209,10 +209,11 @@ impl Driver {
                 }
                 let (edges, sender) = (Arc::clone(&self.edges), sender.clone());
                 tasks.spawn(async move {
-                    let broadcast = matches!(effect, Effect::Broadcast { .. });
                     if let Some(input) = edges.perform(effect).await {
-                        if broadcast {
-                            hit("after_broadcast");
+                        match &input {
+                            Input::Sent { .. } => hit("after_broadcast"),
+                            Input::Account { .. } => hit("after_look"),
+                            _ => {}
                         }
                         sender.answer(input).await;
                     }
@@ -238,6 +239,7 @@ fn after_writing(records: &[Record]) {
         match record {
             Record::Intent { .. } => hit("after_intent"),
             Record::Attempt { .. } => hit("after_attempt"),
+            Record::Sent { .. } => hit("after_answer"),
             Record::Included { .. } => hit("after_inclusion"),
             Record::Closed { .. } => hit("after_closing"),
             _ => {}
