@@ -19,6 +19,7 @@ use publisher_core::book::{Path, Pricing};
 use publisher_core::fees::{FeePolicy, FeeProfile, ReplacementRule};
 use publisher_core::head::Finality;
 use publisher_core::io::{Effect, Input};
+use publisher_core::lease::Beat;
 use publisher_core::machine::{ChainSpec, FeedSpec, Machine, Spec};
 use publisher_core::outbox::Timing;
 use publisher_core::policy::{Combine, Policy};
@@ -274,6 +275,9 @@ async fn one_round() {
     let genesis = node.genesis().await.expect("a genesis");
     let (journal, recovered) =
         Journal::open(&folder.path().join("journal.db"), 138, genesis).await.expect("a journal");
+    let lease = Beat { wants: [account].into(), take: [account].into(), ..Beat::default() };
+    let held = journal.beat(&lease, None).await.expect("an answer").held;
+    assert_eq!(held, [(account, 1)].into());
     let start = Instant::now();
     let now = || Now {
         wall: publisher::driver::wall(),
@@ -347,7 +351,10 @@ async fn pump(
         for effect in effects {
             inputs.extend(match effect {
                 Effect::Persist(records) => {
-                    stages.time("journal", journal.append(&records)).await.expect("written");
+                    stages
+                        .time("journal", journal.append(&records, &BTreeMap::from([(account, 1)])))
+                        .await
+                        .expect("written");
                     None
                 }
                 Effect::Preflight { ticket, from, call } => {
@@ -384,7 +391,7 @@ async fn pump(
                 }
                 Effect::FetchBlockHash { ticket, .. } => Some(Input::BlockHash { ticket, hash: None }),
                 Effect::FetchStore { ticket, store, .. } => Some(Input::Store { ticket, store, view: None }),
-                Effect::Report(_) => None,
+                Effect::Report(_) | Effect::Beat { .. } | Effect::Recover { .. } => None,
             });
         }
     }

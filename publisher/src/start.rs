@@ -16,9 +16,12 @@ use crate::store::{Journal, StoreError};
 use crate::telemetry::Health;
 use alloy::primitives::Address;
 use publisher_bindings::SUBMITTED_VERSIONS;
+use publisher_core::book::BookError;
 use publisher_core::fees::{FeeProfile, ReplacementRule};
-use publisher_core::machine::Machine;
+use publisher_core::lease::Leases;
+use publisher_core::machine::{Machine, Spec};
 use publisher_core::quote::FeedId;
+use publisher_core::record::Recovered;
 use publisher_core::time::Span;
 use publisher_core::tx::SignFault;
 use serde::Serialize;
@@ -360,6 +363,8 @@ pub async fn assemble(
     let client = Client::new().map_err(|error| StartError::Wrong(error.to_string()))?;
     let venues = config.sources(&client).map_err(|error| StartError::Wrong(error.to_string()))?;
     let (journal, recovered) = Journal::open(&config.journal, identity.chain_id, identity.genesis).await?;
+    health.update(|state| state.replica = journal.me().to_string());
+    let lease = config.journal.is_shared().then_some(config.lease);
     let feeds = config.feeds.iter().filter_map(|(id, feed)| {
         let wire = FeedWire { aggregator: feed.aggregator?, account: feed.account, proxy: feed.proxy };
         Some((id.clone(), wire))
@@ -373,17 +378,38 @@ pub async fn assemble(
         feeds: feeds.collect(),
         stores: stores::wires(config),
     };
-    let machine =
-        Machine::new(spec, &recovered, clock.now()).map_err(|error| StartError::Wrong(error.to_string()))?;
+    let machine = machine(spec, &journal, lease, &recovered, clock)
+        .map_err(|error| StartError::Wrong(error.to_string()))?;
     Ok(Driver {
         machine,
-        journal,
+        journal: Arc::new(journal),
+        lease,
         edges: Arc::new(edges),
         venues: venues.into_iter().map(Arc::new).collect(),
         clock,
         health,
         watcher: None,
     })
+}
+
+/// A machine that will serve its accounts, and what other accounts have on their way, while it holds their leases.
+///
+/// # Errors
+/// If a value of the configuration is derived from itself.
+pub fn machine(
+    spec: Spec,
+    journal: &Journal,
+    lease: Option<Span>,
+    recovered: &Recovered,
+    clock: Clock,
+) -> Result<Machine, BookError> {
+    let left = recovered.accounts.iter().filter(|account| !account.open.is_empty()).map(|a| a.account);
+    let ours = spec.feeds.values().map(|feed| feed.account).chain(spec.accounts.iter().copied());
+    let accounts = ours.chain(left).collect();
+    // An operator's word about a halt is for all accounts: none is used before all are held.
+    let together = spec.acknowledge_halts;
+    let leases = Leases::new(journal.me().clone(), lease, accounts, together, clock.now());
+    Machine::leased(spec, leases, clock.now())
 }
 
 /// The head is polled twice in a block time, between ten times a second and every two seconds.

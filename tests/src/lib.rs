@@ -13,6 +13,7 @@ pub mod history;
 pub mod log;
 pub mod miner;
 pub mod owner;
+pub mod postgres;
 pub mod prometheus;
 pub mod rpc_proxy;
 pub mod squeeze;

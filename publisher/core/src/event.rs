@@ -133,6 +133,16 @@ pub enum Event {
     Resumed { scope: Scope },
     /// Everything the journal left open is accounted for.
     Recovered { open: usize },
+    /// This replica publishes for an account from now on, in this epoch of its lease.
+    LeaseTaken { account: Address, epoch: u64 },
+    /// It was handed over in order, because another replica shares the work or this one ends.
+    LeaseReleased { account: Address },
+    /// It could not be renewed in time, or another replica has it: nothing more is signed for the account here.
+    LeaseLost { account: Address, why: &'static str },
+    /// The journal refused a record about the account, because its lease is another replica's.
+    LeaseFenced { account: Address },
+    /// Another replica publishes for the account; this one stands by.
+    Standby { account: Address, holder: String },
 }
 
 impl Event {
@@ -171,6 +181,11 @@ impl Event {
             Self::Halted { .. } => "PUB-4001",
             Self::Resumed { .. } => "PUB-4002",
             Self::Recovered { .. } => "PUB-4003",
+            Self::LeaseTaken { .. } => "PUB-4004",
+            Self::LeaseReleased { .. } => "PUB-4005",
+            Self::LeaseLost { .. } => "PUB-4006",
+            Self::LeaseFenced { .. } => "PUB-4007",
+            Self::Standby { .. } => "PUB-4008",
         }
     }
 
@@ -201,6 +216,8 @@ impl Event {
             | Self::Closed { .. }
             | Self::Reorged { .. }
             | Self::WindowLost { .. }
+            | Self::LeaseLost { .. }
+            | Self::LeaseFenced { .. }
             | Self::HeadStalled { .. } => Level::Warn,
             _ => Level::Info,
         }
@@ -261,6 +278,12 @@ impl Event {
             Self::WindowLost { .. } => "No action; everything open is checked against the chain again.",
             Self::HeadStalled { .. } => {
                 "Check the node and, on your own network, that a quorum of validators is up."
+            }
+            Self::LeaseLost { .. } => {
+                "Another replica takes over; see that its log says so. If it repeats, look at the database and at this machine's load."
+            }
+            Self::LeaseFenced { .. } => {
+                "No action: nothing was written or sent. This process was frozen or cut off for longer than a lease; find out why."
             }
             Self::Halted { .. } => {
                 "Read the reason, repair the cause, then restart with --acknowledge-halts."

@@ -6,8 +6,9 @@
 //! ignored.
 
 use crate::event::Event;
+use crate::lease::{Beat, Board};
 use crate::quote::{FeedId, Observation};
-use crate::record::Record;
+use crate::record::{Record, Recovered};
 use crate::tx::{
     AccountView, BlockRef, Call, FeeHint, FeeMinimum, PreflightAnswer, RoundView, SendOutcome, SignFault,
     StoreView, TxRequest,
@@ -117,6 +118,22 @@ pub enum Input {
         /// For people.
         detail: String,
     },
+    /// What the journal says about leases; `None` if it could not be asked, or what it did is not known.
+    Leases {
+        /// The question.
+        ticket: Ticket,
+        /// The answer.
+        board: Option<Board>,
+    },
+    /// What the journal knows; `None` if it could not be read.
+    Recovered {
+        /// The question.
+        ticket: Ticket,
+        /// The journal's content.
+        recovered: Option<Recovered>,
+    },
+    /// The journal refused to take anything about these accounts: another replica holds their leases.
+    Fenced(Vec<Address>),
     /// An operator's word.
     Operator(Operator),
 }
@@ -216,6 +233,29 @@ pub enum Effect {
         /// The height.
         number: u64,
     },
+    /// Renew, take and end leases, and read those of others: [`Input::Leases`].
+    Beat {
+        /// The question.
+        ticket: Ticket,
+        /// What to do.
+        beat: Beat,
+    },
+    /// Read what the journal knows: [`Input::Recovered`].
+    Recover {
+        /// The question.
+        ticket: Ticket,
+    },
     /// Tell people.
     Report(Event),
+}
+
+impl Effect {
+    /// The account in whose name something new leaves the process.
+    pub const fn sender(&self) -> Option<Address> {
+        match self {
+            Self::Sign { tx, .. } => Some(tx.from),
+            Self::Broadcast { account, .. } => Some(*account),
+            _ => None,
+        }
+    }
 }

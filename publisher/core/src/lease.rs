@@ -120,6 +120,8 @@ pub struct Leases {
     together: bool,
     wants: BTreeSet<Address>,
     held: BTreeMap<Address, Held>,
+    /// Given up here, and not known to have ended in the database.
+    releasing: BTreeMap<Address, Epoch>,
     /// What the last beat said, and when it was asked.
     board: Option<(Board, Mono)>,
     asked: Option<Asked>,
@@ -142,6 +144,7 @@ impl Leases {
             together,
             wants,
             held: BTreeMap::new(),
+            releasing: BTreeMap::new(),
             board: None,
             asked: None,
             beat_at: now.mono,
@@ -156,18 +159,14 @@ impl Leases {
         }
         let mine = self.mine();
         let settled = !self.together || self.has_all();
-        let release: BTreeMap<Address, Epoch> = self
-            .held
-            .iter()
-            .filter(|(account, _)| settled && !mine.contains(*account) && is_idle(**account))
-            .map(|(account, held)| (*account, held.epoch))
-            .collect();
-        self.held.retain(|account, _| !release.contains_key(account));
+        let surplus = |account: &Address| settled && !mine.contains(account) && is_idle(*account);
+        let released = self.held.extract_if(.., |account, _| surplus(account));
+        self.releasing.extend(released.map(|(account, held)| (account, held.epoch)));
         let beat = Beat {
             wants: self.wants.clone(),
             renew: self.held.iter().map(|(account, held)| (*account, held.epoch)).collect(),
             take: mine.into_iter().filter(|account| self.is_free(*account, now.mono)).collect(),
-            release,
+            release: self.releasing.clone(),
         };
         let asked = Asked { ticket, at: now.mono, deadline: now.mono + self.period(), beat: beat.clone() };
         self.beat_at = asked.deadline;
@@ -183,6 +182,7 @@ impl Leases {
             self.beat_at = now.mono + Span::from_ms(self.period().ms() / 4);
             return Vec::new();
         };
+        self.releasing.retain(|account, epoch| asked.beat.release.get(account) != Some(epoch));
         let until = self.length.map(|length| asked.at + length.less(margin(length)));
         let mut changes = Vec::new();
         for (account, epoch) in &asked.beat.renew {
@@ -224,6 +224,23 @@ impl Leases {
         }
     }
 
+    /// Nothing is taken any more, and what is held is handed over as soon as nothing of it is on its way.
+    pub fn retire(&mut self, now: Now) {
+        self.wants.clear();
+        self.beat_at = now.mono;
+    }
+
+    /// Whether everything that falls to this replica is held, as far as it can be had.
+    pub fn is_settled(&self, now: Mono) -> bool {
+        self.board.is_some() && !self.mine().into_iter().any(|account| self.is_free(account, now))
+    }
+
+    /// Every lease that is held, with the epoch with which may be written.
+    pub fn epochs(&self, now: Mono) -> BTreeMap<Address, Epoch> {
+        let epoch = |account: &Address| self.epoch(*account, now).map(|epoch| (*account, epoch));
+        self.held.keys().filter_map(epoch).collect()
+    }
+
     /// The epoch with which may be written for an account; `None` if nothing may be.
     pub fn epoch(&self, account: Address, now: Mono) -> Option<Epoch> {
         let held = self.held.get(&account)?;
@@ -252,7 +269,8 @@ impl Leases {
 
     /// What to tell the database when the replica ends in order: it holds nothing any more.
     pub fn farewell(&self) -> Beat {
-        let release = self.held.iter().map(|(account, held)| (*account, held.epoch)).collect();
+        let mut release = self.releasing.clone();
+        release.extend(self.held.iter().map(|(account, held)| (*account, held.epoch)));
         Beat { release, ..Beat::default() }
     }
 
@@ -262,15 +280,15 @@ impl Leases {
         self.held.values().filter_map(|held| held.until).fold(beat, Mono::min)
     }
 
-    /// Whether the machine has been told of everything it waits for together.
+    /// Whether everything is held that is wanted.
     fn has_all(&self) -> bool {
-        self.held.len() == self.wants.len()
+        self.wants.iter().all(|account| self.held.contains_key(account))
     }
 
     /// The accounts that fall to this replica.
     fn mine(&self) -> BTreeSet<Address> {
         let Some((board, _)) = &self.board else { return BTreeSet::new() };
-        if self.together && !self.has_all() {
+        if self.wants.is_empty() || self.together && !self.has_all() {
             return self.wants.clone();
         }
         share_out(&board.replicas).into_iter().filter(|(_, id)| **id == self.me).map(|(a, _)| a).collect()
@@ -290,7 +308,7 @@ impl Leases {
         if self.mine().into_iter().any(|account| self.is_free(account, now)) {
             return now;
         }
-        if self.length.is_none() {
+        if self.length.is_none() && !self.wants.is_empty() {
             return Mono::from_ms(u64::MAX);
         }
         let others = board.replicas.iter().filter(|replica| replica.id != self.me);

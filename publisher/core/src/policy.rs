@@ -136,6 +136,8 @@ pub enum Hold {
     AccountBusy,
     /// An operator has to acknowledge something first.
     Halted,
+    /// Another replica holds the account's lease, or this one is about to take over.
+    Leased,
 }
 
 impl Hold {
@@ -158,6 +160,7 @@ impl Hold {
             Self::InFlight => "in_flight",
             Self::AccountBusy => "account_busy",
             Self::Halted => "halted",
+            Self::Leased => "leased",
         }
     }
 
@@ -194,6 +197,9 @@ impl Hold {
             Self::AccountBusy => "No action; the account's earlier transactions are being settled.",
             Self::Halted => {
                 "Read the halt's reason, repair the cause, then restart with --acknowledge-halts."
+            }
+            Self::Leased => {
+                "No action: the replica that holds the account's lease publishes; `publisher status` names it."
             }
         }
     }

@@ -36,6 +36,8 @@ pub enum Record {
     },
     /// What the nodes said to an attempt; the newest counts.
     Sent {
+        /// The account.
+        account: Address,
         /// Transaction hash.
         hash: B256,
         /// What it means.
@@ -96,6 +98,25 @@ pub enum Record {
         /// When.
         at: Wall,
     },
+}
+
+impl Record {
+    /// The account that the record is about: only whoever may write for it may write this. What concerns a feed or the
+    /// whole chain is an operator's or everybody's to say.
+    pub const fn account(&self) -> Option<Address> {
+        match self {
+            Self::Intent { account, .. }
+            | Self::Attempt { account, .. }
+            | Self::Sent { account, .. }
+            | Self::Included { account, .. }
+            | Self::Orphaned { account, .. }
+            | Self::Closed { account, .. }
+            | Self::Reopened { account, .. }
+            | Self::Halted { scope: Scope::Account(account), .. }
+            | Self::Resumed { scope: Scope::Account(account), .. } => Some(*account),
+            Self::Halted { .. } | Self::Resumed { .. } => None,
+        }
+    }
 }
 
 /// How an intent ended.

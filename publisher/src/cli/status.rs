@@ -83,6 +83,22 @@ fn show(status: &Status, as_json: bool) {
         rows.push(vec![node.node.clone(), state, number(node.head), number(node.behind), used.to_owned()]);
     }
     table(&rows);
+    if !status.accounts.is_empty() {
+        let mut rows = vec![["account", "nonce", "open", "lease"].map(str::to_owned).to_vec()];
+        for account in &status.accounts {
+            let lease = match (account.epoch, &account.holder) {
+                (Some(epoch), _) => format!("held here, epoch {epoch}"),
+                (None, Some(holder)) => format!("standby: {holder} holds it"),
+                (None, None) => "standby: nobody holds it".to_owned(),
+            };
+            let (nonce, open) = match account.epoch {
+                Some(_) => (account.next_nonce.to_string(), account.open.to_string()),
+                None => ("-".to_owned(), "-".to_owned()),
+            };
+            rows.push(vec![account.account.to_string(), nonce, open, lease]);
+        }
+        table(&rows);
+    }
     for failing in &status.readiness.failing {
         put(&format!("not ready: {} {}: {}", failing.what, failing.code, failing.detail));
     }

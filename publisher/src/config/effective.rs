@@ -4,6 +4,7 @@ use super::problem::join;
 use super::secret::Endpoint;
 use super::{Chain, Config, Feed, SignerKind, SignerSpec, VenueAsk};
 use crate::sources::{CustomSource, TimeUnit};
+use crate::store::Location;
 use crate::telemetry::LogFormat;
 use publisher_core::book::Pricing;
 use publisher_core::fees::FeeProfile;
@@ -44,7 +45,13 @@ impl Config {
         let mut all = BTreeMap::new();
         let mut out = Out { path: String::new(), all: &mut all };
         chain(&self.chain, &mut out.below("chain"));
-        out.below("journal").put("path", self.journal.display());
+        match &self.journal {
+            Location::File(path) => out.below("journal").put("path", path.display()),
+            Location::Server(_) => {
+                out.below("journal").put("url", &self.journal);
+                out.below("journal").put("lease", self.lease);
+            }
+        }
         let listen = self.listen.map_or_else(|| "off".to_owned(), |at| at.to_string());
         out.below("telemetry").put("listen", listen);
         let format = match self.log.format {

@@ -3,7 +3,7 @@
 //! The reader, the JSON schema, the reference and the tests that set one key after the other all come from here. What
 //! the keys mean together is the matter of `check`.
 
-use super::leaf::{Both, Dialect, Entry, FinalityRule, Lead, Listen, Profile, Rule, Socket, Wei};
+use super::leaf::{Both, Database, Dialect, Entry, FinalityRule, Lead, Listen, Profile, Rule, Socket, Wei};
 use super::problem::{Place, join};
 use super::raw::{Branch, Chapter, Default, Item, Key, Leaf, Reader, Section, Table, section};
 use super::secret::{Endpoint, Secret};
@@ -277,6 +277,11 @@ section! {
     Journal {
         path: String, Value(r#""publisher.db""#), [r#""/var/lib/publisher/rounds.db""#, r#""other.db""#],
             "The SQLite file. One process at a time uses it.";
+        url: Database, Words("the file"),
+            [r#""postgres://oracle:${KEY}@127.0.0.1/oracle""#, r#""postgres://oracle@127.0.0.2:5433/oracle""#],
+            "A PostgreSQL database in place of the file, which replicas share: each account is served by one of them at a time, and by another within 8 s when it dies.";
+        lease: Span, Value(r#""6s""#), [r#""5s""#, r#""9s""#],
+            "How long an account stays with a replica that is not heard of, 5s to 60s. With a file it says nothing.";
     }
 }
 

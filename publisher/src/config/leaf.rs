@@ -3,6 +3,7 @@
 use super::raw::{Fault, Item, Kind, Leaf, word};
 use super::secret::{Endpoint, Lookup, Secret};
 use crate::sources::TimeUnit;
+use crate::store::Location;
 use crate::telemetry::LogFormat;
 use alloy::primitives::{Address, B256};
 use publisher_core::price::{Price, Ratio};
@@ -251,6 +252,30 @@ fn address(text: &str, schemes: [&str; 2], otherwise: &str) -> Result<Endpoint, 
         return Err(Fault::new(otherwise));
     }
     Ok(Endpoint::new(url))
+}
+
+/// A PostgreSQL database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Database(pub(super) Location);
+
+impl Leaf for Database {
+    const KIND: Kind = Kind {
+        name: "database URL",
+        form: "a postgres URL, e.g. \"postgres://oracle:${PASSWORD}@db.internal/oracle\"",
+        schema: r#"{"type":"string"}"#,
+        secret: true,
+    };
+    fn read(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<Self, Fault> {
+        let text = expanded::<Self>(value, lookup)?;
+        let url = Url::parse(&text).map_err(|error| Fault::new(format!("not a URL: {error}")))?;
+        if !matches!(url.scheme(), "postgres" | "postgresql") || url.host().is_none() {
+            return Err(Fault::new("not a postgres URL"));
+        }
+        if url.path().trim_matches('/').is_empty() {
+            return Err(Fault::new("names no database"));
+        }
+        Ok(Self(Location::Server(url)))
+    }
 }
 
 impl Leaf for Secret {

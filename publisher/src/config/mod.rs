@@ -24,6 +24,7 @@ mod tests;
 
 use crate::chain::{NodeSetup, Tag};
 use crate::sources::{Client, CustomSource, Preset, SourceSetupError, Venue, VenueSpec};
+use crate::store::Location;
 use crate::telemetry::LogSetup;
 use alloy::primitives::{Address, B256};
 use publisher_core::book::Pricing;
@@ -56,7 +57,9 @@ pub struct Config {
     /// The chain.
     pub chain: Chain,
     /// Where the journal is.
-    pub journal: PathBuf,
+    pub journal: Location,
+    /// How long the leases of a shared journal last.
+    pub lease: Span,
     /// Where metrics and health are served; nowhere if `None`.
     pub listen: Option<SocketAddr>,
     /// How to log.

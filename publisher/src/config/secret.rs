@@ -31,11 +31,24 @@ impl Endpoint {
     }
 }
 
+/// Whether a database is reached over other people's networks without having to encrypt.
+pub(super) fn is_exposed_database(url: &Url) -> bool {
+    let encrypts = |(key, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
+        matches!(key.as_ref(), "sslmode" | "ssl-mode")
+            && matches!(value.as_ref(), "require" | "verify-ca" | "verify-full")
+    };
+    !is_private(url) && !url.query_pairs().any(encrypts)
+}
+
 /// A loopback or private address, or a name without a dot or of a zone that no public server has.
 fn is_private(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(ip)) => !crate::sources::is_public(ip.into()),
         Some(url::Host::Ipv6(ip)) => !crate::sources::is_public(ip.into()),
+        // A URL that is not of the web does not parse addresses.
+        Some(url::Host::Domain(name)) if name.parse::<std::net::IpAddr>().is_ok() => {
+            name.parse().is_ok_and(|ip| !crate::sources::is_public(ip))
+        }
         Some(url::Host::Domain(name)) => {
             !name.contains('.')
                 || [".local", ".internal", ".localhost", ".lan", ".test"]

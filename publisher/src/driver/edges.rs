@@ -59,7 +59,10 @@ impl Edges {
     pub(super) async fn perform(&self, effect: Effect) -> Option<Input> {
         let trusted = self.nodes.is_trusted();
         Some(match effect {
-            Effect::Persist(_) | Effect::Report(_) => return None,
+            // The journal is the driver's.
+            Effect::Persist(_) | Effect::Beat { .. } | Effect::Recover { .. } | Effect::Report(_) => {
+                return None;
+            }
             Effect::Preflight { ticket, from, call } => {
                 Input::Preflight { ticket, answer: self.nodes.preflight(&call, from).await }
             }

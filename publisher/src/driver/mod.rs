@@ -19,6 +19,7 @@ pub use nodes::Nodes;
 
 use crate::store::{Journal, StoreError};
 use crate::telemetry::{self, Health, Notice, notify};
+use alloy::primitives::Address;
 use failpoint::hit;
 use inbox::{Inbox, Sender, inbox};
 use publisher_core::event::Event;
@@ -36,6 +37,8 @@ use tokio::task::JoinSet;
 const DRAIN: Duration = Duration::from_secs(10);
 /// A journal that cannot be written is tried again after this.
 const JOURNAL_RETRY: Duration = Duration::from_millis(500);
+/// How long a process that ends tries to end its leases.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Status pages are brought up to date this often.
 const HEALTH_EVERY: Span = Span::from_ms(250);
 /// Tasks that may run at once.
@@ -45,8 +48,10 @@ const TASKS_MAX: usize = 512;
 pub struct Driver {
     /// The machine.
     pub machine: Machine,
-    /// The journal it was recovered from.
-    pub journal: Journal,
+    /// The journal.
+    pub journal: Arc<Journal>,
+    /// How long leases last; `None`: until they are ended, because nobody else can write the journal.
+    pub lease: Option<Span>,
     /// The outside world.
     pub edges: Arc<Edges>,
     /// Venues to poll.
@@ -82,13 +87,17 @@ impl Driver {
         let mut deadline = None;
         let mut shown = self.clock.now().mono;
         hit("recovered");
+        let mut refused = None;
         let ended = loop {
-            let batch = self.wait(&mut inbox, &mut commands, &mut stop, &mut deadline).await;
+            let batch = match refused.take() {
+                Some(accounts) => vec![Input::Fenced(accounts)],
+                None => self.wait(&mut inbox, &mut commands, &mut stop, &mut deadline).await,
+            };
             let mut effects = Vec::new();
             for input in batch {
                 effects.extend(self.machine.step(self.clock.now(), input));
             }
-            self.persist(&mut effects, deadline).await?;
+            refused = self.persist(&mut effects, deadline).await?;
             for effect in effects {
                 self.perform(effect, &sender, &mut tasks).await;
             }
@@ -107,9 +116,21 @@ impl Driver {
         };
         pollers.shutdown().await;
         tasks.shutdown().await;
-        self.journal.close().await;
+        self.farewell().await;
+        if let Some(journal) = Arc::into_inner(self.journal) {
+            journal.close().await;
+        }
         notify(&Notice::Stopped);
         Ok(ended)
+    }
+
+    /// Ends what leases are left, so that another replica need not wait until they expire. What is on its way is in the
+    /// journal, for whoever takes them.
+    async fn farewell(&self) {
+        let Some(leases) = self.machine.leases() else { return };
+        let beat = leases.farewell();
+        // If it fails they expire.
+        let _ended = tokio::time::timeout(FAREWELL, self.journal.beat(&beat, self.lease)).await;
     }
 
     /// Waits for inputs, an operator's word, a timer, or the signal to stop.
@@ -137,11 +158,14 @@ impl Driver {
 
     /// Takes every record out of the effects and makes them durable, in one commit. Writing a record earlier than its
     /// turn is safe; writing it later is not. Does not return before they are written, or the process must end.
+    ///
+    /// What concerns an account whose lease ended meanwhile is dropped, records and all that was to follow: whoever
+    /// holds the lease now recovers it from the journal. Returns the accounts that the journal refused.
     async fn persist(
         &self,
         effects: &mut Vec<Effect>,
         deadline: Option<tokio::time::Instant>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Vec<Address>>, StoreError> {
         let mut records = Vec::new();
         effects.retain_mut(|effect| match effect {
             Effect::Persist(more) => {
@@ -150,20 +174,20 @@ impl Driver {
             }
             _ => true,
         });
-        if records.is_empty() {
-            return Ok(());
-        }
+        let mut refused: Vec<Address> = Vec::new();
         before_writing(&records);
-        let mut failing = false;
-        loop {
-            match self.journal.append(&records).await {
-                Ok(()) => break,
+        while !records.is_empty() {
+            let mut epochs = self.machine.epochs(self.clock.now().mono);
+            epochs.retain(|account, _| !refused.contains(account));
+            records.retain(|record| record.account().is_none_or(|account| epochs.contains_key(&account)));
+            match self.journal.append(&records, &epochs).await {
+                Ok(()) => {
+                    show::journal(&self.health, None);
+                    break;
+                }
+                Err(StoreError::Fenced { accounts }) => refused.extend(accounts),
                 Err(error @ StoreError::Unavailable { .. }) => {
-                    if !failing {
-                        failing = true;
-                        self.health.update(|state| state.journal_ok = false);
-                        notify(&Notice::JournalUnavailable { error: error.to_string() });
-                    }
+                    show::journal(&self.health, Some(&error));
                     if deadline.is_some_and(|at| tokio::time::Instant::now() >= at) {
                         // What is not journalled is not done: drop everything that was to follow.
                         return Err(error);
@@ -173,12 +197,12 @@ impl Driver {
                 Err(error) => return Err(error),
             }
         }
-        if failing {
-            self.health.update(|state| state.journal_ok = true);
-            notify(&Notice::JournalBack);
-        }
         after_writing(&records);
-        Ok(())
+        let epochs = self.machine.epochs(self.clock.now().mono);
+        effects.retain(|effect| {
+            effect.sender().is_none_or(|account| epochs.contains_key(&account) && !refused.contains(&account))
+        });
+        Ok(Some(refused).filter(|refused| !refused.is_empty()))
     }
 
     async fn perform(&self, effect: Effect, sender: &Sender, tasks: &mut JoinSet<()>) {
@@ -202,6 +226,24 @@ impl Driver {
                 if let Some(watcher) = &self.watcher {
                     let _behind = watcher.try_send(event);
                 }
+            }
+            Effect::Beat { ticket, beat } => {
+                let (journal, lease) = (Arc::clone(&self.journal), self.lease);
+                let (health, sender) = (self.health.clone(), sender.clone());
+                tasks.spawn(async move {
+                    let answer = journal.beat(&beat, lease).await;
+                    show::journal(&health, answer.as_ref().err());
+                    sender.answer(Input::Leases { ticket, board: answer.ok() }).await;
+                });
+            }
+            Effect::Recover { ticket } => {
+                let (journal, sender) = (Arc::clone(&self.journal), sender.clone());
+                let health = self.health.clone();
+                tasks.spawn(async move {
+                    let answer = journal.reader().recovered().await;
+                    show::journal(&health, answer.as_ref().err());
+                    sender.answer(Input::Recovered { ticket, recovered: answer.ok() }).await;
+                });
             }
             effect => {
                 while tasks.len() >= TASKS_MAX {

@@ -1,9 +1,23 @@
 //! Keeps the health state current with what the machine knows.
 
-use crate::telemetry::{AccountHealth, Health};
+use crate::store::StoreError;
+use crate::telemetry::{AccountHealth, Health, Notice, notify};
+use alloy::primitives::Address;
 use publisher_core::event::Event;
 use publisher_core::machine::Machine;
+use publisher_core::outbox::Outbox;
 use publisher_core::time::Now;
+use std::collections::BTreeMap;
+
+/// The journal did what it was asked, or could not; the change is said once.
+pub(super) fn journal(health: &Health, failed: Option<&StoreError>) {
+    let before = health.update(|state| std::mem::replace(&mut state.journal_ok, failed.is_none()));
+    match failed {
+        Some(error) if before => notify(&Notice::JournalUnavailable { error: error.to_string() }),
+        None if !before => notify(&Notice::JournalBack),
+        _ => {}
+    }
+}
 
 /// Copies what status pages show out of the machine.
 pub(super) fn machine(health: &Health, machine: &Machine, now: Now) {
@@ -23,11 +37,23 @@ pub(super) fn machine(health: &Health, machine: &Machine, now: Now) {
             feed.hold = view.hold;
             feed.in_flight = view.in_flight;
         }
-        for (account, outbox) in machine.outboxes() {
-            let next_nonce = outbox.next_nonce().unwrap_or_default();
-            state.accounts.insert(*account, AccountHealth { next_nonce, open: outbox.open().count() });
-        }
+        state.accounts = accounts(machine, now);
     });
+}
+
+fn accounts(machine: &Machine, now: Now) -> BTreeMap<Address, AccountHealth> {
+    let leases = machine.leases();
+    let known = leases.into_iter().flat_map(|leases| leases.wants()).chain(machine.outboxes().keys());
+    let account = |account: &Address| {
+        let outbox = machine.outboxes().get(account);
+        AccountHealth {
+            next_nonce: outbox.and_then(Outbox::next_nonce).unwrap_or_default(),
+            open: outbox.map_or(0, |outbox| outbox.open().count()),
+            epoch: leases.and_then(|leases| leases.epoch(*account, now.mono)),
+            holder: leases.and_then(|leases| leases.holder(*account)).map(ToString::to_string),
+        }
+    };
+    known.map(|address| (*address, account(address))).collect()
 }
 
 /// What an event says about the state beyond the machine's own.

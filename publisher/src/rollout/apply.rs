@@ -9,13 +9,14 @@ use super::recover::{Fate, judge, left_open};
 use super::{AddressBook, Pending, ReadError, RolloutError, observe, probe};
 use crate::chain::ChainError;
 use crate::driver::{Clock, Driver, Edges};
+use crate::start::machine;
 use crate::store::Journal;
 use crate::telemetry::Health;
 use alloy::primitives::Address;
 use publisher_core::event::Event;
 use publisher_core::fees::FeeProfile;
 use publisher_core::io::Operator;
-use publisher_core::machine::{Machine, Spec};
+use publisher_core::machine::Spec;
 use publisher_core::quote::FeedId;
 use publisher_core::record::{Outcome, Recovered, RecoveredAccount, Scope};
 use publisher_core::time::Span;
@@ -92,14 +93,15 @@ pub(super) async fn apply(
     let identity = edges.nodes.identity();
     let (journal, recovered) = Journal::open(&journal, identity.chain_id, identity.genesis).await?;
     let stall_after = spec.chain.block_time.times(5);
-    let machine = Machine::new(spec, &recovered, clock.now())?;
+    let machine = machine(spec, &journal, None, &recovered, clock)?;
     let (watcher, events) = mpsc::channel(EVENTS_MAX);
     let (commands, orders) = mpsc::channel(1);
     let (stop, stopped) = watch::channel(false);
     let health = Health::new(identity.chain_id, stall_after, Arc::new(move || clock.now()));
     let driver = Driver {
         machine,
-        journal,
+        journal: Arc::new(journal),
+        lease: None,
         edges: Arc::clone(&edges),
         venues: Vec::new(),
         clock,

@@ -43,6 +43,15 @@ pub enum RolloutError {
     /// The journal.
     #[error("{0}")]
     Journal(#[from] StoreError),
+    /// The account's rounds are in a journal that replicas may be using.
+    #[error(
+        "{account} also submits rounds, and their journal is shared: replicas may be using it (name another signer \
+         with --signer, whose account owns the contracts)"
+    )]
+    SharedJournal {
+        /// The account.
+        account: Address,
+    },
     /// The chain could not be read.
     #[error("{0}")]
     Read(#[from] ReadError),

@@ -8,6 +8,7 @@ use crate::driver::nodes::{Nodes, meet};
 use crate::driver::{Clock, Edges};
 use crate::signer::{Client as SignerClient, Policy};
 use crate::start::{head_poll, signer};
+use crate::store::Location;
 use alloy::primitives::Address;
 use publisher_core::machine::Spec;
 use publisher_core::time::Span;
@@ -43,6 +44,7 @@ impl Terms {
 
 /// A rollout on a chain that was found to be the configured one. Nothing has been signed or written.
 pub struct Rollout<'a> {
+    path: PathBuf,
     config: &'a Config,
     terms: Terms,
     deployer: &'a SignerSpec,
@@ -86,7 +88,7 @@ impl<'a> Rollout<'a> {
         let identity = nodes.identity();
         let book = AddressBook::beside(path).open(identity.chain_id, identity.genesis)?;
         let wanted = wanted(config, deployer.address, terms.owner.unwrap_or(deployer.address));
-        Ok(Self { config, terms, deployer, nodes, identity, wanted, book })
+        Ok(Self { path: path.to_owned(), config, terms, deployer, nodes, identity, wanted, book })
     }
 
     /// What the configuration wants.
@@ -122,10 +124,20 @@ impl<'a> Rollout<'a> {
     }
 
     /// The journal of the steps. An account has one journal: where it also submits rounds, theirs; then the daemon
-    /// must not run meanwhile.
-    pub fn journal(&self) -> PathBuf {
+    /// must not run meanwhile. Beside a shared journal the steps have a file of their own, with the configuration.
+    ///
+    /// # Errors
+    /// If the account's journal is shared: replicas may be using it at any time.
+    pub fn journal(&self) -> Result<PathBuf, RolloutError> {
         let submits = self.config.feeds.values().any(|feed| feed.account == self.deployer.address);
-        if submits { self.config.journal.clone() } else { self.config.journal.with_extension("deploy.db") }
+        match &self.config.journal {
+            Location::File(path) if submits => Ok(path.clone()),
+            Location::File(path) => Ok(path.with_extension("deploy.db")),
+            Location::Server(_) if submits => {
+                Err(RolloutError::SharedJournal { account: self.deployer.address })
+            }
+            Location::Server(_) => Ok(self.path.with_extension("deploy.db")),
+        }
     }
 
     /// Carries out what is to be done, step by step, each one to its finality.
@@ -144,7 +156,7 @@ impl<'a> Rollout<'a> {
         }
         let clock = Clock::new();
         let spec = self.spec()?;
-        let journal = self.journal();
+        let journal = self.journal()?;
         let edges = Edges {
             nodes: Arc::new(self.nodes),
             tag: chain.tag,

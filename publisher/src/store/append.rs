@@ -1,25 +1,25 @@
 //! One record into the open transaction: written, already there, or refused.
 
 use super::StoreError;
+use super::db::{Db, values};
 use super::read::entries;
 use super::row::{self, AttemptRow, InclusionRow, IntentRow, column};
 use alloy::primitives::{Address, B256};
 use publisher_core::record::{Outcome, Record};
 use publisher_core::time::Wall;
 use publisher_core::tx::{Attempt, Receipt, Work};
-use sqlx::SqliteConnection;
 use std::fmt::Debug;
 
 type Result<T = ()> = std::result::Result<T, StoreError>;
 
 /// Writes one record, unless it is there.
-pub(super) async fn put(db: &mut SqliteConnection, record: &Record) -> Result {
+pub(super) async fn put(db: &mut Db, record: &Record) -> Result {
     match record {
         Record::Intent { account, nonce, work, at } => put_intent(db, *account, *nonce, work, *at).await,
         Record::Attempt { account, nonce, attempt, at } => {
             put_attempt(db, *account, *nonce, attempt, *at).await
         }
-        Record::Sent { hash, outcome, at } => {
+        Record::Sent { hash, outcome, at, .. } => {
             if attempt_by_hash(db, *hash).await?.is_none() {
                 return Err(conflict(
                     format!("the sending of {hash}"),
@@ -27,11 +27,7 @@ pub(super) async fn put(db: &mut SqliteConnection, record: &Record) -> Result {
                     outcome.code(),
                 ));
             }
-            sqlx::query("INSERT INTO sent (hash, outcome, at_ms) VALUES ($1, $2, $3) ON CONFLICT (hash, at_ms, outcome) DO NOTHING")
-                .bind(hash.as_slice())
-                .bind(outcome.code())
-                .bind(at.ms())
-                .execute(db)
+            db.execute("INSERT INTO sent (hash, outcome, at_ms) VALUES ($1, $2, $3) ON CONFLICT (hash, at_ms, outcome) DO NOTHING", values![hash.as_slice(), outcome.code(), at.ms()])
                 .await?;
             Ok(())
         }
@@ -55,13 +51,7 @@ pub(super) async fn put(db: &mut SqliteConnection, record: &Record) -> Result {
     }
 }
 
-async fn put_intent(
-    db: &mut SqliteConnection,
-    account: Address,
-    nonce: u64,
-    work: &Work,
-    at: Wall,
-) -> Result {
+async fn put_intent(db: &mut Db, account: Address, nonce: u64, work: &Work, at: Wall) -> Result {
     let key = || format!("the intent of nonce {nonce} of {account}");
     if let Some(stored) = intent(db, account, nonce).await? {
         let stored = (stored.work()?, stored.planned_at());
@@ -69,16 +59,14 @@ async fn put_intent(
         return same_or_conflict(key(), &stored, &offered);
     }
     if let Some((contract, number)) = work.target() {
-        let other: Option<i64> = sqlx::query_scalar(
-            "SELECT nonce FROM intent WHERE aggregator = $1 AND round = $2 AND account = $3 \
-             AND aggregator IS NOT NULL AND (closed IS NULL OR closed = 'final')",
-        )
-        .bind(contract.as_slice())
-        .bind(column(number, "round")?)
-        .bind(account.as_slice())
-        .fetch_optional(&mut *db)
-        .await?;
-        if let Some(other) = other {
+        let other: Option<(i64,)> = db
+            .optional(
+                "SELECT nonce FROM intent WHERE aggregator = $1 AND round = $2 AND account = $3 \
+                 AND aggregator IS NOT NULL AND (closed IS NULL OR closed = 'final')",
+                values![contract.as_slice(), column(number, "round")?, account.as_slice()],
+            )
+            .await?;
+        if let Some((other,)) = other {
             let key = match work {
                 Work::Round { feed, .. } => {
                     format!("round {number} of feed {feed} on {contract} by {account}")
@@ -90,42 +78,32 @@ async fn put_intent(
     }
     const INSERT_ROUND: &str = "INSERT INTO intent (account, nonce, planned_at_ms, feed, aggregator, round) \
                                 VALUES ($1, $2, $3, $4, $5, $6)";
-    let insert = match work {
-        Work::Round { feed, aggregator, round } => sqlx::query(INSERT_ROUND)
-            .bind(account.as_slice())
-            .bind(column(nonce, "nonce")?)
-            .bind(at.ms())
-            .bind(feed.as_str())
-            .bind(aggregator.as_slice())
-            .bind(column(*round, "round")?),
-        Work::Batch { store, sequence } => sqlx::query(INSERT_ROUND)
-            .bind(account.as_slice())
-            .bind(column(nonce, "nonce")?)
-            .bind(at.ms())
-            .bind(row::BATCH)
-            .bind(store.as_slice())
-            .bind(column(*sequence, "sequence")?),
-        Work::Step { name, to, data } => sqlx::query(
-            "INSERT INTO intent (account, nonce, planned_at_ms, step, recipient, data) VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(account.as_slice())
-        .bind(column(nonce, "nonce")?)
-        .bind(at.ms())
-        .bind(name.as_str())
-        .bind(to.as_ref().map(|to| to.as_slice()))
-        .bind(data.as_ref()),
+    let (owner, nonce) = (account.as_slice(), column(nonce, "nonce")?);
+    match work {
+        Work::Round { feed, aggregator, round } => {
+            let round = column(*round, "round")?;
+            let values = values![owner, nonce, at.ms(), feed.as_str(), aggregator.as_slice(), round];
+            db.execute(INSERT_ROUND, values).await?
+        }
+        Work::Batch { store, sequence } => {
+            let sequence = column(*sequence, "sequence")?;
+            let values = values![owner, nonce, at.ms(), row::BATCH, store.as_slice(), sequence];
+            db.execute(INSERT_ROUND, values).await?
+        }
+        Work::Step { name, to, data } => {
+            let to = to.as_ref().map(|to| to.as_slice());
+            db.execute(
+                "INSERT INTO intent (account, nonce, planned_at_ms, step, recipient, data) \
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+                values![owner, nonce, at.ms(), name.as_str(), to, data.as_ref()],
+            )
+            .await?
+        }
     };
-    insert.execute(db).await?;
     Ok(())
 }
 
-async fn put_attempt(
-    db: &mut SqliteConnection,
-    account: Address,
-    nonce: u64,
-    attempt: &Attempt,
-    at: Wall,
-) -> Result {
+async fn put_attempt(db: &mut Db, account: Address, nonce: u64, attempt: &Attempt, at: Wall) -> Result {
     let offered = (account, nonce, attempt.clone(), at);
     if let Some(stored) = attempt_by_hash(db, attempt.hash).await? {
         return same_or_conflict(
@@ -135,14 +113,12 @@ async fn put_attempt(
         );
     }
     let position = format!("attempt {} of nonce {nonce} of {account}", attempt.seq);
-    let stored = sqlx::query_as::<_, AttemptRow>(
-        "SELECT * FROM attempt WHERE account = $1 AND nonce = $2 AND seq = $3",
-    )
-    .bind(account.as_slice())
-    .bind(column(nonce, "nonce")?)
-    .bind(i64::from(attempt.seq))
-    .fetch_optional(&mut *db)
-    .await?;
+    let stored = db
+        .optional::<AttemptRow>(
+            "SELECT * FROM attempt WHERE account = $1 AND nonce = $2 AND seq = $3",
+            values![account.as_slice(), column(nonce, "nonce")?, i64::from(attempt.seq)],
+        )
+        .await?;
     if let Some(stored) = stored {
         return same_or_conflict(position, &attempt_of(db, &stored).await?, &offered);
     }
@@ -157,6 +133,7 @@ async fn put_attempt(
         });
     }
     let (tip, cap) = (attempt.fee.tip_wei(), attempt.fee.cap_wei());
+    let answer = attempt.answer.map(|answer| answer.to_string());
     if tip > cap {
         return Err(StoreError::Invalid {
             what: "tip",
@@ -164,37 +141,41 @@ async fn put_attempt(
             reason: "it is above the fee's cap",
         });
     }
-    sqlx::query(
+    db.execute(
         "INSERT INTO attempt (hash, account, nonce, seq, raw, kind, tip_wei, cap_wei, gas_limit, answer, \
          observed_at_ms, signed_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        values![
+            attempt.hash.as_slice(),
+            account.as_slice(),
+            column(nonce, "nonce")?,
+            i64::from(attempt.seq),
+            attempt.raw.as_ref(),
+            row::fee_kind(attempt.fee),
+            row::wei_text(tip).as_str(),
+            row::wei_text(cap).as_str(),
+            column(attempt.gas_limit, "gas limit")?,
+            answer.as_deref(),
+            attempt.observed_at.map(Wall::ms),
+            at.ms()
+        ],
     )
-    .bind(attempt.hash.as_slice())
-    .bind(account.as_slice())
-    .bind(column(nonce, "nonce")?)
-    .bind(i64::from(attempt.seq))
-    .bind(attempt.raw.as_ref())
-    .bind(row::fee_kind(attempt.fee))
-    .bind(row::wei_text(tip))
-    .bind(row::wei_text(cap))
-    .bind(column(attempt.gas_limit, "gas limit")?)
-    .bind(attempt.answer.map(|answer| answer.to_string()))
-    .bind(attempt.observed_at.map(Wall::ms))
-    .bind(at.ms())
-    .execute(&mut *db)
     .await?;
     for entry in &attempt.entries {
-        sqlx::query("INSERT INTO entry (hash, feed, answer, observed_at_ms) VALUES ($1, $2, $3, $4)")
-            .bind(attempt.hash.as_slice())
-            .bind(entry.feed.as_str())
-            .bind(entry.answer.to_string())
-            .bind(entry.observed_at.ms())
-            .execute(&mut *db)
-            .await?;
+        db.execute(
+            "INSERT INTO entry (hash, feed, answer, observed_at_ms) VALUES ($1, $2, $3, $4)",
+            values![
+                attempt.hash.as_slice(),
+                entry.feed.as_str(),
+                entry.answer.to_string().as_str(),
+                entry.observed_at.ms()
+            ],
+        )
+        .await?;
     }
     Ok(())
 }
 
-async fn put_included(db: &mut SqliteConnection, account: Address, nonce: u64, receipt: &Receipt) -> Result {
+async fn put_included(db: &mut Db, account: Address, nonce: u64, receipt: &Receipt) -> Result {
     let key = || format!("the inclusion of {} in block {}", receipt.hash, receipt.block_hash);
     match attempt_by_hash(db, receipt.hash).await? {
         Some(stored) if stored.account == account.as_slice() && stored.nonce == column(nonce, "nonce")? => {}
@@ -206,19 +187,19 @@ async fn put_included(db: &mut SqliteConnection, account: Address, nonce: u64, r
             return Err(conflict(key(), "no attempt of that hash", format!("nonce {nonce} of {account}")));
         }
     }
-    let stored =
-        sqlx::query_as::<_, InclusionRow>("SELECT * FROM inclusion WHERE hash = $1 AND block_hash = $2")
-            .bind(receipt.hash.as_slice())
-            .bind(receipt.block_hash.as_slice())
-            .fetch_optional(&mut *db)
-            .await?;
+    let stored = db
+        .optional::<InclusionRow>(
+            "SELECT * FROM inclusion WHERE hash = $1 AND block_hash = $2",
+            values![receipt.hash.as_slice(), receipt.block_hash.as_slice()],
+        )
+        .await?;
     let closed = require_intent(db, account, nonce, "an inclusion").await?.closed()?;
     match (&stored, closed) {
         (Some(stored), _) if stored.receipt()? != *receipt => {
             return same_or_conflict(key(), &stored.receipt()?, receipt);
         }
         // There already; of a closed nonce it is history, whether it stayed canonical or not.
-        (Some(stored), _) if stored.canonical => return Ok(()),
+        (Some(stored), _) if stored.is_canonical() => return Ok(()),
         (Some(_), Some(_)) => return Ok(()),
         (None, Some((outcome, _))) => {
             return Err(conflict(key(), format!("a nonce closed as {}", outcome.code()), "another block"));
@@ -226,40 +207,16 @@ async fn put_included(db: &mut SqliteConnection, account: Address, nonce: u64, r
         (_, None) => {}
     }
     forget_canonical(db, account, nonce).await?;
-    sqlx::query(
-        "INSERT INTO inclusion (hash, block_hash, block_number, account, nonce, success, gas_used, gas_price_wei, \
+    db.execute("INSERT INTO inclusion (hash, block_hash, block_number, account, nonce, success, gas_used, gas_price_wei, \
          canonical) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1) \
-         ON CONFLICT (hash, block_hash) DO UPDATE SET canonical = 1",
-    )
-    .bind(receipt.hash.as_slice())
-    .bind(receipt.block_hash.as_slice())
-    .bind(column(receipt.block_number, "block number")?)
-    .bind(account.as_slice())
-    .bind(column(nonce, "nonce")?)
-    .bind(receipt.success)
-    .bind(column(receipt.gas_used, "gas used")?)
-    .bind(row::wei_text(receipt.gas_price_wei))
-    .execute(db)
+         ON CONFLICT (hash, block_hash) DO UPDATE SET canonical = 1", values![receipt.hash.as_slice(), receipt.block_hash.as_slice(), column(receipt.block_number, "block number")?, account.as_slice(), column(nonce, "nonce")?, i64::from(receipt.success), column(receipt.gas_used, "gas used")?, row::wei_text(receipt.gas_price_wei).as_str()])
     .await?;
     Ok(())
 }
 
-async fn put_closed(
-    db: &mut SqliteConnection,
-    account: Address,
-    nonce: u64,
-    outcome: Outcome,
-    at: Wall,
-) -> Result {
+async fn put_closed(db: &mut Db, account: Address, nonce: u64, outcome: Outcome, at: Wall) -> Result {
     let intent = require_intent(db, account, nonce, outcome.code()).await?;
-    let taken_back: bool = sqlx::query_scalar(
-        "SELECT count(*) > 0 FROM reopening WHERE account = $1 AND nonce = $2 AND closed = $3 AND closed_at_ms = $4",
-    )
-    .bind(account.as_slice())
-    .bind(column(nonce, "nonce")?)
-    .bind(outcome.code())
-    .bind(at.ms())
-    .fetch_one(&mut *db)
+    let taken_back = db.exists("SELECT nonce FROM reopening WHERE account = $1 AND nonce = $2 AND closed = $3 AND closed_at_ms = $4", values![account.as_slice(), column(nonce, "nonce")?, outcome.code(), at.ms()])
     .await?;
     if taken_back {
         return Ok(()); // The repetition of an end that was taken back since.
@@ -267,103 +224,77 @@ async fn put_closed(
     if let Some(stored) = intent.closed()? {
         return same_or_conflict(format!("the end of nonce {nonce} of {account}"), &stored, &(outcome, at));
     }
-    sqlx::query("UPDATE intent SET closed = $1, closed_at_ms = $2 WHERE account = $3 AND nonce = $4")
-        .bind(outcome.code())
-        .bind(at.ms())
-        .bind(account.as_slice())
-        .bind(column(nonce, "nonce")?)
-        .execute(db)
-        .await?;
+    db.execute(
+        "UPDATE intent SET closed = $1, closed_at_ms = $2 WHERE account = $3 AND nonce = $4",
+        values![outcome.code(), at.ms(), account.as_slice(), column(nonce, "nonce")?],
+    )
+    .await?;
     Ok(())
 }
 
-async fn put_reopened(db: &mut SqliteConnection, account: Address, nonce: u64, at: Wall) -> Result {
+async fn put_reopened(db: &mut Db, account: Address, nonce: u64, at: Wall) -> Result {
     let intent = require_intent(db, account, nonce, "reopened").await?;
-    let there: bool = sqlx::query_scalar(
-        "SELECT count(*) > 0 FROM reopening WHERE account = $1 AND nonce = $2 AND at_ms = $3",
-    )
-    .bind(account.as_slice())
-    .bind(column(nonce, "nonce")?)
-    .bind(at.ms())
-    .fetch_one(&mut *db)
-    .await?;
+    let there = db
+        .exists(
+            "SELECT nonce FROM reopening WHERE account = $1 AND nonce = $2 AND at_ms = $3",
+            values![account.as_slice(), column(nonce, "nonce")?, at.ms()],
+        )
+        .await?;
     if there {
         return Ok(());
     }
     let Some((outcome, closed_at)) = intent.closed()? else {
         return Err(conflict(format!("the end of nonce {nonce} of {account}"), "none", "its reopening"));
     };
-    sqlx::query(
+    db.execute(
         "INSERT INTO reopening (account, nonce, closed, closed_at_ms, at_ms) VALUES ($1, $2, $3, $4, $5)",
+        values![account.as_slice(), column(nonce, "nonce")?, outcome.code(), closed_at.ms(), at.ms()],
     )
-    .bind(account.as_slice())
-    .bind(column(nonce, "nonce")?)
-    .bind(outcome.code())
-    .bind(closed_at.ms())
-    .bind(at.ms())
-    .execute(&mut *db)
     .await?;
-    sqlx::query(
-        "UPDATE intent SET closed = NULL, closed_at_ms = NULL, reopened = 1 WHERE account = $1 AND nonce = $2",
-    )
-    .bind(account.as_slice())
-    .bind(column(nonce, "nonce")?)
-    .execute(&mut *db)
+    db.execute("UPDATE intent SET closed = NULL, closed_at_ms = NULL, reopened = 1 WHERE account = $1 AND nonce = $2", values![account.as_slice(), column(nonce, "nonce")?])
     .await?;
     forget_canonical(db, account, nonce).await
 }
 
-async fn put_halt(db: &mut SqliteConnection, scope: &str, halted: bool, reason: &str, at: Wall) -> Result {
-    sqlx::query(
+async fn put_halt(db: &mut Db, scope: &str, halted: bool, reason: &str, at: Wall) -> Result {
+    db.execute(
         "INSERT INTO halt (scope, halted, reason, at_ms) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (scope, at_ms, halted, reason) DO NOTHING",
+        values![scope, i64::from(halted), reason, at.ms()],
     )
-    .bind(scope)
-    .bind(halted)
-    .bind(reason)
-    .bind(at.ms())
-    .execute(db)
     .await?;
     Ok(())
 }
 
-async fn forget_canonical(db: &mut SqliteConnection, account: Address, nonce: u64) -> Result {
-    sqlx::query("UPDATE inclusion SET canonical = 0 WHERE account = $1 AND nonce = $2 AND canonical = 1")
-        .bind(account.as_slice())
-        .bind(column(nonce, "nonce")?)
-        .execute(db)
-        .await?;
+async fn forget_canonical(db: &mut Db, account: Address, nonce: u64) -> Result {
+    db.execute(
+        "UPDATE inclusion SET canonical = 0 WHERE account = $1 AND nonce = $2 AND canonical = 1",
+        values![account.as_slice(), column(nonce, "nonce")?],
+    )
+    .await?;
     Ok(())
 }
 
-async fn intent(db: &mut SqliteConnection, account: Address, nonce: u64) -> Result<Option<IntentRow>> {
-    Ok(sqlx::query_as("SELECT * FROM intent WHERE account = $1 AND nonce = $2")
-        .bind(account.as_slice())
-        .bind(column(nonce, "nonce")?)
-        .fetch_optional(db)
-        .await?)
+async fn intent(db: &mut Db, account: Address, nonce: u64) -> Result<Option<IntentRow>> {
+    db.optional(
+        "SELECT * FROM intent WHERE account = $1 AND nonce = $2",
+        values![account.as_slice(), column(nonce, "nonce")?],
+    )
+    .await
 }
 
 /// The intent that a record speaks of: without one there is nothing the record could be about.
-async fn require_intent(
-    db: &mut SqliteConnection,
-    account: Address,
-    nonce: u64,
-    offered: &str,
-) -> Result<IntentRow> {
+async fn require_intent(db: &mut Db, account: Address, nonce: u64, offered: &str) -> Result<IntentRow> {
     intent(db, account, nonce)
         .await?
         .ok_or_else(|| conflict(format!("nonce {nonce} of {account}"), "no intent", offered))
 }
 
-async fn attempt_by_hash(db: &mut SqliteConnection, hash: B256) -> Result<Option<AttemptRow>> {
-    Ok(sqlx::query_as("SELECT * FROM attempt WHERE hash = $1")
-        .bind(hash.as_slice())
-        .fetch_optional(db)
-        .await?)
+async fn attempt_by_hash(db: &mut Db, hash: B256) -> Result<Option<AttemptRow>> {
+    db.optional("SELECT * FROM attempt WHERE hash = $1", values![hash.as_slice()]).await
 }
 
-async fn attempt_of(db: &mut SqliteConnection, stored: &AttemptRow) -> Result<(Address, u64, Attempt, Wall)> {
+async fn attempt_of(db: &mut Db, stored: &AttemptRow) -> Result<(Address, u64, Attempt, Wall)> {
     let attempt = stored.attempt(&entries(db, stored).await?)?;
     Ok((row::address(&stored.account)?, row::number(stored.nonce)?, attempt, stored.signed_at()))
 }

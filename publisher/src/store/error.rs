@@ -1,21 +1,31 @@
 //! Why the journal could not do what it was asked.
 
+use super::Location;
+use alloy::primitives::Address;
 use sqlx::migrate::MigrateError;
-use std::path::Path;
+use sqlx::postgres::PgDatabaseError;
 
 /// A journal that could not be opened, written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The disk is full, the file is locked, the device fails: the same call may succeed later. Nothing was written,
+    /// The disk is full, the file is locked, the server is away: the same call may succeed later. Nothing was written,
     /// or the commit's answer was lost; appending the same records again is right in both cases.
     #[error(
-        "journal {path} cannot be used at the moment: {detail}; free space or release the file, the same call may then succeed"
+        "journal {path} cannot be used at the moment: {detail}; free space, release the file or start the database, the same call may then succeed"
     )]
     Unavailable {
         /// The journal.
         path: String,
         /// What the database or the system said.
         detail: String,
+    },
+    /// These accounts are another replica's by now: nothing was written.
+    #[error(
+        "the journal takes nothing about {accounts:?} from this replica: another one holds the lease by now"
+    )]
+    Fenced {
+        /// The accounts.
+        accounts: Vec<Address>,
     },
     /// Another process has this journal open for writing.
     #[error("another publisher {holder} holds {path}; stop it, or give this one a journal of its own")]
@@ -108,13 +118,21 @@ impl StoreError {
     }
 
     /// Names the journal in an error that was met below the place where its path is known.
-    pub(super) fn at(mut self, journal: &Path) -> Self {
-        if let Self::Unavailable { path, .. } | Self::Damaged { path, .. } | Self::NotAJournal { path, .. } =
-            &mut self
+    pub(super) fn at(mut self, journal: &Location) -> Self {
+        if let Self::Unavailable { path, .. }
+        | Self::Damaged { path, .. }
+        | Self::NotAJournal { path, .. }
+        | Self::OtherChain { path, .. }
+        | Self::Version { path, .. } = &mut self
         {
-            *path = journal.display().to_string();
+            *path = journal.to_string();
         }
         self
+    }
+
+    /// Something that may pass.
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::Unavailable { path: String::new(), detail: detail.into() }
     }
 
     /// A value in the database that this program would not have written.
@@ -123,30 +141,49 @@ impl StoreError {
     }
 }
 
-/// Primary result codes of SQLite that cannot be cured by trying again.
-const SQLITE_CORRUPT: i64 = 11;
-const SQLITE_NOTADB: i64 = 26;
-const SQLITE_CONSTRAINT: i64 = 19;
+/// What the database's own code says about an error.
+enum Meaning {
+    Foreign,
+    Damaged,
+    Constraint,
+    Unknown,
+}
+
+/// Primary result codes of SQLite, and SQLSTATE codes of PostgreSQL, that cannot be cured by trying again.
+fn meaning(error: &dyn sqlx::error::DatabaseError) -> Meaning {
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<PgDatabaseError>().is_some() {
+        return match code.as_ref() {
+            "XX001" | "XX002" => Meaning::Damaged,
+            code if code.starts_with("23") => Meaning::Constraint,
+            _ => Meaning::Unknown,
+        };
+    }
+    match code.parse::<i64>().map(|extended| extended & 0xff) {
+        Ok(26) => Meaning::Foreign,
+        Ok(11) => Meaning::Damaged,
+        Ok(19) => Meaning::Constraint,
+        _ => Meaning::Unknown,
+    }
+}
 
 impl From<sqlx::Error> for StoreError {
     /// What is not known to be hopeless is worth another try: the driver must neither give up on a journal nor
     /// send what it could not write.
     fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error::{ColumnDecode, ColumnNotFound, Decode};
         let (path, detail) = (String::new(), error.to_string());
-        let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<i64>().ok());
-        match (code.map(|extended| extended & 0xff), &error) {
-            (Some(SQLITE_NOTADB), _) => Self::NotAJournal { path, detail: "it is no SQLite database".into() },
-            (Some(SQLITE_CORRUPT), _)
-            | (
-                _,
-                sqlx::Error::ColumnNotFound(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_),
-            ) => Self::Damaged { path, detail },
-            (Some(SQLITE_CONSTRAINT), _) => Self::Conflict {
+        match (error.as_database_error().map_or(Meaning::Unknown, meaning), &error) {
+            (Meaning::Foreign, _) => Self::NotAJournal { path, detail: "it is no SQLite database".into() },
+            (Meaning::Damaged, _) | (_, ColumnNotFound(_) | ColumnDecode { .. } | Decode(_)) => {
+                Self::Damaged { path, detail }
+            }
+            (Meaning::Constraint, _) => Self::Conflict {
                 key: "a unique key".into(),
                 stored: detail,
                 offered: "a record that breaks it".into(),
             },
-            _ => Self::Unavailable { path, detail },
+            (Meaning::Unknown, _) => Self::Unavailable { path, detail },
         }
     }
 }

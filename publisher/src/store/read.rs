@@ -1,21 +1,22 @@
 //! What the journal tells: to recovery at start, to `publisher status` while the daemon runs, and to tests.
 
+use super::db::{Db, Pool, values};
 use super::row::{self, AttemptRow, EntryRow, InclusionRow, IntentRow};
-use super::{StoreError, session};
+use super::session::{Access, transaction};
+use super::{Location, StoreError};
 use alloy::primitives::{Address, B256};
 use publisher_core::quote::FeedId;
 use publisher_core::record::{Outcome, REOPENED_MAX, Recovered, RecoveredAccount, RecoveredIntent, Scope};
 use publisher_core::time::Wall;
 use publisher_core::tx::{Attempt, Receipt, SendOutcome, Work};
-use sqlx::{FromRow, SqliteConnection, SqlitePool};
+use sqlx::FromRow;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 /// Reads a journal. Each call sees one consistent state, also while another process writes.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    pub(super) pool: SqlitePool,
-    pub(super) path: PathBuf,
+    pub(super) pool: Pool,
+    pub(super) location: Location,
 }
 
 /// One round as the journal knows it.
@@ -64,35 +65,35 @@ pub struct AccountNonces {
 }
 
 impl Reader {
-    /// The journal's file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Where the journal is.
+    pub const fn location(&self) -> &Location {
+        &self.location
     }
 
     /// Chain id and genesis hash of the chain the journal belongs to.
     pub async fn chain(&self) -> Result<(u64, B256), StoreError> {
-        let read = session::transaction(&self.pool, "BEGIN", async |db| {
+        let read = transaction(&self.pool, Access::Read, async |db| {
             chain(db).await?.ok_or_else(|| StoreError::damaged("it belongs to no chain"))
         });
-        read.await.map_err(|e| e.at(&self.path))
+        read.await.map_err(|e| e.at(&self.location))
     }
 
     /// What a daemon has to go on with.
     pub async fn recovered(&self) -> Result<Recovered, StoreError> {
-        let read = session::transaction(&self.pool, "BEGIN", async |db| recovered(db).await);
-        read.await.map_err(|e| e.at(&self.path))
+        let read = transaction(&self.pool, Access::Read, async |db| recovered(db).await);
+        read.await.map_err(|e| e.at(&self.location))
     }
 
     /// The newest rounds of one feed, newest first, at most `limit`.
     pub async fn rounds(&self, feed: &FeedId, limit: u32) -> Result<Vec<RoundEntry>, StoreError> {
-        let read = session::transaction(&self.pool, "BEGIN", async |db| rounds(db, feed, limit).await);
-        read.await.map_err(|e| e.at(&self.path))
+        let read = transaction(&self.pool, Access::Read, async |db| rounds(db, feed, limit).await);
+        read.await.map_err(|e| e.at(&self.location))
     }
 
     /// Every account that ever had an intent.
     pub async fn account_nonces(&self) -> Result<Vec<AccountNonces>, StoreError> {
-        let read = session::transaction(&self.pool, "BEGIN", async |db| account_nonces(db).await);
-        read.await.map_err(|e| e.at(&self.path))
+        let read = transaction(&self.pool, Access::Read, async |db| account_nonces(db).await);
+        read.await.map_err(|e| e.at(&self.location))
     }
 
     /// Closes the connection; reads that are under way end first.
@@ -102,32 +103,32 @@ impl Reader {
 }
 
 /// The chain of the journal, if it has one yet.
-pub(super) async fn chain(db: &mut SqliteConnection) -> Result<Option<(u64, B256)>, StoreError> {
+pub(super) async fn chain(db: &mut Db) -> Result<Option<(u64, B256)>, StoreError> {
     let stored: Option<(i64, Vec<u8>)> =
-        sqlx::query_as("SELECT chain_id, genesis FROM chain").fetch_optional(db).await?;
+        db.optional("SELECT chain_id, genesis FROM chain", values![]).await?;
     stored.map(|(id, genesis)| Ok((row::number(id)?, row::hash(&genesis)?))).transpose()
 }
 
-pub(super) async fn recovered(db: &mut SqliteConnection) -> Result<Recovered, StoreError> {
+pub(super) async fn recovered(db: &mut Db) -> Result<Recovered, StoreError> {
     let halts = halts(db).await?;
     let in_doubt = halts.iter().any(|(scope, _)| *scope == Scope::Chain);
     let mut accounts = Vec::new();
     for AccountNonces { account, next_nonce, .. } in account_nonces(db).await? {
-        let open: Vec<IntentRow> =
-            sqlx::query_as("SELECT * FROM intent WHERE account = $1 AND closed IS NULL ORDER BY nonce")
-                .bind(account.as_slice())
-                .fetch_all(&mut *db)
-                .await?;
-        // A negative limit is none; of what is not in doubt nothing is read.
-        let limit = if in_doubt { i64::try_from(REOPENED_MAX).unwrap_or(-1) } else { 0 };
-        let mut closed: Vec<IntentRow> = sqlx::query_as(
-            "SELECT * FROM intent WHERE account = $1 AND closed IN ('final', 'reverted', 'noop_filled') \
+        let open: Vec<IntentRow> = db
+            .all(
+                "SELECT * FROM intent WHERE account = $1 AND closed IS NULL ORDER BY nonce",
+                values![account.as_slice()],
+            )
+            .await?;
+        // Of what is not in doubt nothing is read.
+        let limit = if in_doubt { i64::try_from(REOPENED_MAX).unwrap_or(i64::MAX) } else { 0 };
+        let mut closed: Vec<IntentRow> = db
+            .all(
+                "SELECT * FROM intent WHERE account = $1 AND closed IN ('final', 'reverted', 'noop_filled') \
              ORDER BY nonce DESC LIMIT $2",
-        )
-        .bind(account.as_slice())
-        .bind(limit)
-        .fetch_all(&mut *db)
-        .await?;
+                values![account.as_slice(), limit],
+            )
+            .await?;
         closed.reverse();
         let (open, closed) = (with_attempts(db, open).await?, with_attempts(db, closed).await?);
         accounts.push(RecoveredAccount { account, next_nonce, open, closed });
@@ -135,18 +136,15 @@ pub(super) async fn recovered(db: &mut SqliteConnection) -> Result<Recovered, St
     Ok(Recovered { accounts, halts, anchor: anchor(db).await? })
 }
 
-async fn with_attempts(
-    db: &mut SqliteConnection,
-    rows: Vec<IntentRow>,
-) -> Result<Vec<RecoveredIntent>, StoreError> {
+async fn with_attempts(db: &mut Db, rows: Vec<IntentRow>) -> Result<Vec<RecoveredIntent>, StoreError> {
     let mut intents = Vec::with_capacity(rows.len());
     for row in rows {
-        let signed: Vec<AttemptRow> =
-            sqlx::query_as("SELECT * FROM attempt WHERE account = $1 AND nonce = $2 ORDER BY seq")
-                .bind(&row.account)
-                .bind(row.nonce)
-                .fetch_all(&mut *db)
-                .await?;
+        let signed: Vec<AttemptRow> = db
+            .all(
+                "SELECT * FROM attempt WHERE account = $1 AND nonce = $2 ORDER BY seq",
+                values![row.account.as_slice(), row.nonce],
+            )
+            .await?;
         let mut attempts = Vec::with_capacity(signed.len());
         for attempt in &signed {
             attempts.push(attempt.attempt(&entries(db, attempt).await?)?);
@@ -157,22 +155,17 @@ async fn with_attempts(
 }
 
 /// What an attempt says by feed; nothing but a batch says anything so.
-pub(super) async fn entries(
-    db: &mut SqliteConnection,
-    attempt: &AttemptRow,
-) -> Result<Vec<EntryRow>, StoreError> {
-    Ok(sqlx::query_as("SELECT feed, answer, observed_at_ms FROM entry WHERE hash = $1 ORDER BY feed")
-        .bind(&attempt.hash)
-        .fetch_all(db)
-        .await?)
+pub(super) async fn entries(db: &mut Db, attempt: &AttemptRow) -> Result<Vec<EntryRow>, StoreError> {
+    db.all(
+        "SELECT feed, answer, observed_at_ms FROM entry WHERE hash = $1 ORDER BY feed",
+        values![attempt.hash.as_slice()],
+    )
+    .await
 }
 
 /// The newest reason of each scope whose newest record is a halt.
-async fn halts(db: &mut SqliteConnection) -> Result<Vec<(Scope, String)>, StoreError> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT scope, reason FROM halt WHERE halted = 1 AND id IN (SELECT max(id) FROM halt GROUP BY scope)",
-    )
-    .fetch_all(db)
+async fn halts(db: &mut Db) -> Result<Vec<(Scope, String)>, StoreError> {
+    let rows: Vec<(String, String)> = db.all("SELECT scope, reason FROM halt WHERE halted = 1 AND id IN (SELECT max(id) FROM halt GROUP BY scope)", values![])
     .await?;
     let mut halts = BTreeMap::new();
     for (scope, reason) in rows {
@@ -183,23 +176,21 @@ async fn halts(db: &mut SqliteConnection) -> Result<Vec<(Scope, String)>, StoreE
 
 /// The highest block that finally includes something of ours, whatever became of it there, since an operator last
 /// acknowledged that the chain's finality was broken.
-async fn anchor(db: &mut SqliteConnection) -> Result<Option<(u64, B256)>, StoreError> {
-    let highest: Option<(i64, Vec<u8>)> = sqlx::query_as(
-        "SELECT block_number, block_hash FROM inclusion JOIN intent USING (account, nonce) \
+async fn anchor(db: &mut Db) -> Result<Option<(u64, B256)>, StoreError> {
+    let highest: Option<(i64, Vec<u8>)> = db
+        .optional(
+            "SELECT block_number, block_hash FROM inclusion JOIN intent USING (account, nonce) \
          WHERE canonical = 1 AND closed IN ('final', 'reverted', 'noop_filled') AND closed_at_ms > \
          (SELECT coalesce(max(at_ms), -9223372036854775808) FROM halt WHERE scope = 'chain' AND halted = 0) \
          ORDER BY block_number DESC LIMIT 1",
-    )
-    .fetch_optional(db)
-    .await?;
+            values![],
+        )
+        .await?;
     highest.map(|(number, hash)| Ok((row::number(number)?, row::hash(&hash)?))).transpose()
 }
 
-async fn account_nonces(db: &mut SqliteConnection) -> Result<Vec<AccountNonces>, StoreError> {
-    let rows: Vec<(Vec<u8>, i64, i64)> = sqlx::query_as(
-        "SELECT account, max(nonce), sum(closed IS NULL) FROM intent GROUP BY account ORDER BY account",
-    )
-    .fetch_all(db)
+async fn account_nonces(db: &mut Db) -> Result<Vec<AccountNonces>, StoreError> {
+    let rows: Vec<(Vec<u8>, i64, i64)> = db.all("SELECT account, max(nonce), count(*) - count(closed) FROM intent GROUP BY account ORDER BY account", values![])
     .await?;
     rows.into_iter()
         .map(|(account, highest, open)| {
@@ -212,29 +203,28 @@ async fn account_nonces(db: &mut SqliteConnection) -> Result<Vec<AccountNonces>,
         .collect()
 }
 
-async fn rounds(db: &mut SqliteConnection, feed: &FeedId, limit: u32) -> Result<Vec<RoundEntry>, StoreError> {
-    let rows: Vec<IntentRow> = sqlx::query_as(
-        "SELECT * FROM intent WHERE (account, nonce) IN (\
+async fn rounds(db: &mut Db, feed: &FeedId, limit: u32) -> Result<Vec<RoundEntry>, StoreError> {
+    let rows: Vec<IntentRow> = db
+        .all(
+            "SELECT * FROM intent WHERE (account, nonce) IN (\
          SELECT account, nonce FROM intent WHERE feed = $1 UNION \
          SELECT account, nonce FROM attempt JOIN entry ON entry.hash = attempt.hash WHERE entry.feed = $1) \
          ORDER BY planned_at_ms DESC, nonce DESC LIMIT $2",
-    )
-    .bind(feed.as_str())
-    .bind(i64::from(limit))
-    .fetch_all(&mut *db)
-    .await?;
+            values![feed.as_str(), i64::from(limit)],
+        )
+        .await?;
     let mut entries = Vec::with_capacity(rows.len());
     for intent in rows {
         let work = intent.work()?;
         let Some((contract, number)) = work.target() else {
             return Err(StoreError::damaged("a step that has a feed"));
         };
-        let inclusion: Option<InclusionRow> =
-            sqlx::query_as("SELECT * FROM inclusion WHERE account = $1 AND nonce = $2 AND canonical = 1")
-                .bind(&intent.account)
-                .bind(intent.nonce)
-                .fetch_optional(&mut *db)
-                .await?;
+        let inclusion: Option<InclusionRow> = db
+            .optional(
+                "SELECT * FROM inclusion WHERE account = $1 AND nonce = $2 AND canonical = 1",
+                values![intent.account.as_slice(), intent.nonce],
+            )
+            .await?;
         entries.push(RoundEntry {
             account: row::address(&intent.account)?,
             nonce: row::number(intent.nonce)?,
@@ -250,7 +240,7 @@ async fn rounds(db: &mut SqliteConnection, feed: &FeedId, limit: u32) -> Result<
     Ok(entries)
 }
 
-async fn attempts(db: &mut SqliteConnection, intent: &IntentRow) -> Result<Vec<AttemptEntry>, StoreError> {
+async fn attempts(db: &mut Db, intent: &IntentRow) -> Result<Vec<AttemptEntry>, StoreError> {
     /// An attempt with the newest answer to it.
     #[derive(FromRow)]
     struct Row {
@@ -259,15 +249,14 @@ async fn attempts(db: &mut SqliteConnection, intent: &IntentRow) -> Result<Vec<A
         outcome: Option<String>,
         at_ms: Option<i64>,
     }
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT attempt.*, sent.outcome, sent.at_ms FROM attempt \
+    let rows: Vec<Row> = db
+        .all(
+            "SELECT attempt.*, sent.outcome, sent.at_ms FROM attempt \
          LEFT JOIN sent ON sent.id = (SELECT max(id) FROM sent AS newest WHERE newest.hash = attempt.hash) \
          WHERE account = $1 AND nonce = $2 ORDER BY seq",
-    )
-    .bind(&intent.account)
-    .bind(intent.nonce)
-    .fetch_all(&mut *db)
-    .await?;
+            values![intent.account.as_slice(), intent.nonce],
+        )
+        .await?;
     let mut attempts = Vec::with_capacity(rows.len());
     for row in rows {
         let sent = match (row.outcome, row.at_ms) {

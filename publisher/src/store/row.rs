@@ -133,20 +133,25 @@ pub(super) struct InclusionRow {
     hash: Vec<u8>,
     block_hash: Vec<u8>,
     block_number: i64,
-    success: bool,
+    success: i64,
     gas_used: i64,
     gas_price_wei: String,
-    pub(super) canonical: bool,
+    canonical: i64,
 }
 
 impl InclusionRow {
+    /// Whether its block is held to be canonical.
+    pub(super) fn is_canonical(&self) -> bool {
+        self.canonical != 0
+    }
+
     /// Where the attempt landed.
     pub(super) fn receipt(&self) -> Result<Receipt, StoreError> {
         Ok(Receipt {
             hash: hash(&self.hash)?,
             block_number: number(self.block_number)?,
             block_hash: hash(&self.block_hash)?,
-            success: self.success,
+            success: self.success != 0,
             gas_used: number(self.gas_used)?,
             gas_price_wei: wei(&self.gas_price_wei)?,
         })
@@ -189,7 +194,7 @@ pub(super) fn number(value: i64) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| StoreError::damaged(format!("the number {value}")))
 }
 
-/// A number as the database takes it: SQLite's integers have 63 bits and a sign.
+/// A number as the database takes it: integers have 63 bits and a sign.
 pub(super) fn column(value: u64, what: &'static str) -> Result<i64, StoreError> {
     i64::try_from(value).map_err(|_| StoreError::Invalid {
         what,

@@ -78,6 +78,11 @@ pub const fn title(event: &Event) -> &'static str {
         Event::Halted { .. } => "halted",
         Event::Resumed { .. } => "halt acknowledged",
         Event::Recovered { .. } => "recovered from the journal",
+        Event::LeaseTaken { .. } => "lease taken",
+        Event::LeaseReleased { .. } => "lease handed over",
+        Event::LeaseLost { .. } => "lease lost",
+        Event::LeaseFenced { .. } => "write refused without the lease",
+        Event::Standby { .. } => "standing by",
     }
 }
 

@@ -61,6 +61,9 @@ pub(super) fn scraped(state: &State, now: Now) {
         let at = now.wall - now.mono.since(beat.progressed_at);
         m::LOOP_PROGRESS.set([name], seconds(at.since(publisher_core::time::Wall::default())));
     }
+    for (account, health) in &state.accounts {
+        m::LEASE_EPOCH.set([&account.to_string()], integer(&health.epoch.unwrap_or(0).to_string()));
+    }
     for (feed, health) in &state.feeds {
         let feed = feed.as_str();
         m::HELD.flag([feed], health.hold.is_some());
@@ -126,7 +129,12 @@ pub(super) fn counted(event: &Event) {
         | Event::Planned { .. }
         | Event::Signed { .. }
         | Event::Included { feed: None, .. }
-        | Event::Recovered { .. } => {}
+        | Event::Recovered { .. }
+        | Event::LeaseTaken { .. }
+        | Event::LeaseReleased { .. }
+        | Event::LeaseLost { .. }
+        | Event::LeaseFenced { .. }
+        | Event::Standby { .. } => {}
     }
 }
 

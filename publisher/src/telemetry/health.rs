@@ -25,6 +25,8 @@ pub struct State {
     pub started: bool,
     /// It begins nothing new and will end.
     pub draining: bool,
+    /// The name under which this process holds leases; empty before the journal is open.
+    pub replica: String,
     /// The journal can be written.
     pub journal_ok: bool,
     /// The signer's last answer was usable.
@@ -109,12 +111,16 @@ impl FeedHealth {
 }
 
 /// One account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountHealth {
-    /// The next nonce it will give to an intent.
+    /// The next nonce it will give to an intent; 0 before the chain was asked, and while another replica has it.
     pub next_nonce: u64,
-    /// Intents that are not closed.
+    /// Intents that are not closed, as far as this replica has them.
     pub open: usize,
+    /// The epoch of its lease, if this replica holds it.
+    pub epoch: Option<u64>,
+    /// The replica that holds its lease, if it is known.
+    pub holder: Option<String>,
 }
 
 /// One loop.
@@ -155,6 +161,7 @@ impl Health {
             began_at: clock().mono,
             started: false,
             draining: false,
+            replica: String::new(),
             journal_ok: true,
             signer_ok: true,
             node_ok: true,

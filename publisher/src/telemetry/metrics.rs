@@ -167,6 +167,7 @@ registry! {
     Counter NODES_DIFFER "nodes_differ_total" ["what"] "Times nodes contradicted each other, by what about: nonce, receipt, block.";
     Counter SEND_CONFLICTS "send_conflicts_total" [] "Transactions that one node took and another said can never pass.";
     Gauge SIGNER_FAILING "signer_failing" [] "1 while the signer gives no usable signatures.";
+    Gauge LEASE_EPOCH "lease_epoch" ["account"] "Epoch of the account's lease, if this replica holds it; 0 while it stands by.";
     Gauge JOURNAL_UNAVAILABLE "journal_unavailable" [] "1 while the journal cannot be written; nothing is sent then.";
 }
 

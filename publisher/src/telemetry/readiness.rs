@@ -103,6 +103,10 @@ fn process(state: &State, now: Now) -> Vec<Failing> {
 }
 
 fn feed_failing(health: &FeedHealth, now: Now) -> Option<(&'static str, String)> {
+    if health.hold == Some(Hold::Leased) {
+        // Heartbeats are the holder's; this replica is ready if it could take over.
+        return None;
+    }
     let margin_ms = health.heartbeat_margin_ms(now.wall);
     let left =
         |span: Span| margin_ms.is_some_and(|margin| margin < i64::try_from(span.ms()).unwrap_or(i64::MAX));
@@ -138,7 +142,12 @@ const fn stands_still(hold: Hold) -> bool {
         | Hold::Refused
         | Hold::GroupMember
         | Hold::Halted => true,
-        Hold::Braked | Hold::Standby | Hold::RoundUnknown | Hold::InFlight | Hold::AccountBusy => false,
+        Hold::Braked
+        | Hold::Standby
+        | Hold::Leased
+        | Hold::RoundUnknown
+        | Hold::InFlight
+        | Hold::AccountBusy => false,
     }
 }
 

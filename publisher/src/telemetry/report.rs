@@ -121,6 +121,10 @@ fn log(event: &Event) {
         Event::Halted { scope, reason } => line!(event, scope = scope_name(scope), reason),
         Event::Resumed { scope } => line!(event, scope = scope_name(scope)),
         Event::Recovered { open } => line!(event, open),
+        Event::LeaseTaken { account, epoch } => line!(event, %account, epoch),
+        Event::LeaseReleased { account } | Event::LeaseFenced { account } => line!(event, %account),
+        Event::LeaseLost { account, why } => line!(event, %account, why),
+        Event::Standby { account, holder } => line!(event, %account, holder),
     }
 }
 

@@ -132,6 +132,13 @@ pub(super) fn events() -> Vec<Event> {
             detail: String::new(),
         }),
     );
+    events.extend([
+        Event::LeaseTaken { account, epoch: 3 },
+        Event::LeaseReleased { account },
+        Event::LeaseLost { account, why: "not renewed in time" },
+        Event::LeaseFenced { account },
+        Event::Standby { account, holder: "host-1-0123abcd".into() },
+    ]);
     events.extend([Outcome::Final, Outcome::Reverted, Outcome::NoopFilled, Outcome::Foreign].map(closed));
     events
 }
@@ -150,6 +157,7 @@ const HOLDS: &[Hold] = &[
     Hold::InFlight,
     Hold::AccountBusy,
     Hold::Halted,
+    Hold::Leased,
 ];
 
 const LEFT_OUT: &[LeftOut] = &[

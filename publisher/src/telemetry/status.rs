@@ -17,6 +17,8 @@ pub struct Status {
     pub chain_id: u64,
     /// Milliseconds since the process began.
     pub uptime_ms: u64,
+    /// The name under which this process holds leases; empty before the journal is open.
+    pub replica: String,
     /// Whether it can be relied on.
     pub readiness: Readiness,
     /// The latest head.
@@ -87,14 +89,18 @@ pub struct FeedStatus {
 }
 
 /// One account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountStatus {
     /// Its address.
     pub account: Address,
-    /// The next nonce it will give to an intent.
+    /// The next nonce it will give to an intent; 0 before the chain was asked, and while another replica has it.
     pub next_nonce: u64,
-    /// Intents that are not closed.
+    /// Intents that are not closed, as far as this replica has them.
     pub open: usize,
+    /// The epoch of its lease, if this replica holds it.
+    pub epoch: Option<u64>,
+    /// The replica that holds its lease, if it is known.
+    pub holder: Option<String>,
 }
 
 /// The answer of `/healthz`.
@@ -140,6 +146,8 @@ impl Status {
             account: *account,
             next_nonce: health.next_nonce,
             open: health.open,
+            epoch: health.epoch,
+            holder: health.holder.clone(),
         });
         let nodes = state.nodes.iter().map(|node| NodeStatus {
             node: node.node.clone(),
@@ -155,6 +163,7 @@ impl Status {
             version: env!("CARGO_PKG_VERSION").into(),
             chain_id: state.chain_id,
             uptime_ms: now.mono.since(state.began_at).ms(),
+            replica: state.replica.clone(),
             readiness: readiness(state, now),
             head: state.head.map(|head| HeadStatus {
                 number: head.number,

@@ -111,6 +111,14 @@ impl Contract {
         self.read_at = None;
     }
 
+    /// What another replica, or this one in an earlier epoch, had on its way is not known any more.
+    pub fn forget_course(&mut self) {
+        self.preflight = None;
+        self.flight = None;
+        self.refusals.forget();
+        self.failures = 0;
+    }
+
     /// Whether it is being asked about something decided.
     pub fn is_asked(&self, now: Now) -> bool {
         self.preflight.as_ref().is_some_and(|asked| now.mono < asked.deadline)

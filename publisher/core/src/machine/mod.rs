@@ -2,7 +2,8 @@
 //!
 //! It owns the feeds, the accounts' outboxes and the head window of one chain, and nothing else exists that decides.
 //! `heads` says what a new head means, `rounds` decides what to publish, `accounts` asks for signatures, `landing`
-//! tells what the chain shows of transactions, `steps` carries out a rollout. The machine trusts no answer to arrive:
+//! tells what the chain shows of transactions, `steps` carries out a rollout, `leases` begins and ends what replicas
+//! share. The machine trusts no answer to arrive:
 //! every question has a deadline and is asked again.
 
 mod accounts;
@@ -11,6 +12,7 @@ mod contract;
 mod feed;
 mod heads;
 mod landing;
+mod leases;
 mod rounds;
 mod steps;
 
@@ -19,6 +21,7 @@ use crate::event::Event;
 use crate::fees::FeePolicy;
 use crate::head::{Finality, HeadWindow};
 use crate::io::{Effect, Input, Operator, Ticket};
+use crate::lease::Leases;
 use crate::outbox::{Answered, Outbox, Timing};
 use crate::policy::{Hold, Known, Policy};
 use crate::price::{Answer, Ratio};
@@ -30,7 +33,7 @@ use alloy_primitives::{Address, B256};
 use clock::ChainClock;
 use contract::Contract;
 use feed::{Asked, Feed, Flight};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use steps::Queued;
 
 /// What the machine is told about one feed.
@@ -145,6 +148,17 @@ pub struct Machine {
     anchoring: Option<Asked<(u64, B256)>>,
     anchored: bool,
     clock: ChainClock,
+    /// Every account that is signed for here.
+    accounts: BTreeSet<Address>,
+    /// Which of them may be used now; `None`: all of them, always.
+    leases: Option<Leases>,
+    /// Accounts whose lease was taken and whose part of the journal has not been read since.
+    unrecovered: BTreeSet<Address>,
+    recovering: Option<Asked<BTreeSet<Address>>>,
+    /// Whose holder has been reported.
+    standing_by: BTreeMap<Address, String>,
+    acknowledge_halts: bool,
+    /// The accounts that are in use.
     outboxes: BTreeMap<Address, Outbox>,
     /// What is remembered about every open transaction.
     flights: BTreeMap<(Address, u64), Flight>,
@@ -164,28 +178,26 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine over what the journal knows.
+    /// A machine over what the journal knows, which nobody else writes.
     pub fn new(spec: Spec, recovered: &Recovered, now: Now) -> Result<Self, BookError> {
+        let mut machine = Self::idle(spec, None, now)?;
+        let mut accounts = machine.accounts.clone();
+        // An account that left the configuration has no signer any more, but what it signed may still land.
+        accounts.extend(recovered.accounts.iter().filter(|a| !a.open.is_empty()).map(|a| a.account));
+        machine.adopt(&accounts, recovered, now);
+        Ok(machine)
+    }
+
+    /// A machine that uses an account only while it holds its lease, and recovers it from the journal each time.
+    pub fn leased(spec: Spec, leases: Leases, now: Now) -> Result<Self, BookError> {
+        Self::idle(spec, Some(leases), now)
+    }
+
+    fn idle(spec: Spec, leases: Option<Leases>, now: Now) -> Result<Self, BookError> {
         let mut values: BTreeMap<FeedId, Pricing> = spec.rates;
         values.extend(spec.feeds.iter().map(|(id, feed)| (id.clone(), feed.pricing.clone())));
         let book = Book::new(values)?;
-        // An operator who acknowledges that finality was broken acknowledges that nothing was final.
-        let broken = recovered.halts.iter().any(|(scope, _)| *scope == Scope::Chain);
-        let reopen = spec.acknowledge_halts && broken;
-        let adopted = |old: &RecoveredAccount| if reopen { old.reopened() } else { old.clone() };
-        let accounts: Vec<RecoveredAccount> = recovered.accounts.iter().map(adopted).collect();
-        let mut outboxes = BTreeMap::new();
-        let outbox = |account: Address| {
-            let old = accounts.iter().find(|a| a.account == account);
-            Outbox::new(account, old, spec.chain.timing, spec.chain.in_flight_max)
-        };
-        for account in spec.feeds.values().map(|f| f.account).chain(spec.accounts.iter().copied()) {
-            outboxes.entry(account).or_insert_with(|| outbox(account));
-        }
-        // An account that left the configuration has no signer any more, but what it signed may still land.
-        for account in accounts.iter().filter(|a| !a.open.is_empty()).map(|a| a.account) {
-            outboxes.entry(account).or_insert_with(|| outbox(account).retired());
-        }
+        let accounts = spec.feeds.values().map(|f| f.account).chain(spec.accounts.iter().copied()).collect();
         let mut contracts = BTreeMap::new();
         for (id, feed) in &spec.feeds {
             let store = spec.stores.get(&feed.aggregator).copied();
@@ -193,7 +205,7 @@ impl Machine {
             contracts.entry(feed.aggregator).or_insert_with(contract).feeds.push(id.clone());
         }
         let feeds = spec.feeds.into_iter().map(|(id, spec)| (id, Feed::new(spec.within_entry(), now)));
-        let mut machine = Self {
+        Ok(Self {
             window: HeadWindow::new(spec.chain.finality, spec.chain.block_time),
             chain: spec.chain,
             book,
@@ -203,11 +215,17 @@ impl Machine {
             tagged: None,
             highest_final: None,
             fetching: None,
-            anchor: recovered.anchor,
+            anchor: None,
             anchoring: None,
-            anchored: recovered.anchor.is_none(),
+            anchored: true,
             clock: ChainClock::default(),
-            outboxes,
+            accounts,
+            leases,
+            unrecovered: BTreeSet::new(),
+            recovering: None,
+            standing_by: BTreeMap::new(),
+            acknowledge_halts: spec.acknowledge_halts,
+            outboxes: BTreeMap::new(),
             flights: BTreeMap::new(),
             queue: VecDeque::new(),
             step_checks: BTreeMap::new(),
@@ -221,19 +239,52 @@ impl Machine {
             scan_at: now.mono,
             recovered: false,
             greeting: Vec::new(),
-        };
-        machine.adopt_halts(&recovered.halts, spec.acknowledge_halts, now);
-        if reopen {
-            machine.reopen(&recovered.accounts, now);
+        })
+    }
+
+    /// Begins to use accounts, over what the journal knows of them.
+    fn adopt(&mut self, accounts: &BTreeSet<Address>, recovered: &Recovered, now: Now) {
+        // An operator who acknowledges that finality was broken acknowledges that nothing was final.
+        let broken = recovered.halts.iter().any(|(scope, _)| *scope == Scope::Chain);
+        let reopen = self.acknowledge_halts && broken;
+        let adopted = |old: &RecoveredAccount| if reopen { old.reopened() } else { old.clone() };
+        let concerned = recovered.accounts.iter().filter(|a| accounts.contains(&a.account));
+        let old: Vec<RecoveredAccount> = concerned.clone().map(adopted).collect();
+        for account in accounts {
+            let old = old.iter().find(|a| a.account == *account);
+            let outbox = Outbox::new(*account, old, self.chain.timing, self.chain.in_flight_max);
+            let outbox = if self.accounts.contains(account) { outbox } else { outbox.retired() };
+            self.outboxes.insert(*account, outbox);
         }
-        machine.adopt_flights();
-        Ok(machine)
+        if recovered.anchor.is_some_and(|(number, _)| self.anchor.is_none_or(|(known, _)| known <= number)) {
+            self.anchor = recovered.anchor;
+            self.anchoring = None;
+            self.anchored = false;
+        }
+        accounts.iter().for_each(|account| self.forget_courses(*account));
+        self.adopt_halts(accounts, &recovered.halts, now);
+        if reopen {
+            let closed = concerned.flat_map(|old| old.closed.iter().map(|i| (old.account, i.nonce)));
+            self.reopen(closed.collect(), now);
+        }
+        self.adopt_flights(accounts);
+        self.recovered = false;
     }
 
     /// Halts stay halts over a restart, until an operator acknowledges them.
-    fn adopt_halts(&mut self, halts: &[(Scope, String)], acknowledge: bool, now: Now) {
+    fn adopt_halts(&mut self, accounts: &BTreeSet<Address>, halts: &[(Scope, String)], now: Now) {
         for (scope, reason) in halts {
-            if acknowledge {
+            let concerned = match scope {
+                Scope::Chain => true,
+                Scope::Account(account) => accounts.contains(account),
+                Scope::Feed(feed) => {
+                    self.feeds.get(feed).is_none_or(|feed| accounts.contains(&feed.spec.account))
+                }
+            };
+            if !concerned {
+                continue;
+            }
+            if self.acknowledge_halts {
                 self.resume(scope, now);
                 continue;
             }
@@ -273,16 +324,15 @@ impl Machine {
     }
 
     /// What counted as final is to be found again, or sent again.
-    fn reopen(&mut self, accounts: &[RecoveredAccount], now: Now) {
-        let closed =
-            accounts.iter().flat_map(|old| old.closed.iter().map(|intent| (old.account, intent.nonce)));
-        let reopened = closed.map(|(account, nonce)| Record::Reopened { account, nonce, at: now.wall });
+    fn reopen(&mut self, closed: Vec<(Address, u64)>, now: Now) {
+        let reopened =
+            closed.into_iter().map(|(account, nonce)| Record::Reopened { account, nonce, at: now.wall });
         self.greeting.push(Effect::Persist(reopened.collect()));
     }
 
     /// What the journal left open is on its way.
-    fn adopt_flights(&mut self) {
-        for (account, outbox) in &self.outboxes {
+    fn adopt_flights(&mut self, accounts: &BTreeSet<Address>) {
+        for (account, outbox) in self.outboxes.iter().filter(|(account, _)| accounts.contains(*account)) {
             for intent in outbox.open() {
                 self.flights.insert((*account, intent.nonce), Flight::adopted());
             }
@@ -293,6 +343,7 @@ impl Machine {
     /// Takes one input; returns what to do, in order.
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
         let mut out = std::mem::take(&mut self.greeting);
+        self.expire_leases(now, &mut out);
         match input {
             Input::Tick => {}
             Input::Observed(observations) => {
@@ -328,7 +379,10 @@ impl Machine {
             Input::Sent { account, hash, outcome, minimum, detail } => {
                 self.sent(account, hash, Answered { outcome, minimum, detail }, now, &mut out);
             }
-            Input::Operator(Operator::Drain) => self.draining = true,
+            Input::Leases { ticket, board } => self.leases_read(ticket, board, now, &mut out),
+            Input::Recovered { ticket, recovered } => self.journal_read(ticket, recovered, now, &mut out),
+            Input::Fenced(accounts) => self.fenced(&accounts, now, &mut out),
+            Input::Operator(Operator::Drain) => self.drain(now),
             Input::Operator(Operator::Execute { account, name, to, data }) => {
                 self.enqueue(account, Work::Step { name, to, data }, now, &mut out);
             }
@@ -339,12 +393,13 @@ impl Machine {
         }
         self.run_steps(now, &mut out);
         self.pump(now, &mut out);
+        self.ask_for_leases(now, &mut out);
         out
     }
 
     /// When the machine wants to be stepped at the latest.
     pub fn wake_at(&self) -> Mono {
-        self.scan_at
+        self.leases.as_ref().map_or(self.scan_at, |leases| leases.wake_at().min(self.scan_at))
     }
 
     /// Timers are looked at this often: well under a block time, and at most ten times a second.
@@ -356,7 +411,9 @@ impl Machine {
     fn scan(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.watch_heads(now, out);
         self.consider_all(now, out);
-        if !self.recovered && self.anchored && self.outboxes.values().all(Outbox::is_synced) {
+        let settled = self.leases.as_ref().is_none_or(|leases| leases.is_settled(now.mono));
+        let read = settled && self.unrecovered.is_empty();
+        if !self.recovered && read && self.anchored && self.outboxes.values().all(Outbox::is_synced) {
             self.recovered = true;
             let open = self.outboxes.values().map(|o| o.open().count()).sum();
             out.push(Effect::Report(Event::Recovered { open }));
@@ -402,6 +459,11 @@ impl Machine {
     /// The accounts' outboxes.
     pub fn outboxes(&self) -> &BTreeMap<Address, Outbox> {
         &self.outboxes
+    }
+
+    /// The leases, where replicas share the journal.
+    pub fn leases(&self) -> Option<&Leases> {
+        self.leases.as_ref()
     }
 
     /// Every feed as a status page shows it.

@@ -7,7 +7,6 @@ use crate::aggregate::LeftOut;
 use crate::event::{Event, Latency};
 use crate::head::Standing;
 use crate::io::{Effect, Ticket};
-use crate::outbox::Outbox;
 use crate::policy::{Decision, Hold, Known, Trigger, answer_of, decide};
 use crate::price::Ratio;
 use crate::quote::FeedId;
@@ -79,7 +78,10 @@ impl Machine {
         self.report_verdicts(id, &aggregation.verdicts.iter().map(|v| v.1).collect::<Vec<_>>(), now, out);
         let Some(contract) = self.feeds.get(id).map(|feed| feed.spec.aggregator) else { return };
         let own = self.own_obstacle(id, now);
-        let obstacle = own.or_else(|| self.obstacle(contract, now));
+        let obstacle = match self.obstacle(contract, now) {
+            Some(Hold::Leased) => Some(Hold::Leased),
+            other => own.or(other),
+        };
         let patience = self.patience();
         let chain_time = self.clock.time(now);
         let store = self.contracts.get(&contract).and_then(|c| c.store.as_ref());
@@ -116,6 +118,8 @@ impl Machine {
         feed.report_hold(id, patience, now, out);
         let due = feed.known.and_then(|known| feed.spec.policy.heartbeat_at(&known));
         let due = due.map(|at| at + feed.spec.policy.heartbeat_lead);
+        // Whoever holds the account's lease says that.
+        let due = due.filter(|_| obstacle != Some(Hold::Leased));
         let overdue = due.filter(|due| chain_time > *due).map(|due| chain_time.since(due));
         feed.report_blocked(id, overdue, patience, out);
     }
@@ -236,8 +240,8 @@ impl Machine {
     /// What forbids writing a contract now.
     fn obstacle(&self, address: Address, now: Now) -> Option<Hold> {
         let contract = self.contracts.get(&address)?;
-        let outbox = self.outboxes.get(&contract.account);
-        if self.halted.is_some() || outbox.is_none_or(Outbox::is_halted) {
+        let Some(outbox) = self.outboxes.get(&contract.account) else { return Some(Hold::Leased) };
+        if self.halted.is_some() || outbox.is_halted() {
             Some(Hold::Halted)
         } else if contract.paused {
             Some(Hold::Paused)
@@ -317,7 +321,7 @@ impl Machine {
         out: &mut Vec<Effect>,
     ) {
         let retry = self.chain.timing.retry;
-        let window = &self.window;
+        let (window, outboxes) = (&self.window, &self.outboxes);
         let Some(contract) = self.contracts.get_mut(&address) else { return };
         if contract.reading.take_if(|r| r.ticket == ticket).is_none() {
             return;
@@ -337,7 +341,8 @@ impl Machine {
         contract.authorised = authorised;
         let before = contract.known.replace((number, height, hash));
         // While one of ours is on its way it has perhaps landed, and its receipt says so.
-        let taken = contract.flight.is_none() && before.is_some_and(|(old, ..)| number > old);
+        let ours = contract.flight.is_some() || !outboxes.contains_key(&contract.account);
+        let taken = !ours && before.is_some_and(|(old, ..)| number > old);
         if opened || taken {
             contract.refusals.forget(); // What the contract refused was refused for what is over now.
         }

@@ -36,7 +36,7 @@ pub(super) fn gas_limit(estimate: Option<u64>) -> u64 {
 impl Machine {
     /// A step is to be carried out.
     pub(super) fn enqueue(&mut self, account: Address, work: Work, now: Now, out: &mut Vec<Effect>) {
-        let refusal = if !self.outboxes.contains_key(&account) {
+        let refusal = if !self.accounts.contains(&account) {
             Some(format!("account {account} is not configured"))
         } else if self.draining {
             Some("the process is ending".to_owned())
@@ -77,6 +77,14 @@ impl Machine {
         let ticket = self.ticket();
         out.push(Effect::Preflight { ticket, from: account, call });
         self.step_checks.insert(ticket, (account, work, now.mono + self.chain.timing.answer_timeout));
+    }
+
+    /// Steps of an account that were being checked wait again.
+    pub(super) fn recall_steps(&mut self, account: Address, now: Now) {
+        let checked = self.step_checks.extract_if(.., |_, (a, ..)| *a == account);
+        for (_, (account, work, _)) in checked {
+            self.queue.push_front(Queued { account, work, after: now.mono });
+        }
     }
 
     /// Whether an account has nothing on its way and may send.

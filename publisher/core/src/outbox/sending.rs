@@ -82,7 +82,12 @@ impl Outbox {
             }
         }
         if changed {
-            out.push(Effect::Persist(vec![Record::Sent { hash, outcome, at: now.wall }]));
+            out.push(Effect::Persist(vec![Record::Sent {
+                account: self.account,
+                hash,
+                outcome,
+                at: now.wall,
+            }]));
             out.push(Effect::Report(Event::Sent { hash, outcome, detail }));
         }
     }

@@ -135,7 +135,11 @@ impl World {
                 let agreed = hashes.windows(2).all(|pair| pair.first() == pair.last());
                 Input::BlockHash { ticket, hash: hashes.first().copied().filter(|_| agreed) }
             }
-            Effect::Persist(_) | Effect::Sign { .. } | Effect::Report(_) => return,
+            Effect::Persist(_)
+            | Effect::Sign { .. }
+            | Effect::Beat { .. }
+            | Effect::Recover { .. }
+            | Effect::Report(_) => return,
         };
         if self.lost() {
             return self.excuse_now(timing().answer_timeout + Span::from_s(1));

@@ -9,11 +9,13 @@ mod values;
 mod venues;
 
 use super::keys::{Gates, Policy, Root};
-use super::leaf::value;
+use super::leaf::{Database, value};
 use super::problem::{Found, Place, Problems};
 use super::raw::{Item, Lines, Reader};
-use super::secret::{Endpoint, Lookup};
+use super::secret::{Endpoint, Lookup, is_exposed_database};
 use super::{Config, LogSetup};
+use crate::store::Location;
+use publisher_core::lease;
 use publisher_core::time::Span;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,6 +23,13 @@ use std::path::{Path, PathBuf};
 
 /// Where metrics are served if nothing is said.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+
+/// The journal's file if nothing is said.
+const JOURNAL: &str = "publisher.db";
+/// A frozen process may hold a lock for a quarter of the shortest lease (`store::session`), and a beat may be lost.
+const LEASE_MIN: Span = Span::from_s(5);
+/// Longer than this a feed is not left alone because of one dead process.
+const LEASE_MAX: Span = Span::from_s(60);
 
 /// What every check needs.
 struct Check<'a> {
@@ -61,14 +70,15 @@ impl Check<'_> {
         let values = self.values(&venues, &signers, block_time);
         let venues = self.asks(venues);
         let log = self.log();
-        let journal = root.journal.as_ref().and_then(|journal| value(journal.path.as_ref()));
+        let (journal, lease) = self.journal();
         let listen = root.telemetry.as_ref().and_then(|telemetry| value(telemetry.listen.as_ref()));
         let (rates, feeds) = values?;
         let stores = self.stores(&feeds);
         Some(Config {
             origin: origin.to_owned(),
             chain: chain?,
-            journal: self.path(journal.as_deref().unwrap_or("publisher.db")),
+            journal,
+            lease,
             listen: listen.map_or(Some(LISTEN), |listen| listen.0),
             log,
             signers,
@@ -79,6 +89,30 @@ impl Check<'_> {
             stores,
             warnings: Found::default().finish(origin),
         })
+    }
+
+    /// Where the journal is, and how long leases in it last.
+    fn journal(&mut self) -> (Location, Span) {
+        let Some(journal) = &self.root.journal else {
+            return (Location::File(self.path(JOURNAL)), lease::LENGTH);
+        };
+        let lease = self.span(journal.lease.as_ref(), lease::LENGTH, LEASE_MIN, LEASE_MAX);
+        let Some(Item { value: Database(place), place: at }) = &journal.url else {
+            if let Some(lease) = &journal.lease {
+                let hint = "take it away, or name a database with url";
+                self.found.warn(&lease.place, "a file is used by one process alone", hint);
+            }
+            let path = value(journal.path.as_ref());
+            return (Location::File(self.path(path.as_deref().unwrap_or(JOURNAL))), lease);
+        };
+        if let Some(path) = &journal.path {
+            self.found.error(&path.place, "both a file and a database", "keep one of path and url");
+        }
+        if matches!(place, Location::Server(url) if is_exposed_database(url)) {
+            let reason = format!("what is written may travel in clear text to {place}");
+            self.found.warn(at, reason, "add ?sslmode=verify-full, or use a private network");
+        }
+        (place.clone(), lease)
     }
 
     fn log(&mut self) -> LogSetup {

@@ -63,6 +63,8 @@ sources = ["coinbase:BTC-USD", "kraken:XBTUSD", "bitstamp:btcusd", "acme"]
 const FULL: [Full; 2] = [
     Full {
         without: &[
+            "journal.url",
+            "journal.lease",
             "signer.NAME.path",
             "signer.NAME.password_file",
             "signer.NAME.allow_development_keystore",
@@ -74,7 +76,13 @@ const FULL: [Full; 2] = [
         instead: &[],
     },
     Full {
-        without: &["signer.NAME.url", "feed.NAME.aggregator", "feed.NAME.policy", "rate.NAME.policy"],
+        without: &[
+            "journal.path",
+            "signer.NAME.url",
+            "feed.NAME.aggregator",
+            "feed.NAME.policy",
+            "rate.NAME.policy",
+        ],
         instead: &[("signer.NAME.kind", "\"keystore\"")],
     },
 ];

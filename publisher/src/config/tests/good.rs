@@ -176,7 +176,7 @@ fn paths_are_relative_to_the_file() {
         )],
     );
     let config = Config::parse(&text, Path::new("/etc/publisher/btc.toml")).unwrap();
-    assert_eq!(config.journal, Path::new("/etc/publisher/publisher.db"));
+    assert_eq!(config.journal, Path::new("/etc/publisher/publisher.db").into());
     let (path, password_file) = ("/etc/publisher/keys/dev.json".into(), "/run/pass".into());
     assert_eq!(config.signers["main"].kind, SignerKind::Keystore { path, password_file });
 }

@@ -50,7 +50,7 @@ async fn reading_needs_no_lock_and_changes_nothing() {
     journal.append(&[intent(1, round("A", 1))]).await.unwrap();
     let reader = Journal::open_read_only(&place.path).await.unwrap();
     assert_eq!(reader.recovered().await.unwrap(), journal.reader().recovered().await.unwrap());
-    assert!(sqlx::query("DELETE FROM sent").execute(&reader.pool).await.is_err());
+    assert!(sqlx::query("DELETE FROM sent").execute(pool(&reader)).await.is_err());
     journal.append(&[intent(2, round("A", 2))]).await.unwrap();
     assert_eq!(reader.account_nonces().await.unwrap()[0].next_nonce, 3);
     journal.close().await;
@@ -127,7 +127,7 @@ async fn a_damaged_file_is_refused() {
 async fn a_full_disk_is_worth_another_try() {
     let place = Place::new();
     let (journal, _) = place.open().await;
-    let pages: u32 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&journal.reader.pool).await.unwrap();
+    let pages: u32 = sqlx::query_scalar("PRAGMA page_count").fetch_one(journal.pool()).await.unwrap();
     limit(&journal, pages).await;
     let data = Bytes::from(vec![1; 100_000]);
     let big = Work::Step { name: "create".into(), to: None, data };
@@ -144,8 +144,8 @@ async fn a_full_disk_is_worth_another_try() {
 }
 
 /// The disk of this and every later connection ends after so many pages.
-async fn limit(journal: &Journal, pages: u32) {
-    let pool = &journal.reader.pool;
+async fn limit(journal: &Writer, pages: u32) {
+    let pool = journal.pool();
     pool.set_connect_options(
         SqliteConnectOptions::clone(&pool.connect_options()).pragma("max_page_count", pages.to_string()),
     );
@@ -157,7 +157,7 @@ async fn limit(journal: &Journal, pages: u32) {
 async fn a_foreign_write_lock_is_worth_another_try() {
     let place = Place::new();
     let (journal, _) = place.open().await;
-    sqlx::query("PRAGMA busy_timeout = 50").execute(&journal.reader.pool).await.unwrap();
+    sqlx::query("PRAGMA busy_timeout = 50").execute(journal.pool()).await.unwrap();
     let options = SqliteConnectOptions::new().filename(&place.path);
     let mut operator = SqliteConnection::connect_with(&options).await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut operator).await.unwrap();
@@ -197,11 +197,13 @@ async fn schema_versions_are_told_apart() {
     let (journal, _) = place.open().await;
     journal.append(&[intent(1, round("A", 1))]).await.unwrap();
     journal.close().await;
-    let error = open::reader(&place.path, &later).await.unwrap_err();
+    let error = open::reader((&place.path).into(), Some(&later)).await.unwrap_err();
     assert!(error.to_string().contains("start the daemon once"), "{error}");
 
-    let (journal, recovered) = open::writer(&place.path, CHAIN, GENESIS, &later).await.unwrap();
+    let (journal, recovered) =
+        open::writer((&place.path).into(), CHAIN, GENESIS, Some(&later)).await.unwrap();
     assert_eq!(recovered.accounts[0].next_nonce, 2);
+    let journal = Writer::new(journal).await;
     journal.append(&[intent(2, round("A", 2))]).await.unwrap();
     journal.close().await;
 
@@ -221,7 +223,7 @@ async fn a_journal_whose_making_was_cut_short_is_made_whole() {
     let place = Place::new();
     let none = Migrator::with_migrations(vec![]);
     // Everything that comes before the first migration is done, and nothing after it.
-    assert!(open::writer(&place.path, CHAIN, GENESIS, &none).await.is_err());
+    assert!(open::writer((&place.path).into(), CHAIN, GENESIS, Some(&none)).await.is_err());
     assert!(std::fs::metadata(&place.path).unwrap().len() > 0);
     place.open().await.0.close().await;
 }

@@ -4,11 +4,23 @@ use super::*;
 use publisher_core::record::{Outcome, RecoveredAccount, RecoveredIntent, Scope, replay};
 use publisher_core::tx::SendOutcome;
 
+on_both! {
+    a_batch_is_kept_with_what_each_attempt_says_for_which_feed
+    recovery_reads_back_what_is_open
+    the_same_records_again_change_nothing
+    a_different_record_under_the_same_key_is_refused
+    a_refused_batch_leaves_nothing_behind
+    a_round_may_be_planned_again_unless_it_is_open_or_final
+    rounds_are_counted_by_the_aggregator
+    status_shows_rounds_newest_first
+    what_broken_finality_took_is_reopened_and_may_end_otherwise
+}
+
 fn closed(nonce: u64, outcome: Outcome) -> Record {
     Record::Closed { account: account(1), nonce, outcome, at: Wall::from_ms(5_000) }
 }
 
-async fn refuses(journal: &Journal, record: Record, words: &[&str]) {
+async fn refuses(journal: &Writer, record: Record, words: &[&str]) {
     let before = journal.reader().recovered().await.unwrap();
     let error = journal.append(std::slice::from_ref(&record)).await.unwrap_err();
     assert!(!error.is_transient(), "{error}");
@@ -20,9 +32,7 @@ async fn refuses(journal: &Journal, record: Record, words: &[&str]) {
 }
 
 /// Without this a restart would forget what it has in flight, or invent something.
-#[tokio::test]
-async fn recovery_reads_back_what_is_open() {
-    let place = Place::new();
+async fn recovery_reads_back_what_is_open(place: Place) {
     let (journal, recovered) = place.open().await;
     assert_eq!(recovered, Recovered::default());
     let step =
@@ -91,14 +101,17 @@ async fn recovery_reads_back_what_is_open() {
 }
 
 /// Without this a commit whose answer was lost would stop the daemon when it is repeated.
-#[tokio::test]
-async fn the_same_records_again_change_nothing() {
-    let place = Place::new();
+async fn the_same_records_again_change_nothing(place: Place) {
     let (journal, _) = place.open().await;
     let moved = Receipt { block_number: 12, block_hash: hash(12 << 32), ..receipt(30, 11) };
     let batches = [
         vec![intent(3, round("A", 1)), attempt(3, 0, 30)],
-        vec![Record::Sent { hash: hash(30), outcome: SendOutcome::Ambiguous, at: Wall::from_ms(1) }],
+        vec![Record::Sent {
+            account: account(1),
+            hash: hash(30),
+            outcome: SendOutcome::Ambiguous,
+            at: Wall::from_ms(1),
+        }],
         vec![included(3, 30, 10)],
         vec![Record::Orphaned { account: account(1), nonce: 3 }],
         // Back into the first block, away again, into another one, and closed, all at once.
@@ -129,14 +142,12 @@ async fn the_same_records_again_change_nothing() {
     assert_eq!(recovered, replay(batches.iter().flatten()), "the core's own reading of these records");
 }
 
-async fn status(journal: &Journal, feed: &str) -> Vec<RoundEntry> {
+async fn status(journal: &Writer, feed: &str) -> Vec<RoundEntry> {
     journal.reader().rounds(&FeedId::new(feed), 100).await.unwrap()
 }
 
 /// Without this two histories could share one nonce, one round or one hash.
-#[tokio::test]
-async fn a_different_record_under_the_same_key_is_refused() {
-    let place = Place::new();
+async fn a_different_record_under_the_same_key_is_refused(place: Place) {
     let (journal, _) = place.open().await;
     journal
         .append(&[intent(1, round("A", 5)), attempt(1, 0, 10), included(1, 10, 50), intent(2, round("A", 6))])
@@ -159,7 +170,12 @@ async fn a_different_record_under_the_same_key_is_refused() {
     refuses(&journal, record(Attempt { fee: absurd, ..signed(1, 12) }), &["tip 10", "above"]).await;
     refuses(&journal, record(Attempt { gas_limit: u64::MAX, ..signed(1, 12) }), &["gas limit", "2^63"]).await;
 
-    let sent = Record::Sent { hash: hash(99), outcome: SendOutcome::Accepted, at: Wall::from_ms(1) };
+    let sent = Record::Sent {
+        account: account(1),
+        hash: hash(99),
+        outcome: SendOutcome::Accepted,
+        at: Wall::from_ms(1),
+    };
     refuses(&journal, sent, &["no attempt"]).await;
     refuses(&journal, included(1, 99, 50), &["no attempt"]).await;
     refuses(&journal, included(2, 10, 50), &["nonce 1 of", "nonce 2 of"]).await;
@@ -177,9 +193,7 @@ async fn a_different_record_under_the_same_key_is_refused() {
 }
 
 /// Without this half of what belongs together could be on disk.
-#[tokio::test]
-async fn a_refused_batch_leaves_nothing_behind() {
-    let place = Place::new();
+async fn a_refused_batch_leaves_nothing_behind(place: Place) {
     let (journal, _) = place.open().await;
     let batch = [intent(1, round("A", 1)), attempt(1, 0, 10), attempt(1, 0, 11)];
     assert!(matches!(journal.append(&batch).await, Err(StoreError::Conflict { .. })));
@@ -189,15 +203,14 @@ async fn a_refused_batch_leaves_nothing_behind() {
 }
 
 /// Without this a round that reverted, or whose nonce was filled or taken, could never be published.
-#[tokio::test]
-async fn a_round_may_be_planned_again_unless_it_is_open_or_final() {
+async fn a_round_may_be_planned_again_unless_it_is_open_or_final(place: Place) {
     for (outcome, free) in [
         (Outcome::Reverted, true),
         (Outcome::NoopFilled, true),
         (Outcome::Foreign, true),
         (Outcome::Final, false),
     ] {
-        let place = Place::new();
+        let place = place.another();
         let (journal, _) = place.open().await;
         journal.append(&[intent(1, round("A", 1)), intent(2, round("B", 1))]).await.unwrap();
         assert!(journal.append(&[intent(3, round("A", 1))]).await.is_err());
@@ -212,9 +225,7 @@ async fn a_round_may_be_planned_again_unless_it_is_open_or_final() {
 }
 
 /// Without this a feed could never move to a new aggregator, whose rounds begin again at 1.
-#[tokio::test]
-async fn rounds_are_counted_by_the_aggregator() {
-    let place = Place::new();
+async fn rounds_are_counted_by_the_aggregator(place: Place) {
     let (journal, _) = place.open().await;
     let on = |aggregator| Work::Round { feed: FeedId::new("A"), aggregator: account(aggregator), round: 1 };
     journal.append(&[intent(1, on(7)), closed(1, Outcome::Final), intent(2, on(8))]).await.unwrap();
@@ -223,9 +234,7 @@ async fn rounds_are_counted_by_the_aggregator() {
 }
 
 /// Without this a death would leave it open what a batch says, or two batches would race for one sequence.
-#[tokio::test]
-async fn a_batch_is_kept_with_what_each_attempt_says_for_which_feed() {
-    let place = Place::new();
+async fn a_batch_is_kept_with_what_each_attempt_says_for_which_feed(place: Place) {
     let (journal, _) = place.open().await;
     let batch = |sequence| Work::Batch { store: account(9), sequence };
     let said = |seq, id, attempt: fn(u32, u64) -> Attempt| Record::Attempt {
@@ -245,7 +254,8 @@ async fn a_batch_is_kept_with_what_each_attempt_says_for_which_feed() {
     let other = Record::Attempt { account: account(1), nonce: 1, attempt: other, at: Wall::from_ms(2_000) };
     refuses(&journal, other, &["the attempt"]).await;
     for statement in ["DELETE FROM entry", "UPDATE entry SET answer = '8'"] {
-        assert!(sqlx::query(statement).execute(&journal.reader().pool).await.is_err(), "{statement}");
+        let mut db = journal.reader().pool.acquire().await.unwrap();
+        assert!(db.batch(statement).await.is_err(), "{statement}");
     }
     let recovered = journal.reader().recovered().await.unwrap();
     let open = &recovered.accounts[0].open;
@@ -260,9 +270,7 @@ async fn a_batch_is_kept_with_what_each_attempt_says_for_which_feed() {
 }
 
 /// Without this an operator would be shown another history than the one that is written.
-#[tokio::test]
-async fn status_shows_rounds_newest_first() {
-    let place = Place::new();
+async fn status_shows_rounds_newest_first(place: Place) {
     let (journal, _) = place.open().await;
     let plan = |nonce, n| Record::Intent {
         account: account(1),
@@ -270,7 +278,12 @@ async fn status_shows_rounds_newest_first() {
         work: round("A", n),
         at: Wall::from_ms(i64::try_from(n).unwrap()),
     };
-    let sent = |id, outcome, ms| Record::Sent { hash: hash(id), outcome, at: Wall::from_ms(ms) };
+    let sent = |id, outcome, ms| Record::Sent {
+        account: account(1),
+        hash: hash(id),
+        outcome,
+        at: Wall::from_ms(ms),
+    };
     journal
         .append(&[
             plan(1, 1),
@@ -287,7 +300,7 @@ async fn status_shows_rounds_newest_first() {
         ])
         .await
         .unwrap();
-    let reader = Journal::open_read_only(&place.path).await.unwrap();
+    let reader = Journal::open_read_only(&place.location).await.unwrap();
     assert_eq!(reader.chain().await.unwrap(), (CHAIN, GENESIS));
     let rounds = reader.rounds(&FeedId::new("A"), 2).await.unwrap();
     let entry = |nonce, n| RoundEntry {
@@ -325,7 +338,7 @@ async fn every_connection_writes_through() {
     let place = Place::new();
     let (journal, _) = place.open().await;
     for _ in 0..2 {
-        let pool = &journal.reader.pool;
+        let pool = journal.pool();
         let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.unwrap();
         let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await.unwrap();
         let foreign_keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(pool).await.unwrap();
@@ -335,11 +348,8 @@ async fn every_connection_writes_through() {
     }
 }
 
-/// Without this a second hand in the file could take back what was written.
 /// Without this a round that counted as final and is gone could neither be sent again nor be planned anew.
-#[tokio::test]
-async fn what_broken_finality_took_is_reopened_and_may_end_otherwise() {
-    let place = Place::new();
+async fn what_broken_finality_took_is_reopened_and_may_end_otherwise(place: Place) {
     let (journal, _) = place.open().await;
     let halt = Record::Halted { scope: Scope::Chain, reason: "broken".into(), at: Wall::from_ms(8_000) };
     let reopened = |nonce| Record::Reopened { account: account(1), nonce, at: Wall::from_ms(9_000) };
@@ -387,6 +397,7 @@ async fn what_broken_finality_took_is_reopened_and_may_end_otherwise() {
     assert_eq!(recovered.anchor.map(|(number, _)| number), Some(61));
 }
 
+/// Without this a second hand in the file could take back what was written.
 #[tokio::test]
 async fn the_database_itself_keeps_facts() {
     let place = Place::new();
@@ -409,7 +420,7 @@ async fn the_database_itself_keeps_facts() {
          nonce, 1, raw, kind, cap_wei, tip_wei, gas_limit, NULL, NULL, 0 FROM attempt",
         "INSERT INTO chain VALUES (2, 1, x'0000000000000000000000000000000000000000000000000000000000000001')",
     ] {
-        let refused = sqlx::query(statement).execute(&journal.reader.pool).await;
+        let refused = sqlx::query(statement).execute(journal.pool()).await;
         assert!(refused.is_err(), "{statement}");
     }
 }

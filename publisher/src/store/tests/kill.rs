@@ -65,6 +65,7 @@ fn run_and_kill(place: &Place, kill: usize) -> u64 {
 #[expect(clippy::print_stdout, reason = "the parent test reads it")]
 async fn append_for_ever(path: &Path) -> ! {
     let (journal, recovered) = Journal::open(path, CHAIN, GENESIS).await.unwrap();
+    let journal = Writer::new(journal).await;
     let first = recovered.accounts.first().map_or(0, |a| a.next_nonce);
     for nonce in first.. {
         journal.append(&[intent(nonce, round("A", nonce)), attempt(nonce, 0, nonce)]).await.unwrap();

@@ -3,6 +3,7 @@
 mod damage;
 mod facts;
 mod kill;
+mod leases;
 mod model;
 
 use super::*;
@@ -11,31 +12,128 @@ use publisher_core::price::Answer;
 use publisher_core::quote::FeedId;
 use publisher_core::time::Wall;
 use publisher_core::tx::{Attempt, Entry, Fee, Receipt, Work};
-use std::path::PathBuf;
+use sqlx::SqlitePool;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 const CHAIN: u64 = 138;
 const GENESIS: B256 = B256::repeat_byte(0x47);
 
-/// A directory for one test and the path of a journal in it.
+/// A real server for the tests of this process, each of which has a database of its own.
+#[path = "../../../../tests/src/postgres.rs"]
+#[expect(dead_code, reason = "the integration tests need more of it")]
+mod postgres;
+
+/// Where one test's journal is, and what has to live as long.
 struct Place {
     directory: TempDir,
+    /// The path of the file, whether or not it is used.
     path: PathBuf,
+    location: Location,
 }
 
 impl Place {
+    /// A file.
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("journal.db");
-        Self { directory, path }
+        let location = Location::from(&path);
+        Self { directory, path, location }
     }
 
-    async fn open(&self) -> (Journal, Recovered) {
-        Journal::open(&self.path, CHAIN, GENESIS).await.unwrap()
+    /// A database on a real server; `None`, and a note past the test harness, where there cannot be one.
+    fn server() -> Option<Self> {
+        static SERVER: OnceLock<Option<postgres::Postgres>> = OnceLock::new();
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let server = SERVER.get_or_init(|| {
+            let started = postgres::Postgres::start();
+            started.inspect_err(|why| drop(writeln!(std::io::stderr(), "skipped on PostgreSQL: {why}"))).ok()
+        });
+        let name = format!("journal_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let server = server.as_ref()?;
+        server.sql("postgres", &format!("CREATE DATABASE {name}")).unwrap();
+        let location = Location::Server(server.url_of(&name).parse().unwrap());
+        Some(Self { location, ..Self::new() })
+    }
+
+    /// Another one of the same kind.
+    fn another(&self) -> Self {
+        if self.location.is_shared() { Self::server().unwrap() } else { Self::new() }
+    }
+
+    /// A writer that holds the leases of all the accounts that tests use.
+    async fn open(&self) -> (Writer, Recovered) {
+        let (journal, recovered) = Journal::open(&self.location, CHAIN, GENESIS).await.unwrap();
+        (Writer::new(journal).await, recovered)
     }
 
     async fn refused(&self) -> StoreError {
-        Journal::open(&self.path, CHAIN, GENESIS).await.unwrap_err()
+        Journal::open(&self.location, CHAIN, GENESIS).await.unwrap_err()
+    }
+}
+
+/// Makes a test of a place run on a file and on a server.
+macro_rules! on_both {
+    ($($test:ident)*) => {
+        mod on_sqlite {
+            $(#[tokio::test] async fn $test() { super::$test(super::Place::new()).await })*
+        }
+        mod on_postgres {
+            $(#[tokio::test] async fn $test() {
+                if let Some(place) = super::Place::server() {
+                    super::$test(place).await;
+                }
+            })*
+        }
+    };
+}
+use on_both;
+
+/// A journal with the leases that writing to it takes.
+struct Writer {
+    journal: Journal,
+    epochs: BTreeMap<Address, Epoch>,
+}
+
+impl Writer {
+    async fn new(journal: Journal) -> Self {
+        let accounts: BTreeSet<Address> = (1..4).map(account).collect();
+        let beat = Beat { wants: accounts.clone(), take: accounts, ..Beat::default() };
+        let epochs = journal.beat(&beat, None).await.unwrap().held;
+        assert_eq!(epochs.len(), 3);
+        Self { journal, epochs }
+    }
+
+    async fn append(&self, records: &[Record]) -> Result<(), StoreError> {
+        self.journal.append(records, &self.epochs).await
+    }
+
+    fn reader(&self) -> &Reader {
+        self.journal.reader()
+    }
+
+    /// The connections to the file.
+    fn pool(&self) -> &SqlitePool {
+        pool(self.reader())
+    }
+
+    async fn close(self) {
+        // A process that ends in order gives its leases up.
+        let beat = Beat { release: self.epochs, ..Beat::default() };
+        self.journal.beat(&beat, None).await.unwrap();
+        self.journal.close().await;
+    }
+}
+
+/// The connections to the file.
+fn pool(reader: &Reader) -> &SqlitePool {
+    match &reader.pool {
+        db::Pool::Sqlite(pool) => pool,
+        db::Pool::Postgres(_) => panic!("not on SQLite"),
     }
 }
 

@@ -196,7 +196,7 @@ fn records() -> impl Strategy<Value = Record> {
             Record::Attempt { account: key.0, nonce: key.1, attempt, at }
         }),
         2 => (key(), 0..3u32, sent, at())
-            .prop_map(move |(key, seq, outcome, at)| Record::Sent { hash: hash(id(key, seq)), outcome, at }),
+            .prop_map(move |(key, seq, outcome, at)| Record::Sent { account: key.0, hash: hash(id(key, seq)), outcome, at }),
         // Heights differ by nonce: which of two blocks of one height is the anchor is of no importance.
         5 => (key(), 0..3u32, 0..3u64, 0..20u64).prop_map(move |(key, seq, block, stray)| {
             let height = u64::from(key.0[0]) * 100 + key.1 * 10 + block;
@@ -213,36 +213,55 @@ fn records() -> impl Strategy<Value = Record> {
     ]
 }
 
+/// Plays a history on a journal and on the model; the journal is closed and opened again in the middle.
+async fn agree(place: &Place, batches: &[Vec<Record>], reopen_after: usize) {
+    let mut model = Model::default();
+    let (mut journal, _) = place.open().await;
+    for (index, batch) in batches.iter().enumerate() {
+        let answer = journal.append(batch).await;
+        let expected = model.append(batch);
+        assert_eq!(answer.is_ok(), expected.is_ok(), "{answer:?} for {batch:#?}");
+        assert!(!matches!(answer, Err(StoreError::Unavailable { .. } | StoreError::Damaged { .. })));
+        if answer.is_ok() {
+            journal.append(batch).await.unwrap();
+        }
+        if index == reopen_after {
+            journal.close().await;
+            let (reopened, recovered) = place.open().await;
+            assert_eq!(recovered, model.recovered());
+            journal = reopened;
+        }
+    }
+    assert_eq!(journal.reader().recovered().await.unwrap(), model.recovered());
+    journal.close().await;
+}
+
+fn histories() -> impl Strategy<Value = Vec<Vec<Record>>> {
+    prop::collection::vec(prop::collection::vec(records(), 1..5), 1..40)
+}
+
+fn run(history: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(history);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     /// Without this a rule could differ between what is written and what is believed to be written.
     #[test]
-    fn the_database_and_the_model_agree(
-        batches in prop::collection::vec(prop::collection::vec(records(), 1..5), 1..40),
-        reopen_after in 0..40usize,
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let place = Place::new();
-            let mut model = Model::default();
-            let (mut journal, _) = place.open().await;
-            for (index, batch) in batches.iter().enumerate() {
-                let answer = journal.append(batch).await;
-                let expected = model.append(batch);
-                assert_eq!(answer.is_ok(), expected.is_ok(), "{answer:?} for {batch:#?}");
-                assert!(!matches!(answer, Err(StoreError::Unavailable { .. } | StoreError::Damaged { .. })));
-                if answer.is_ok() {
-                    journal.append(batch).await.unwrap();
-                }
-                if index == reopen_after {
-                    journal.close().await;
-                    let (reopened, recovered) = place.open().await;
-                    assert_eq!(recovered, model.recovered());
-                    journal = reopened;
-                }
-            }
-            assert_eq!(journal.reader().recovered().await.unwrap(), model.recovered());
-        });
+    fn the_database_and_the_model_agree(batches in histories(), reopen_after in 0..40usize) {
+        run(agree(&Place::new(), &batches, reopen_after));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 20, ..ProptestConfig::default() })]
+
+    /// Without this a journal on PostgreSQL could mean something else than one on SQLite.
+    #[test]
+    fn postgresql_and_the_model_agree(batches in histories(), reopen_after in 0..40usize) {
+        if let Some(place) = Place::server() {
+            run(agree(&place, &batches, reopen_after));
+        }
     }
 }

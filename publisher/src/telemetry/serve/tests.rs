@@ -91,7 +91,9 @@ async fn status_shows_prices_as_decimals_and_reads_back() {
     });
     health.feed(&FeedId::new("NEW-USD"), |feed| feed.known = Some(Known { round: 0, ..known }));
     health.update(|state| {
-        state.accounts.insert(Address::ZERO, AccountHealth { next_nonce: 7, open: 1 });
+        state
+            .accounts
+            .insert(Address::ZERO, AccountHealth { next_nonce: 7, open: 1, ..AccountHealth::default() });
         state.nodes = vec![super::super::samples::node()];
     });
     let (code, found): (_, Status) = get_json(&url, "/status").await;

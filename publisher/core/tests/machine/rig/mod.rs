@@ -342,6 +342,7 @@ impl Rig {
         let up = !self.node_down;
         Some(match effect {
             Effect::Persist(_) | Effect::Report(_) => unreachable!("performed at once"),
+            Effect::Beat { .. } | Effect::Recover { .. } => unreachable!("the journal is not shared"),
             Effect::Preflight { ticket, call, .. } => {
                 self.count("preflight");
                 let honest =
