@@ -16,6 +16,7 @@ mod nodes;
 mod operations;
 mod publishing;
 mod reorgs;
+mod replicas;
 mod signer;
 mod sources;
 mod standby;

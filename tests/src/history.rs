@@ -132,8 +132,7 @@ impl World {
     /// journal knows count as well.
     async fn judge_answers(&self, feed: &FeedHome, rounds: &[ChainRound]) -> Result<()> {
         let (id, mut entries) = (FeedId::new(feed.id), Vec::new());
-        let former = self.dir.path().join("former.db");
-        for journal in [self.journal(), former].iter().filter(|path| path.exists()) {
+        for journal in &self.journals() {
             let reader = Journal::open_read_only(journal).await?;
             entries.extend(reader.rounds(&id, 10_000).await?);
             reader.close().await;

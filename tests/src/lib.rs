@@ -15,6 +15,7 @@ pub mod miner;
 pub mod owner;
 pub mod postgres;
 pub mod prometheus;
+pub mod replica;
 pub mod rpc_proxy;
 pub mod squeeze;
 pub mod store;

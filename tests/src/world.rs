@@ -11,6 +11,7 @@ use alloy::primitives::{Address, B256, I256, U256, address};
 use alloy::providers::ext::AnvilApi;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use anyhow::{Context, Result};
+use publisher::store::Location;
 use publisher_bindings::{Aggregator, AggregatorProxy};
 use publisher_doubles::signer::{SignerConfig, SignerDouble};
 use publisher_doubles::venues::{SimConfig, Venue, VenueSimulator};
@@ -97,6 +98,8 @@ pub struct World {
     pub feeds: Vec<FeedHome>,
     /// Where configuration, journal and logs are.
     pub dir: TempDir,
+    /// Shared journals, which the judge reads besides the file.
+    pub databases: Vec<Location>,
     telemetry_port: u16,
 }
 
@@ -178,8 +181,19 @@ impl World {
         let free = matches!(&node, Node::Real(chain) if chain.traits.fees == "zero-gas");
         let feeds = deploy(&owner, owner_address, &options, &accounts, free).await?;
         let telemetry_port = free_port()?;
-        let world =
-            Self { options, node, owner, owner_address, proxy, venues, signer, feeds, dir, telemetry_port };
+        let world = Self {
+            options,
+            node,
+            owner,
+            owner_address,
+            proxy,
+            venues,
+            signer,
+            feeds,
+            dir,
+            databases: Vec::new(),
+            telemetry_port,
+        };
         std::fs::write(world.config(), world.toml())?;
         Ok(world)
     }
@@ -212,6 +226,13 @@ impl World {
     /// The journal.
     pub fn journal(&self) -> PathBuf {
         self.dir.path().join("publisher.db")
+    }
+
+    /// Every journal that knows of rounds: the file, a former copy of it, shared ones.
+    pub fn journals(&self) -> Vec<Location> {
+        let files = [self.journal(), self.dir.path().join("former.db")];
+        let files = files.iter().filter(|path| path.exists()).map(Location::from);
+        files.chain(self.databases.iter().cloned()).collect()
     }
 
     /// Where the daemon serves metrics and health.

@@ -248,7 +248,12 @@ impl Leases {
         (held.told && valid).then_some(held.epoch)
     }
 
-    /// Who else holds an account's lease, as far as is known.
+    /// How much longer may be written for an account; `None`: for ever, or not at all.
+    pub fn left(&self, account: Address, now: Mono) -> Option<Span> {
+        self.held.get(&account)?.until.map(|until| until.since(now))
+    }
+
+    /// Who holds an account's lease, as far as is known.
     pub fn holder(&self, account: Address) -> Option<&ReplicaId> {
         if self.held.contains_key(&account) {
             return Some(&self.me);

@@ -176,11 +176,26 @@ impl Driver {
         });
         let mut refused: Vec<Address> = Vec::new();
         before_writing(&records);
-        while !records.is_empty() {
-            let mut epochs = self.machine.epochs(self.clock.now().mono);
+        loop {
+            let now = self.clock.now().mono;
+            let mut epochs = self.machine.epochs(now);
             epochs.retain(|account, _| !refused.contains(account));
             records.retain(|record| record.account().is_none_or(|account| epochs.contains_key(&account)));
-            match self.journal.append(&records, &epochs).await {
+            if records.is_empty() {
+                break;
+            }
+            let leases = self.machine.leases();
+            let left = epochs.keys().filter_map(|account| leases?.left(*account, now)).min();
+            let appended = self.journal.append(&records, &epochs);
+            let appended = match left {
+                // A lease that ends meanwhile is noticed at once, and not when the database answers.
+                Some(left) => match tokio::time::timeout(left.into(), appended).await {
+                    Ok(appended) => appended,
+                    Err(_) => continue,
+                },
+                None => appended.await,
+            };
+            match appended {
                 Ok(()) => {
                     show::journal(&self.health, None);
                     break;

@@ -1,0 +1,262 @@
+//! Replicas with one journal on PostgreSQL: who publishes, who takes over, and what a zombie may not do.
+
+use crate::BINARY;
+use alloy::primitives::Address;
+use anyhow::Result;
+use publisher::store::Location;
+use publisher_tests::miner::SOON;
+use publisher_tests::postgres::Postgres;
+use publisher_tests::replica::Replica;
+use publisher_tests::tcp_relay::TcpRelay;
+use publisher_tests::world::{Options, World};
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+/// The database that the world's judge is to read, if there can be one; else a note past the test harness.
+async fn server() -> Result<Option<Postgres>> {
+    match tokio::task::spawn_blocking(Postgres::start).await? {
+        Ok(server) => Ok(Some(server)),
+        Err(why) => {
+            writeln!(std::io::stderr(), "skipped: replicas share a PostgreSQL, and there is none: {why}")?;
+            Ok(None)
+        }
+    }
+}
+
+fn location(server: &Postgres) -> Result<Location> {
+    Ok(Location::Server(server.url().parse()?))
+}
+
+/// A world whose rounds are final within three seconds.
+async fn world(server: &Postgres, feeds: usize) -> Result<World> {
+    let options = Options { finality: "depth:2", feeds, ..Options::default() };
+    let mut world = World::new(options).await?;
+    world.databases.push(location(server)?);
+    Ok(world)
+}
+
+fn all(world: &World) -> BTreeSet<Address> {
+    world.accounts().into_iter().collect()
+}
+
+/// Every feed gets another price, and publishes it.
+async fn rounds(world: &World, price: u64) -> Result<()> {
+    for feed in &world.feeds {
+        world.venues.market().set_price(feed.pair, &price.to_string())?;
+    }
+    for feed in &world.feeds {
+        world.wait_answer(feed, i64::try_from(price * 100_000_000)?, SOON).await?;
+    }
+    Ok(())
+}
+
+/// Everything on chain is right, exactly once, and known to the journal.
+async fn judge(world: &World, server: &Postgres) -> Result<()> {
+    world.settled_at(&location(server)?, SOON).await?;
+    world.judge(0).await?;
+    Ok(())
+}
+
+/// Two replicas of which the first was there first.
+async fn two(world: &World, first: &str, second: &str) -> Result<(Replica, Replica)> {
+    let leader = world.replica(BINARY, first, &[])?;
+    world.wait_held(&leader, &all(world), SOON).await?;
+    let standby = world.replica(BINARY, second, &[])?;
+    world.wait(SOON, "the standby says so", async || Ok(!standby.logged("PUB-4008")?.is_empty())).await?;
+    Ok((leader, standby))
+}
+
+/// How long after `began` a replica held every account.
+async fn takes_over(world: &World, replica: &Replica, began: Instant) -> Result<Duration> {
+    world.wait_held(replica, &all(world), SOON).await?;
+    Ok(began.elapsed())
+}
+
+/// Without this a process that was frozen and wakes up publishes beside the one that replaced it.
+#[tokio::test]
+async fn f59_a_frozen_leader_is_replaced_within_8_s_and_writes_nothing_when_it_wakes() {
+    let Some(server) = server().await.unwrap() else { return };
+    let world = world(&server, 1).await.unwrap();
+    let (leader, standby) = two(&world, &server.url(), &server.url()).await.unwrap();
+    rounds(&world, 61_000).await.unwrap();
+    let before = server.sql("oracle", "SELECT max(epoch) FROM lease").unwrap();
+
+    leader.daemon.signal("STOP").unwrap();
+    let took = takes_over(&world, &standby, Instant::now()).await.unwrap();
+    assert!(took <= Duration::from_secs(8), "the take-over took {took:?}");
+    rounds(&world, 62_000).await.unwrap();
+    let after = server.sql("oracle", "SELECT max(epoch) FROM lease").unwrap();
+    assert!(after.parse::<u64>().unwrap() > before.parse::<u64>().unwrap(), "{before} {after}");
+    let known = server.sql("oracle", "SELECT count(*) FROM attempt").unwrap();
+
+    leader.daemon.signal("CONT").unwrap();
+    world
+        .wait(SOON, "the zombie notices", async || Ok(!leader.logged("PUB-4006")?.is_empty()))
+        .await
+        .unwrap();
+    assert_eq!(server.sql("oracle", "SELECT count(*) FROM attempt").unwrap(), known, "a zombie wrote");
+    rounds(&world, 63_000).await.unwrap();
+    assert_eq!(leader.held().await.unwrap(), BTreeSet::new());
+    judge(&world, &server).await.unwrap();
+}
+
+/// Without this five feeds stand still because one process died, or one of their rounds is lost or doubled.
+#[tokio::test]
+async fn five_feeds_are_shared_by_two_replicas_and_taken_over_when_one_is_killed() {
+    let Some(server) = server().await.unwrap() else { return };
+    let world = world(&server, 5).await.unwrap();
+    let first = world.replica(BINARY, &server.url(), &[]).unwrap();
+    let second = world.replica(BINARY, &server.url(), &[]).unwrap();
+    world
+        .wait(SOON, "the accounts are shared", async || {
+            let (Ok(first), Ok(second)) = (first.held().await, second.held().await) else { return Ok(false) };
+            let together: BTreeSet<Address> = first.union(&second).copied().collect();
+            Ok(first.len().min(second.len()) == 2 && together == all(&world))
+        })
+        .await
+        .unwrap();
+    rounds(&world, 101).await.unwrap();
+    // In the middle of the next rounds.
+    for feed in &world.feeds {
+        world.venues.market().set_price(feed.pair, "103").unwrap();
+    }
+    first.daemon.kill().unwrap();
+    let took = takes_over(&world, &second, Instant::now()).await.unwrap();
+    assert!(took <= Duration::from_secs(8), "the take-over took {took:?}");
+    for feed in &world.feeds {
+        world.wait_answer(feed, 10_300_000_000, SOON).await.unwrap();
+    }
+    rounds(&world, 105).await.unwrap();
+    judge(&world, &server).await.unwrap();
+}
+
+/// Without this a leader that cannot reach the database goes on beside its successor.
+#[tokio::test]
+async fn f60_a_leader_cut_off_from_the_database_stops_before_its_lease_ends() {
+    let Some(server) = server().await.unwrap() else { return };
+    let world = world(&server, 1).await.unwrap();
+    let wire = TcpRelay::start((Ipv4Addr::LOCALHOST, server.port()).into()).await.unwrap();
+    let through = format!("postgres://oracle@127.0.0.1:{}/oracle", wire.address().port());
+    let (leader, standby) = two(&world, &through, &server.url()).await.unwrap();
+    rounds(&world, 61_000).await.unwrap();
+    // No transaction gets further than its beginning.
+    wire.mute(true);
+    let took = takes_over(&world, &standby, Instant::now()).await.unwrap();
+    assert!(took <= Duration::from_secs(8), "the take-over took {took:?}");
+    world.wait(SOON, "it stops itself", async || Ok(!leader.logged("PUB-4006")?.is_empty())).await.unwrap();
+    let stopped = leader.logged("PUB-4006").unwrap();
+    let taken = standby.logged("PUB-4004").unwrap();
+    let at = |line: &serde_json::Value| line["timestamp"].as_str().unwrap_or_default().to_owned();
+    assert!(at(&stopped[0]) < at(taken.last().unwrap()), "{stopped:?} {taken:?}");
+    rounds(&world, 62_000).await.unwrap();
+    wire.mute(false);
+    world
+        .wait(SOON, "it finds the database again", async || Ok(!leader.logged("PUB-5010")?.is_empty()))
+        .await
+        .unwrap();
+    rounds(&world, 63_000).await.unwrap();
+    judge(&world, &server).await.unwrap();
+}
+
+/// Without this every update of the program costs a lease's length without rounds.
+#[tokio::test]
+async fn f79_sigterm_hands_over_at_once() {
+    let Some(server) = server().await.unwrap() else { return };
+    let world = world(&server, 2).await.unwrap();
+    let (leader, standby) = two(&world, &server.url(), &server.url()).await.unwrap();
+    rounds(&world, 61_000).await.unwrap();
+    world.settled_at(&location(&server).unwrap(), SOON).await.unwrap();
+    let began = Instant::now();
+    leader.daemon.drain().await.unwrap();
+    let ended = began.elapsed();
+    let took = takes_over(&world, &standby, began).await.unwrap();
+    // Shorter than a lease: it was given up, and did not run out.
+    assert!(ended <= Duration::from_secs(10) && took <= ended + Duration::from_secs(4), "{ended:?} {took:?}");
+    rounds(&world, 62_000).await.unwrap();
+    judge(&world, &server).await.unwrap();
+}
+
+/// Without this a round is sent of which nobody knows after a crash, or none is ever sent again.
+#[tokio::test]
+async fn f54_nothing_is_sent_while_the_database_is_down_and_everything_when_it_is_back() {
+    let Some(mut server) = server().await.unwrap() else { return };
+    let world = world(&server, 1).await.unwrap();
+    let replica = world.replica(BINARY, &server.url(), &[]).unwrap();
+    rounds(&world, 61_000).await.unwrap();
+    world.settled_at(&location(&server).unwrap(), SOON).await.unwrap();
+    let sent = world.transactions().len();
+    server.crash().unwrap();
+    world.venues.market().set_price("BTC/USD", "62000").unwrap();
+    world.wait(SOON, "it says so", async || Ok(!replica.logged("PUB-5009")?.is_empty())).await.unwrap();
+    world
+        .wait(SOON, "it gives its lease up", async || Ok(!replica.logged("PUB-4006")?.is_empty()))
+        .await
+        .unwrap();
+    let ready = replica.page("/readyz").await.unwrap();
+    assert!(ready.to_string().contains("journal_unavailable"), "{ready}");
+    assert_eq!(world.transactions().len(), sent, "sent without a journal");
+    server.resume().unwrap();
+    world.wait_answer(world.feed(), 6_200_000_000_000, SOON).await.unwrap();
+    judge(&world, &server).await.unwrap();
+}
+
+/// Without this a commit whose answer was lost is written, or sent, a second time.
+#[tokio::test]
+async fn f55_connections_that_are_cut_off_again_and_again_double_nothing() {
+    let Some(server) = server().await.unwrap() else { return };
+    let world = world(&server, 2).await.unwrap();
+    let replica = world.replica(BINARY, &server.url(), &[]).unwrap();
+    rounds(&world, 61_000).await.unwrap();
+    for price in (62_000..66_000).step_by(1_000) {
+        for feed in &world.feeds {
+            world.venues.market().set_price(feed.pair, &price.to_string()).unwrap();
+        }
+        world
+            .wait(SOON, "the round", async || {
+                server.sql(
+                    "postgres",
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'oracle' AND pid <> pg_backend_pid()",
+                )?;
+                let mut all = true;
+                for feed in &world.feeds {
+                    let answer = world.aggregator(feed).latestAnswer().call().await?;
+                    all &= answer.to_string() == format!("{price}00000000");
+                }
+                Ok(all)
+            })
+            .await
+            .unwrap();
+    }
+    assert!(!replica.logged("PUB-5009").unwrap().is_empty(), "it was never cut off");
+    judge(&world, &server).await.unwrap();
+}
+
+/// Without this a database that takes no writes is worse than none.
+#[tokio::test]
+async fn f56_a_database_that_takes_no_writes_is_waited_for() {
+    let Some(server) = server().await.unwrap() else { return };
+    let world = world(&server, 1).await.unwrap();
+    let replica = world.replica(BINARY, &server.url(), &[]).unwrap();
+    rounds(&world, 61_000).await.unwrap();
+    world.settled_at(&location(&server).unwrap(), SOON).await.unwrap();
+    let sent = world.transactions().len();
+    // It holds for new connections, so the old ones are ended.
+    let read_only = |on: &str| {
+        let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'oracle'";
+        server.sql("postgres", &format!("ALTER DATABASE oracle SET default_transaction_read_only = {on}"))?;
+        server.sql("postgres", all)
+    };
+    read_only("on").unwrap();
+    world.venues.market().set_price("BTC/USD", "62000").unwrap();
+    world.wait(SOON, "it says so", async || Ok(!replica.logged("PUB-5009")?.is_empty())).await.unwrap();
+    world
+        .wait(SOON, "it gives its lease up", async || Ok(!replica.logged("PUB-4006")?.is_empty()))
+        .await
+        .unwrap();
+    assert_eq!(world.transactions().len(), sent, "sent without a journal");
+    read_only("off").unwrap();
+    world.wait_answer(world.feed(), 6_200_000_000_000, SOON).await.unwrap();
+    judge(&world, &server).await.unwrap();
+}
