@@ -127,6 +127,8 @@ async fn killed_at(point: &'static str, nth: u32) -> Result<()> {
 #[tokio::test]
 async fn a_batch_that_a_reorganisation_drops_lands_once() {
     let (world, store) = World::with_store(options(3)).await.unwrap();
+    // The store itself stays.
+    world.mine(3).await.unwrap();
     let daemon = world.daemon(BINARY, &[]).unwrap();
     let full = wait_batches(&world, store, &[0, 1, 2], 1).await.unwrap();
     let sequence = full[0].sequence;

@@ -148,8 +148,11 @@ async fn the_status_page_tells_what_is_on_the_chain() {
     follow(&world, 67_000).await.unwrap();
     follow(&world, 68_123).await.unwrap();
     world.wait_round(&world.feeds[1], 1, SOON).await.unwrap();
+    // Pages follow the chain a moment later.
     let landed = |_: u16, page: &Value| {
-        page["feeds"].as_array().is_some_and(|f| f.iter().all(|f| f["in_flight"] == false))
+        page["feeds"][0]["answer"] == "68123"
+            && page["feeds"].as_array().is_some_and(|f| f.iter().all(|f| f["in_flight"] == false))
+            && page["readiness"]["phase"] == "ready"
     };
     let page = world.wait_page("/status", SOON, landed).await.unwrap();
     let rounds = world.rounds(world.feed()).await.unwrap();
