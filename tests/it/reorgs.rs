@@ -1,8 +1,11 @@
 //! The chain takes back what it said. Blocks are mined by the tests, so that depths are exact.
 
 use crate::BINARY;
+use alloy::consensus::{Transaction, TxEnvelope};
+use alloy::eips::eip2718::Decodable2718;
 use anyhow::{Result, ensure};
 use publisher_tests::miner::SOON;
+use publisher_tests::rpc_proxy::Forwarded;
 use publisher_tests::together::together;
 use publisher_tests::world::World;
 use std::ops::RangeInclusive;
@@ -113,17 +116,25 @@ async fn replaced(world: &World, depth: u64, older: &str, newer: &str) -> Result
     ensure!(world.round(world.feed()).await? == round, "the round did not stay one");
     let answer = world.rounds(world.feed()).await?.last().map(|r| r.answer);
     ensure!(answer == scaled(older), "the first attempt's answer counts, not {answer:?}");
-    // The answer on chain deviates from the value again, so the next round follows at once; resent second attempts,
-    // which can never land, do not count.
+    // The answer on chain deviates from the value again, so the next round follows at once. Further attempts of the
+    // same nonce, which can never land, do not count.
+    let (done, mut next) = (nonce(&first)?, None);
     world
         .wait(SOON, "the next round is sent", async || {
-            let sent = world.proxy.forwarded();
-            Ok(sent.iter().skip(known).any(|sent| sent.hash != second.hash && sent.hash != first.hash))
+            for sent in world.proxy.forwarded().into_iter().skip(known) {
+                if nonce(&sent)? > done {
+                    next = Some(sent);
+                    break;
+                }
+            }
+            Ok(next.is_some())
         })
         .await?;
-    let sent = world.proxy.forwarded();
-    let next = sent.iter().skip(known).find(|sent| sent.hash != second.hash && sent.hash != first.hash);
-    world.mined(next.unwrap()).await
+    world.mined(&next.unwrap()).await
+}
+
+fn nonce(sent: &Forwarded) -> Result<u64> {
+    Ok(TxEnvelope::decode_2718_exact(&sent.raw)?.nonce())
 }
 
 fn scaled(price: &str) -> Option<i128> {
