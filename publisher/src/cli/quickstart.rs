@@ -17,6 +17,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 #[derive(Args)]
@@ -206,6 +207,9 @@ fn show(event: &Event, config: &Config, as_json: bool) -> Option<FeedId> {
     (*outcome == Outcome::Final).then(|| feed.clone())
 }
 
+/// A folder in which files still appear is removed again so often.
+const REMOVALS_MAX: u32 = 20;
+
 /// A folder that is removed in the end.
 struct Temporary(PathBuf);
 
@@ -219,6 +223,14 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        let _left_behind = std::fs::remove_dir_all(&self.0);
+        // Interrupted, the daemon may be opening its journal at this very moment, which puts a file back.
+        for _ in 0..REMOVALS_MAX {
+            match std::fs::remove_dir_all(&self.0) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                _ => return,
+            }
+        }
     }
 }
