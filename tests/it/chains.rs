@@ -121,7 +121,11 @@ async fn replace(world: &World, prices: &mut Prices) -> Result<()> {
     let (bumps, (older, _), (newer, answer)) =
         (world.said("PUB-2006", 0).await?.len(), prices.next(), prices.next());
     let replaced = world.squeezed(async {
-        let older = sent(world, &older).await?;
+        // Whatever is on its way from here on cannot land before it is replaced.
+        let mined = world.owner.get_transaction_count(world.feed().account).await?;
+        world.venues.market().set_price("BTC/USD", &older)?;
+        let older = first(world, |sent| nonce(sent) >= Some(mined)).await?;
+        world.pooled(older.hash).await?;
         world.price("BTC/USD", &newer).await?;
         world.said("PUB-2006", bumps + 1).await?;
         let second = first(world, |sent| nonce(sent) == nonce(&older) && sent.hash != older.hash).await?;
