@@ -151,7 +151,9 @@ async fn the_status_page_tells_what_is_on_the_chain() {
     // Pages follow the chain a moment later.
     let landed = |_: u16, page: &Value| {
         page["feeds"][0]["answer"] == "68123"
-            && page["feeds"].as_array().is_some_and(|f| f.iter().all(|f| f["in_flight"] == false))
+            && page["feeds"]
+                .as_array()
+                .is_some_and(|f| f.iter().all(|f| f["in_flight"] == false && f["hold"].is_null()))
             && page["readiness"]["phase"] == "ready"
     };
     let page = world.wait_page("/status", SOON, landed).await.unwrap();

@@ -432,7 +432,15 @@ async fn deploy(
     Ok(feeds)
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, below those that the system gives to outgoing connections: a daemon that is
+/// started again finds it free again.
 pub fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    for _ in 0..100 {
+        let port = fastrand::u16(15_000..32_000);
+        if free(port).is_ok() {
+            return Ok(port);
+        }
+    }
+    Ok(free(0)?.local_addr()?.port())
 }
