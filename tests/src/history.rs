@@ -1,8 +1,13 @@
 //! The judge of a run: it reads the chain's events, the journal and what the venues served, and computes medians with
-//! arithmetic of its own.
+//! arithmetic of its own. `check` holds the events against the journal.
 
+mod check;
+
+pub use check::History;
+
+use crate::store::Batch;
 use crate::world::{FeedHome, World};
-use alloy::primitives::I256;
+use alloy::primitives::{B256, I256, Uint};
 use alloy::providers::Provider;
 use alloy::rpc::types::Filter;
 use alloy::sol_types::SolEvent;
@@ -10,6 +15,7 @@ use anyhow::{Context, Result, ensure};
 use publisher::store::Journal;
 use publisher_bindings::Aggregator;
 use publisher_core::quote::FeedId;
+use publisher_core::time::Span;
 use publisher_doubles::venues::{Served, Venue};
 use std::collections::BTreeMap;
 
@@ -18,6 +24,11 @@ const MAX_AGE_MS: i64 = 10_000;
 /// Between serving a quote and signing its answer, at most this passes undisturbed.
 const SLACK_MS: i64 = 3_000;
 
+/// The answers that the worlds' aggregators take, in units of 10^-8.
+const BOUNDS: (i128, i128) = (1, 1_000_000_000_000_000);
+/// More rounds than any run has.
+const ROUNDS_MAX: u32 = 100_000;
+
 /// A round as the chain's events tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainRound {
@@ -25,15 +36,19 @@ pub struct ChainRound {
     pub round: u64,
     /// Its answer in units of 10^-8.
     pub answer: i128,
-    /// Its block time in seconds.
+    /// Its block time in seconds since the Unix epoch.
     pub updated_at: u64,
+    /// What its transaction named: the round, or the store's sequence.
+    pub number: u64,
+    /// The transaction that wrote it, and the block that includes that.
+    pub origin: (B256, B256),
 }
 
 impl World {
-    /// Every round of a feed on the canonical chain, by its `AnswerUpdated` event, in order of emission.
+    /// Every round of a feed on the canonical chain, by the events of its aggregator or store, in order of emission.
     pub async fn rounds(&self, feed: &FeedHome) -> Result<Vec<ChainRound>> {
-        if feed.stored {
-            return self.rounds_read(feed).await;
+        if let Some((store, number)) = feed.store {
+            return Ok(rounds_of(number, &self.batches(store).await?));
         }
         let filter = Filter::new()
             .address(feed.aggregator)
@@ -47,21 +62,11 @@ impl World {
                     round: event.roundId.to(),
                     answer: i128::try_from(event.current)?,
                     updated_at: event.updatedAt.to(),
+                    number: event.roundId.to(),
+                    origin: log.transaction_hash.zip(log.block_hash).context("an event out of no block")?,
                 })
             })
             .collect()
-    }
-
-    /// The same by reading them one after the other: a store has no event for each of its feeds.
-    async fn rounds_read(&self, feed: &FeedHome) -> Result<Vec<ChainRound>> {
-        let mut rounds = Vec::new();
-        for round in 1..=self.round(feed).await? {
-            let facade = self.aggregator(feed);
-            let data = facade.getRoundData(alloy::primitives::Uint::from(round)).call().await?;
-            let (answer, updated_at) = (i128::try_from(data.answer)?, data.updatedAt.to());
-            rounds.push(ChainRound { round, answer, updated_at });
-        }
-        Ok(rounds)
     }
 
     /// Judges every feed: each round exactly once and in order, no transaction wasted, every answer the median of what
@@ -87,18 +92,17 @@ impl World {
         let mut all = Vec::new();
         for feed in &self.feeds {
             let rounds = self.rounds(feed).await?;
-            let ids: Vec<u64> = rounds.iter().map(|r| r.round).collect();
-            let expected: Vec<u64> = (1..=rounds.len() as u64).collect();
-            ensure!(ids == expected, "{}: rounds {ids:?} are not 1, 2, 3, …", feed.id);
+            let others = if feed.id == self.feed().id { others } else { &[] };
+            let history = self.history(feed, &rounds, others).await?;
+            let violations = history.violations();
+            ensure!(violations.is_empty(), "the history breaks its rules:\n{}", violations.join("\n"));
             ensure!(
                 self.round(feed).await? == rounds.len() as u64,
                 "{}: latestRound differs from the events",
                 feed.id
             );
             self.judge_reads(feed, &rounds).await?;
-            let is_ours = |round: &&ChainRound| feed.id != self.feed().id || !others.contains(&round.round);
-            let ours: Vec<ChainRound> = rounds.iter().filter(is_ours).copied().collect();
-            self.judge_answers(feed, &ours).await?;
+            self.judge_answers(feed, &history)?;
             all.push(rounds);
         }
         Ok(all)
@@ -108,12 +112,12 @@ impl World {
     async fn judge_reads(&self, feed: &FeedHome, rounds: &[ChainRound]) -> Result<()> {
         let aggregator = self.aggregator(feed);
         for round in rounds {
-            let data = aggregator.getRoundData(alloy::primitives::Uint::from(round.round)).call().await?;
+            let data = aggregator.getRoundData(Uint::from(round.round)).call().await?;
+            let read = (i128::try_from(data.answer)?, data.updatedAt.to::<u64>());
             ensure!(
-                i128::try_from(data.answer)? == round.answer,
-                "{}: round {} reads back differently",
-                feed.id,
-                round.round
+                read == (round.answer, round.updated_at),
+                "{}: {round:?} reads back as {read:?}",
+                feed.id
             );
         }
         if let Some(last) = rounds.last() {
@@ -128,32 +132,40 @@ impl World {
         Ok(())
     }
 
-    /// Every answer is a median that a quorum of venues stood behind when it was signed. Attempts that only a former
-    /// journal knows count as well.
-    async fn judge_answers(&self, feed: &FeedHome, rounds: &[ChainRound]) -> Result<()> {
-        let (id, mut entries) = (FeedId::new(feed.id), Vec::new());
+    /// What the chain's events and the journals tell of a feed.
+    async fn history(&self, feed: &FeedHome, rounds: &[ChainRound], others: &[u64]) -> Result<History> {
+        let mut journals = Vec::new();
         for journal in &self.journals() {
             let reader = Journal::open_read_only(journal).await?;
-            entries.extend(reader.rounds(&id, 10_000).await?);
+            journals.push(reader.rounds(&FeedId::new(feed.id), ROUNDS_MAX).await?);
             reader.close().await;
         }
+        let skipped = match feed.store {
+            Some((store, number)) => {
+                let batches = self.batches(store).await?.into_iter();
+                batches.filter(|batch| batch.skipped.contains(&number)).map(|batch| batch.origin.0).collect()
+            }
+            None => Vec::new(),
+        };
+        Ok(History {
+            feed: FeedId::new(feed.id),
+            contract: feed.store.map_or(feed.aggregator, |(store, _)| store),
+            landed: rounds.to_vec(),
+            others: others.to_vec(),
+            skipped,
+            journals,
+            bounds: BOUNDS,
+            max_age: Span::from_ms(MAX_AGE_MS.unsigned_abs()),
+        })
+    }
+
+    /// Every answer is a median that a quorum of venues stood behind when it was signed.
+    fn judge_answers(&self, feed: &FeedHome, history: &History) -> Result<()> {
         let served: Vec<Served> = self.venues.market().served();
         let quorum = publisher_core::aggregate::default_quorum(self.options.venues);
-        for round in rounds {
-            let signed_ms = entries
-                .iter()
-                // A batch names no round: what it says for the feed has to tell.
-                .filter(|e| e.in_batch || e.number == round.round)
-                .flat_map(|e| &e.attempts)
-                .filter(|a| {
-                    a.attempt.answer_of(&id).is_some_and(|v| i128::try_from(v.value()) == Ok(round.answer))
-                })
-                .map(|a| a.signed_at.ms())
-                .min()
-                .with_context(|| {
-                    format!("{}: round {} is on chain and not in the journal", feed.id, round.round)
-                })?;
-            let medians = medians(&served, feed.pair, signed_ms, quorum, self.options.venues);
+        for round in history.ours() {
+            let signed = history.attempt(round.origin.0).context("a round that no journal knows")?;
+            let medians = medians(&served, feed.pair, signed.signed_at.ms(), quorum, self.options.venues);
             ensure!(
                 medians.contains(&round.answer),
                 "{}: round {} says {}, which is no median of what {quorum} venues had served",
@@ -164,6 +176,24 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The rounds that batches made of one feed of their store: each that did not skip it made the next one.
+fn rounds_of(feed: u16, batches: &[Batch]) -> Vec<ChainRound> {
+    let written = |batch: &Batch| {
+        let answer = batch.answers.iter().find(|(of, _)| *of == feed && !batch.skipped.contains(of))?.1;
+        Some((answer, batch.updated_at, batch.sequence, batch.origin))
+    };
+    let rounds = (1..).zip(batches.iter().filter_map(written));
+    rounds
+        .map(|(round, (answer, updated_at, number, origin))| ChainRound {
+            round,
+            answer: answer.into(),
+            updated_at,
+            number,
+            origin,
+        })
+        .collect()
 }
 
 /// Venues that say what a tether is worth, all of which the worlds ask for.

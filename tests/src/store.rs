@@ -1,11 +1,11 @@
 //! A store that many feeds of a world share, and what it says.
 
 use crate::world::{Options, World};
-use alloy::primitives::{Address, I256, U256};
+use alloy::primitives::{Address, B256, I256, U256};
 use alloy::providers::{DynProvider, Provider};
-use alloy::rpc::types::Filter;
+use alloy::rpc::types::{Filter, Log};
 use alloy::sol_types::SolEvent;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use publisher_bindings::{FeedFacade, FeedStore};
 use std::time::Duration;
 
@@ -16,6 +16,14 @@ pub struct Batch {
     pub sequence: u64,
     /// The numbers of its feeds.
     pub feeds: Vec<u16>,
+    /// Their answers in units of 10^-8.
+    pub answers: Vec<(u16, i64)>,
+    /// Those of which no round was written.
+    pub skipped: Vec<u16>,
+    /// Its block time in seconds since the Unix epoch.
+    pub updated_at: u64,
+    /// Its transaction, and the block that includes that.
+    pub origin: (B256, B256),
     /// Gas that its transaction used.
     pub gas_used: u64,
 }
@@ -45,7 +53,7 @@ impl World {
             let _sent = facade.send().await?;
             nonce += 2;
             feed.aggregator = world.owner_address.create(nonce);
-            feed.stored = true;
+            feed.store = Some((store, u16::try_from(number)?));
         }
         let last = world.feeds.last().map(|feed| feed.aggregator).unwrap_or_default();
         let there = async || Ok(!owner.get_code_at(last).await?.is_empty());
@@ -80,22 +88,45 @@ impl World {
 
     /// Every report that a store has accepted on the canonical chain, in order.
     pub async fn batches(&self, store: Address) -> Result<Vec<Batch>> {
-        let accepted = FeedStore::ReportAccepted::SIGNATURE_HASH;
-        let filter = Filter::new().address(store).event_signature(accepted).from_block(0);
-        let mut batches = Vec::new();
-        for log in self.owner.get_logs(&filter).await? {
-            let event = log.log_decode::<FeedStore::ReportAccepted>()?.inner.data;
-            let entries = event.report.get(HEAD_BYTES..).unwrap_or_default().chunks(ENTRY_BYTES);
-            let number = |entry: &[u8]| entry.first_chunk::<2>().map(|two| u16::from_be_bytes(*two));
-            let hash = log.transaction_hash.unwrap_or_default();
-            let receipt = self.owner.get_transaction_receipt(hash).await?;
-            batches.push(Batch {
-                sequence: event.sequence.to(),
-                feeds: entries.filter_map(number).collect(),
-                gas_used: receipt.map_or(0, |receipt| receipt.gas_used),
-            });
+        let logs = self.owner.get_logs(&Filter::new().address(store).from_block(0)).await?;
+        let mut batches: Vec<Batch> = Vec::new();
+        for log in logs {
+            match log.topic0() {
+                Some(&FeedStore::ReportAccepted::SIGNATURE_HASH) => batches.push(self.batch(&log).await?),
+                Some(&FeedStore::FeedSkipped::SIGNATURE_HASH) => {
+                    // It follows the report that it is about.
+                    let skipped = log.log_decode::<FeedStore::FeedSkipped>()?.inner.data;
+                    let batch = batches.last_mut().context("an entry was skipped before any report")?;
+                    ensure!(batch.sequence == skipped.sequence.to::<u64>(), "skipped in another report");
+                    batch.skipped.push(skipped.feed.to());
+                }
+                _ => {}
+            }
         }
         Ok(batches)
+    }
+
+    /// An accepted report, as far as its own event tells.
+    async fn batch(&self, log: &Log) -> Result<Batch> {
+        let event = log.log_decode::<FeedStore::ReportAccepted>()?.inner.data;
+        let entries = event.report.get(HEAD_BYTES..).unwrap_or_default().chunks_exact(ENTRY_BYTES);
+        let answers: Vec<(u16, i64)> = entries
+            .filter_map(|entry| {
+                let (feed, answer) = entry.split_first_chunk()?;
+                Some((u16::from_be_bytes(*feed), i64::from_be_bytes(answer.try_into().ok()?)))
+            })
+            .collect();
+        let origin = log.transaction_hash.zip(log.block_hash).context("an event out of no block")?;
+        let receipt = self.owner.get_transaction_receipt(origin.0).await?;
+        Ok(Batch {
+            sequence: event.sequence.to(),
+            feeds: answers.iter().map(|(feed, _)| *feed).collect(),
+            answers,
+            skipped: Vec::new(),
+            updated_at: log.block_timestamp.context("an event of no time")?,
+            origin,
+            gas_used: receipt.map_or(0, |receipt| receipt.gas_used),
+        })
     }
 
     /// Judges every feed as [`World::judge`] does: each sequence exactly once and in order, and no transaction of the

@@ -74,8 +74,8 @@ pub struct FeedHome {
     pub proxy: Address,
     /// The account that submits its rounds.
     pub account: Address,
-    /// A store has its rounds, and the aggregator is the store's facade for it.
-    pub stored: bool,
+    /// The store that has its rounds, and its number there; the aggregator is then the store's facade for it.
+    pub store: Option<(Address, u16)>,
 }
 
 /// See the module's documentation.
@@ -98,7 +98,7 @@ pub struct World {
     pub feeds: Vec<FeedHome>,
     /// Where configuration, journal and logs are.
     pub dir: TempDir,
-    /// Shared journals, which the judge reads besides the file.
+    /// Shared journals, which the judge reads besides the file; the last is that of now.
     pub databases: Vec<Location>,
     telemetry_port: u16,
 }
@@ -228,9 +228,9 @@ impl World {
         self.dir.path().join("publisher.db")
     }
 
-    /// Every journal that knows of rounds: the file, a former copy of it, shared ones.
+    /// Every journal that knows of rounds: a former copy of the file, the file, shared ones. The last is that of now.
     pub fn journals(&self) -> Vec<Location> {
-        let files = [self.journal(), self.dir.path().join("former.db")];
+        let files = [self.dir.path().join("former.db"), self.journal()];
         let files = files.iter().filter(|path| path.exists()).map(Location::from);
         files.chain(self.databases.iter().cloned()).collect()
     }
@@ -415,7 +415,7 @@ async fn deploy(
             let created = if free { created.gas_price(0) } else { created };
             let _sent = created.send().await?;
         }
-        feeds.push(FeedHome { id, pair, aggregator, proxy, account: *account, stored: false });
+        feeds.push(FeedHome { id, pair, aggregator, proxy, account: *account, store: None });
     }
     for feed in &feeds {
         for address in [feed.aggregator, feed.proxy] {
