@@ -145,7 +145,7 @@ fn core_steps(feeds: usize, base: &mut Option<f64>) {
     let spec = spec(feeds, account, |_| Address::repeat_byte(2));
     let mut machine = Machine::new(spec, &Recovered::default(), Now { wall, mono }).expect("a machine");
     let head = BlockRef { number: 1, hash: [1; 32].into(), parent: [0; 32].into(), time: wall };
-    let fees = FeeHint { base_fee_wei: Some(1), tip_wei: 1, gas_price_wei: 1 };
+    let fees = FeeHint { base_fee_wei: Some(1), tip_wei: 1, gas_price_wei: 1, ..FeeHint::default() };
     settle(&mut machine, Now { wall, mono }, Input::Head { head, fees, tagged: None }, wall);
     let rounds = (200_000 / (feeds * SOURCES)).clamp(2, 2000);
     for venue in 0..SOURCES {

@@ -114,7 +114,7 @@ impl FeePolicy {
                 Offer { fee: Fee::Legacy { gas_price_wei }, wanted_wei: over(market, self.max_fee_wei) }
             }
             FeeProfile::Eip1559 => {
-                let base = hint.base_fee_wei.unwrap_or(0);
+                let base = hint.next_base_fee_wei.or(hint.base_fee_wei).unwrap_or(0);
                 let tip = hint.tip_wei.max(self.min_tip_wei);
                 let needed = base.saturating_add(tip);
                 let max_fee_wei = base.saturating_mul(2).saturating_add(tip).min(self.max_fee_wei);
@@ -139,6 +139,7 @@ impl FeePolicy {
             Some(asked.max(own))
         };
         let (mut least_cap, mut least_tip) = (bumped(cap, rule.cap_percent)?, bumped(tip, rule.tip_percent)?);
+        // Besu compares what would be paid in the head, not in the block that is to come.
         let base = match highest {
             Fee::Legacy { .. } => 0,
             Fee::Eip1559 { .. } => hint.base_fee_wei.unwrap_or(0),

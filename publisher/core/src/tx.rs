@@ -25,6 +25,8 @@ pub struct BlockRef {
 pub struct FeeHint {
     /// The head's base fee in wei per gas; `None` before London.
     pub base_fee_wei: Option<u128>,
+    /// The next block's, where the node foretells it.
+    pub next_base_fee_wei: Option<u128>,
     /// The suggested tip in wei per gas.
     pub tip_wei: u128,
     /// The suggested legacy gas price in wei per gas.

@@ -37,7 +37,7 @@ const RULES: &[Rule] = &[
     ]),
 
     rule(ReplacementUnderpriced, &[
-        "replacement transaction underpriced", "could not replace existing", "tries to replace pending",
+        "replacement transaction underpriced", "replacementnotallowed", "could not replace existing", "tries to replace pending",
         "another tx which has the same nonce", "another transaction with same nonce",
         // A blob transaction of this account sits in another pool.
         "address already reserved",

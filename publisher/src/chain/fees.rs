@@ -31,7 +31,7 @@ impl Node {
             FeeProfile::ZeroGas => Ok(FeeHint { base_fee_wei, ..FeeHint::default() }),
             FeeProfile::Legacy => {
                 let price: U128 = self.wire.get("eth_gasPrice", json!([])).await?;
-                Ok(FeeHint { base_fee_wei, tip_wei: 0, gas_price_wei: price.to() })
+                Ok(FeeHint { base_fee_wei, gas_price_wei: price.to(), ..FeeHint::default() })
             }
             FeeProfile::Eip1559 => self.fee_market(base_fee_wei).await,
         }
@@ -50,8 +50,8 @@ impl Node {
             (history, suggested) => (history.and_then(Result::ok), suggested.and_then(Result::ok)),
         };
         let tip = history.as_ref().and_then(usual_tip).or(suggested).unwrap_or_default();
-        let next_base = history.as_ref().and_then(|h| h.base_fee_per_gas.last()).map(|fee| fee.to());
-        Ok(FeeHint { base_fee_wei: next_base.or(base_fee_wei), tip_wei: tip.to(), gas_price_wei: 0 })
+        let next_base_fee_wei = history.as_ref().and_then(|h| h.base_fee_per_gas.last()).map(|fee| fee.to());
+        Ok(FeeHint { base_fee_wei, next_base_fee_wei, tip_wei: tip.to(), gas_price_wei: 0 })
     }
 }
 
@@ -91,15 +91,16 @@ mod tests {
             let reward: Vec<_> = rewards.iter().map(|r| json!([r])).collect();
             json!({ "baseFeePerGas": ["0x5", "0x9"], "reward": reward, "gasUsedRatio": [0.5], "oldestBlock": "0x1" })
         };
-        for (history, suggested, base, tip) in [
-            (history(&["0x0", "0x3", "0x0", "0x1", "0x64"]), json!("0xff"), 9, 3),
-            (history(&["0x0", "0x0"]), json!("0xff"), 9, 255),
-            (history(&[]), Value::Null, 9, 0),
-            (json!({ "oldestBlock": "0x1", "reward": null }), json!("0x2"), 7, 2),
-            (Value::Null, json!("0x2"), 7, 2),
+        for (history, suggested, next_base_fee_wei, tip_wei) in [
+            (history(&["0x0", "0x3", "0x0", "0x1", "0x64"]), json!("0xff"), Some(9), 3),
+            (history(&["0x0", "0x0"]), json!("0xff"), Some(9), 255),
+            (history(&[]), Value::Null, Some(9), 0),
+            (json!({ "oldestBlock": "0x1", "reward": null }), json!("0x2"), None, 2),
+            (Value::Null, json!("0x2"), None, 2),
         ] {
             let hint = hint(history, suggested, FeeProfile::Eip1559).await;
-            assert_eq!(hint, Ok(FeeHint { base_fee_wei: Some(base), tip_wei: tip, gas_price_wei: 0 }));
+            let base_fee_wei = Some(7);
+            assert_eq!(hint, Ok(FeeHint { base_fee_wei, next_base_fee_wei, tip_wei, gas_price_wei: 0 }));
         }
         hint(Value::Null, Value::Null, FeeProfile::Eip1559).await.unwrap_err();
     }

@@ -6,7 +6,7 @@ fn policy(profile: FeeProfile, max_fee_wei: u128) -> FeePolicy {
 }
 
 fn hint(base: u128, tip: u128) -> FeeHint {
-    FeeHint { base_fee_wei: Some(base), tip_wei: tip, gas_price_wei: base + tip }
+    FeeHint { base_fee_wei: Some(base), tip_wei: tip, gas_price_wei: base + tip, ..FeeHint::default() }
 }
 
 fn dynamic(max_fee_wei: u128, max_priority_wei: u128) -> Fee {
@@ -31,7 +31,7 @@ fn first_offers_follow_the_market_up_to_the_cap() {
 
 #[test]
 fn f36_a_zero_gas_chain_pays_nothing_whatever_the_node_suggests() {
-    let suggested = FeeHint { base_fee_wei: Some(0), tip_wei: 1_000_000_000, gas_price_wei: 1_000_000_000 };
+    let suggested = FeeHint { tip_wei: 1_000_000_000, ..hint(0, 1_000_000_000) };
     // The rule, the cap, and what replaces a price of zero.
     for (rule, cap, expected) in [
         (ReplacementRule::BESU, 0, Some(0)),
@@ -70,7 +70,9 @@ fn replacements_are_minimal_or_at_the_market() {
 #[test]
 fn besu_is_offered_a_tenth_more_of_what_is_paid() {
     let p = FeePolicy { rule: ReplacementRule::BESU, ..policy(FeeProfile::Eip1559, 10_000) };
-    // 103 are paid, 114 have to be: the tip carries it alone.
+    // 103 are paid, 114 have to be: the tip carries it alone. That the next block is cheaper changes nothing.
+    let falling = FeeHint { next_base_fee_wei: Some(88), ..hint(100, 3) };
+    assert_eq!(p.replacement(dynamic(203, 3), &falling, QUIET), Some(dynamic(203, 14)));
     assert_eq!(p.replacement(dynamic(203, 3), &hint(100, 3), QUIET), Some(dynamic(203, 14)));
     let anvil = FeePolicy { rule: ReplacementRule::ANVIL, ..p };
     assert_eq!(anvil.replacement(dynamic(203, 3), &hint(100, 3), QUIET), Some(dynamic(204, 3)));
@@ -141,12 +143,13 @@ proptest! {
     /// satisfies all.
     #[test]
     fn f35_every_client_takes_its_own_replacement_and_nothing_smaller(
-        cap in WEI, tip in WEI, base in WEI, is_legacy in any::<bool>(),
+        cap in WEI, tip in WEI, base in WEI, falls_percent in 0u128..13, is_legacy in any::<bool>(),
     ) {
         // Besu's base fee of a legacy chain is none.
         let (old, base) = if is_legacy { (legacy(cap.max(1)), 0) } else { (dynamic(cap.max(1), tip.min(cap)), base) };
-        // A market that asks for nothing, so that only the rule does.
-        let market = FeeHint { base_fee_wei: Some(base), tip_wei: 0, gas_price_wei: 0 };
+        // A market that asks for nothing, so that only the rule does, also where the next block is cheaper.
+        let next = base / 100 * (100 - falls_percent);
+        let market = FeeHint { base_fee_wei: Some(base), next_base_fee_wei: Some(next), ..FeeHint::default() };
         for (client, rule) in CLIENTS {
             let p = FeePolicy { rule, min_tip_wei: 0, ..policy(FeeProfile::Legacy, u128::MAX) };
             let new = p.replacement(old, &market, QUIET).unwrap();
@@ -186,7 +189,7 @@ proptest! {
         let profile = [FeeProfile::Eip1559, FeeProfile::Legacy, FeeProfile::ZeroGas][kind];
         let p = FeePolicy { rule: CLIENTS[client].1, bump_percent: percent, ..policy(profile, cap) };
         let old = if profile == FeeProfile::Eip1559 { dynamic(fee, tip.min(fee)) } else { legacy(fee) };
-        let market = FeeHint { base_fee_wei: Some(base), tip_wei: market_tip, gas_price_wei: price };
+        let market = FeeHint { base_fee_wei: Some(base), next_base_fee_wei: None, tip_wei: market_tip, gas_price_wei: price };
         let first = p.first(&market).fee;
         prop_assert!(first.cap_wei() <= cap && first.tip_wei() <= first.cap_wei());
         let minimum = told.map(|wei| if is_tip { FeeMinimum::Tip(wei) } else { FeeMinimum::Price(wei) });

@@ -241,7 +241,8 @@ impl World {
             .map(|block| (block.number, block.hash));
         let Some(head) = chain.block(height).map(|b| b.head) else { return };
         let base = self.chain.base_fee_wei;
-        let fees = FeeHint { base_fee_wei: Some(base), tip_wei: 2, gas_price_wei: base + 2 };
+        let fees =
+            FeeHint { base_fee_wei: Some(base), tip_wei: 2, gas_price_wei: base + 2, ..FeeHint::default() };
         let delay = self.latency();
         for run in self.runs(replica) {
             self.at(delay, Happening::Answer(run, Input::Head { head, fees, tagged }));

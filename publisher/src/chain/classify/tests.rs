@@ -115,6 +115,20 @@ fn hardhats_own_words() {
     }
 }
 
+/// Without this a Nethermind of before 2026 is sent a refused replacement again and again.
+#[test]
+fn nethermind_said_it_in_one_word_before_2026() {
+    for (message, expected) in [
+        ("AlreadyKnown", Known),
+        ("ReplacementNotAllowed", ReplacementUnderpriced),
+        ("OldNonce, Current nonce: 22, nonce of rejected tx: 17", NonceUsed),
+        ("FeeTooLowToCompete", FeeTooLow),
+        ("InsufficientFunds, Account balance: 0", Funds),
+    ] {
+        assert_eq!(classify(-32010, message), expected, "{message}");
+    }
+}
+
 #[test]
 fn f13_what_nobody_knows_is_ambiguous() {
     for (code, message) in [

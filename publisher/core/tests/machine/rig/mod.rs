@@ -250,7 +250,8 @@ impl Rig {
             return;
         }
         let base = self.base_fee_wei;
-        let fees = FeeHint { base_fee_wei: Some(base), tip_wei: 2, gas_price_wei: base + 2 };
+        let fees =
+            FeeHint { base_fee_wei: Some(base), tip_wei: 2, gas_price_wei: base + 2, ..FeeHint::default() };
         let head = self.blocks[usize::try_from(number).unwrap()].head;
         let tagged = self.tagged.map(|n| (n, self.blocks[usize::try_from(n).unwrap()].head.hash));
         self.step(Input::Head { head, fees, tagged });
