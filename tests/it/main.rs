@@ -14,6 +14,7 @@ mod heads;
 mod node;
 mod nodes;
 mod operations;
+mod personalities;
 mod publishing;
 mod reorgs;
 mod replicas;

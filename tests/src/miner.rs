@@ -1,7 +1,7 @@
 //! A chain that moves when the test says so: blocks, reorgs, pools, and what the daemon has seen of them.
 
 use crate::daemon::Daemon;
-use crate::rpc_proxy::Forwarded;
+use crate::rpc_proxy::{Forwarded, Offer};
 use crate::world::{Options, World};
 use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy::eips::eip2718::Encodable2718;
@@ -180,14 +180,19 @@ impl World {
 
     /// A transaction of the first feed's account that the daemon did not make: it sends nothing to nobody.
     pub fn foreign(&self, nonce: u64) -> Result<Bytes> {
+        self.foreign_at(nonce, Offer { cap_wei: 100_000_000_000, tip_wei: 2_000_000_000 })
+    }
+
+    /// The same for this price.
+    pub fn foreign_at(&self, nonce: u64, offer: Offer) -> Result<Bytes> {
         let key = PrivateKeySigner::from_bytes(&B256::from([1; 32]))?;
         ensure!(key.address() == self.feed().account, "the first account's key is another one");
         let mut tx = TxEip1559 {
             chain_id: 138,
             nonce,
             gas_limit: 21_000,
-            max_fee_per_gas: 100_000_000_000,
-            max_priority_fee_per_gas: 2_000_000_000,
+            max_fee_per_gas: offer.cap_wei,
+            max_priority_fee_per_gas: offer.tip_wei,
             to: TxKind::Call(key.address()),
             ..TxEip1559::default()
         };

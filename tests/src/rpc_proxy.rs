@@ -5,13 +5,18 @@
 //! or of HTTP that befalls one of them befalls the answer of the whole batch, and one node answers all of it:
 //! whether that one lags is decided with the first element.
 //!
-//! Invariants: without rules every answer is the upstream's; a call is forwarded exactly as often as its
-//! faults say; every raw transaction that went upstream is remembered (bounded).
+//! It can behave as a client that the node is not ([`Personality`]): then that client's pool stands before the
+//! node's.
 //!
-//! Deliberately absent: WebSockets, and the rules of other clients' transaction pools.
+//! Invariants: without rules and personality every answer is the upstream's; a call is forwarded exactly as often as
+//! its faults say; every raw transaction that the faults let through is remembered (bounded).
+//!
+//! Deliberately absent: WebSockets, whose faults are [`crate::tcp_relay`]'s.
 
 mod element;
 mod fault;
+mod personality;
+mod pool;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -31,9 +36,14 @@ use publisher_doubles::loopback::{self, Server};
 use serde_json::{Value, json};
 
 pub use fault::{RpcFault, Rule};
+pub use personality::{
+    BESU, BESU_ZERO_GAS, ERIGON, GETH, NETHERMIND, OP, Offer, PERSONALITIES, Personality, Refused,
+    Replacement, Tags,
+};
 
 use element::{Element, Spoiled};
 use fault::Armed;
+use pool::Pool;
 
 /// Most raw transactions remembered.
 const FORWARDED_MAX: usize = 10_000;
@@ -44,7 +54,7 @@ const BODY_BYTES_MAX: usize = 8 << 20;
 /// How long the upstream may take.
 const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A raw transaction that went upstream.
+/// A raw transaction that reached the node, or the pool before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forwarded {
     /// Keccak hash of the bytes: the transaction's hash.
@@ -58,6 +68,7 @@ struct Memory {
     rules: Vec<Armed>,
     calls: BTreeMap<String, u64>,
     forwarded: VecDeque<Forwarded>,
+    client: Option<&'static Personality>,
 }
 
 #[derive(Debug)]
@@ -65,6 +76,8 @@ struct Shared {
     upstream: Mutex<String>,
     client: reqwest::Client,
     memory: Mutex<Memory>,
+    /// One call at a time: a pool decides about one transaction after the other.
+    pool: tokio::sync::Mutex<Option<Pool>>,
 }
 
 /// A running proxy. It stops when this is dropped.
@@ -80,7 +93,8 @@ impl RpcProxy {
         let client = reqwest::Client::builder().timeout(UPSTREAM_TIMEOUT).no_proxy().build();
         let client = client.map_err(io::Error::other)?;
         let upstream = Mutex::new(upstream_url.to_owned());
-        let shared = Arc::new(Shared { upstream, client, memory: Mutex::default() });
+        let shared =
+            Arc::new(Shared { upstream, client, memory: Mutex::default(), pool: Default::default() });
         let router = Router::new()
             .fallback(post(answer))
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -117,12 +131,39 @@ impl RpcProxy {
         answer.get("result").filter(|block| block.is_object()).cloned().context("the upstream has no head")
     }
 
+    /// Behaves as this client from now on, with an empty pool.
+    pub async fn impersonate(&self, client: &'static Personality) {
+        self.shared.memory().client = Some(client);
+        *self.shared.pool.lock().await = Some(Pool::new(client));
+    }
+
+    /// Lets the pool take transactions, and keeps them from the node, so that no block has them. Without a
+    /// personality there is no pool, and nothing happens; so it is with [`RpcProxy::release`].
+    pub async fn hold(&self) {
+        if let Some(pool) = self.shared.pool.lock().await.as_mut() {
+            pool.hold();
+        }
+    }
+
+    /// Gives the node all that the pool holds.
+    pub async fn release(&self) {
+        if let Some(pool) = self.shared.pool.lock().await.as_mut() {
+            pool.release(&self.shared).await;
+        }
+    }
+
+    /// Puts a transaction into the pool that came by another way and never reaches a block.
+    pub async fn plant(&self, raw: &Raw) -> anyhow::Result<()> {
+        let mut pool = self.shared.pool.lock().await;
+        pool.as_mut().and_then(|pool| pool.plant(raw)).context("no pool, or no transaction")
+    }
+
     /// Calls of the method that arrived, whatever became of them.
     pub fn calls(&self, method: &str) -> u64 {
         self.shared.memory().calls.get(method).copied().unwrap_or_default()
     }
 
-    /// The raw transactions that went upstream, oldest first, one for each time.
+    /// The raw transactions that reached the node, or the pool before it, oldest first, one for each time.
     pub fn forwarded(&self) -> Vec<Forwarded> {
         self.shared.memory().forwarded.iter().cloned().collect()
     }
@@ -148,8 +189,8 @@ impl Shared {
         befalling
     }
 
-    /// Sends one call upstream; `None` when the upstream does not answer with JSON.
-    async fn forward(&self, call: &Value) -> Option<Value> {
+    /// The answer of the node, or of the client that the proxy behaves as; `None` when there is none.
+    async fn ask(&self, call: &Value) -> Option<Value> {
         if call.get("method").and_then(Value::as_str) == Some("eth_sendRawTransaction")
             && let Some(raw) = element::raw_transaction(call)
         {
@@ -159,6 +200,15 @@ impl Shared {
             }
             memory.forwarded.push_back(Forwarded { hash: keccak256(&raw), raw });
         }
+        // Calls wait for each other only where there is a pool.
+        if self.memory().client.is_none() {
+            return self.forward(call).await;
+        }
+        self.pool.lock().await.as_mut()?.answer(self, call).await
+    }
+
+    /// Sends one call upstream; `None` when the upstream does not answer with JSON.
+    async fn forward(&self, call: &Value) -> Option<Value> {
         let upstream = self.upstream.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let response = self.client.post(upstream).json(call).send().await.ok()?;
         response.json().await.ok()

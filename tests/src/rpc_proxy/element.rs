@@ -4,6 +4,7 @@ use alloy::primitives::{Bytes, hex, keccak256};
 use serde_json::{Value, json};
 
 use super::fault::RpcFault;
+use super::personality::Personality;
 use super::{Shared, rpc_error};
 
 /// What becomes of the whole HTTP answer.
@@ -84,14 +85,15 @@ impl Element {
                 live_in_the_past(&mut self.call, &self.method, block);
             }
         }
-        let instead = self.faults.iter().find_map(|fault| self.instead_of_forwarding(fault));
+        let client = shared.memory().client;
+        let instead = self.faults.iter().find_map(|fault| self.instead_of_forwarding(fault, client));
         let mut answer = match instead {
             Some(answer) => answer,
             None => {
                 if self.faults.contains(&RpcFault::Duplicate) {
-                    shared.forward(&self.call).await;
+                    shared.ask(&self.call).await;
                 }
-                shared.forward(&self.call).await?
+                shared.ask(&self.call).await?
             }
         };
         for fault in &self.faults {
@@ -127,8 +129,12 @@ impl Element {
     }
 
     /// The answer of a proxy that keeps the call to itself.
-    fn instead_of_forwarding(&self, fault: &RpcFault) -> Option<Value> {
+    fn instead_of_forwarding(&self, fault: &RpcFault, client: Option<&'static Personality>) -> Option<Value> {
         match (fault, self.method.as_str()) {
+            (RpcFault::Refuses(refused), "eth_sendRawTransaction") => {
+                let (code, words) = client?.words(*refused)?;
+                Some(rpc_error(self.id(), code, words))
+            }
             (RpcFault::FalseSuccess, "eth_sendRawTransaction") => {
                 let raw = raw_transaction(&self.call)?;
                 Some(self.result(keccak256(raw).to_string()))
@@ -205,7 +211,7 @@ fn unknown_error(id: &Value) -> Value {
     rpc_error(id, -32_099, "the flux capacitor is out of phase")
 }
 
-fn hex_number(value: &Value) -> Option<u64> {
+pub(crate) fn hex_number(value: &Value) -> Option<u64> {
     u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok()
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong between a client and its node, and when it does.
 
+use super::personality::Refused;
 use serde_json::Value;
 
 /// One misbehaviour. Where a fault has no meaning for a method, the call passes untouched.
@@ -41,6 +42,9 @@ pub enum RpcFault {
         /// Its message.
         message: &'static str,
     },
+    /// A raw transaction is refused for this reason in the words of the proxy's personality, and not forwarded. A
+    /// personality that has no words for it takes the transaction.
+    Refuses(Refused),
     /// Instead of a receipt comes geth's error of an index that is being built.
     ReceiptIndexing,
     /// The node is of another chain.
