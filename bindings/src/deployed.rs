@@ -3,7 +3,7 @@
 //! The constructor writes the feed's constants (decimals, bounds) into the code in place of 32 zero bytes behind a
 //! `PUSH32`; everything else must be equal byte by byte. What the constants are is to be read from the contract.
 
-use crate::generated::{Aggregator, AggregatorProxy};
+use crate::generated::{Aggregator, AggregatorProxy, FeedFacade, FeedStore};
 
 const PUSH32: u8 = 0x7f;
 const WORD: usize = 32;
@@ -16,6 +16,16 @@ pub fn is_aggregator(code: &[u8]) -> bool {
 /// Whether `code` is an [`AggregatorProxy`] of this version, whatever its constructor was given.
 pub fn is_aggregator_proxy(code: &[u8]) -> bool {
     is_instance(&AggregatorProxy::DEPLOYED_BYTECODE, code)
+}
+
+/// Whether `code` is a [`FeedStore`] of this version, whatever its constructor was given.
+pub fn is_feed_store(code: &[u8]) -> bool {
+    is_instance(&FeedStore::DEPLOYED_BYTECODE, code)
+}
+
+/// Whether `code` is a [`FeedFacade`] of this version, whatever its constructor was given.
+pub fn is_feed_facade(code: &[u8]) -> bool {
+    is_instance(&FeedFacade::DEPLOYED_BYTECODE, code)
 }
 
 fn is_instance(template: &[u8], code: &[u8]) -> bool {
@@ -49,11 +59,12 @@ mod tests {
     /// The compiler's own list of the places is the judge of the rule above.
     #[test]
     fn constants_are_where_the_compiler_says() {
-        let aggregator = include_str!("../artifacts/Aggregator.json");
-        let proxy = include_str!("../artifacts/AggregatorProxy.json");
-        for (artifact, template) in
-            [(aggregator, &Aggregator::DEPLOYED_BYTECODE), (proxy, &AggregatorProxy::DEPLOYED_BYTECODE)]
-        {
+        for (artifact, template) in [
+            (include_str!("../artifacts/Aggregator.json"), &Aggregator::DEPLOYED_BYTECODE),
+            (include_str!("../artifacts/AggregatorProxy.json"), &AggregatorProxy::DEPLOYED_BYTECODE),
+            (include_str!("../artifacts/FeedStore.json"), &FeedStore::DEPLOYED_BYTECODE),
+            (include_str!("../artifacts/FeedFacade.json"), &FeedFacade::DEPLOYED_BYTECODE),
+        ] {
             let artifact: Value = serde_json::from_str(artifact).unwrap();
             let listed: Vec<(usize, usize)> = serde_json::from_value(artifact["immutables"].clone()).unwrap();
             let found: Vec<(usize, usize)> = (0..template.len())

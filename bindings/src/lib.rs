@@ -32,6 +32,9 @@ pub const AGGREGATOR_PROXY_VERSION: &str = "AggregatorProxy 1.0.0";
 /// What `typeAndVersion()` of a deployed [`FeedStore`] must say.
 pub const FEED_STORE_VERSION: &str = "FeedStore 1.0.0";
 
+/// What `typeAndVersion()` of a deployed [`FeedFacade`] must say.
+pub const FEED_FACADE_VERSION: &str = "FeedFacade 1.0.0";
+
 /// A bound on the gas of any `submit` that succeeds, calldata and 21,000 among it: the round that opens a new group
 /// and does not fit the packed word. Consecutive rounds differ by up to 44,000, so an estimate made for one of them is
 /// no limit for the next.
@@ -90,6 +93,7 @@ mod tests {
             (SUBMITTED_VERSIONS[2], &UpgradeableAggregator::DEPLOYED_BYTECODE),
             (AGGREGATOR_PROXY_VERSION, &AggregatorProxy::DEPLOYED_BYTECODE),
             (FEED_STORE_VERSION, &FeedStore::DEPLOYED_BYTECODE),
+            (FEED_FACADE_VERSION, &FeedFacade::DEPLOYED_BYTECODE),
         ] {
             assert!(code.windows(version.len()).any(|window| window == version.as_bytes()), "{version}");
         }

@@ -5,7 +5,7 @@
 //! cannot outrun this table. Paris has no probe of its own: its opcodes are those of London.
 
 use alloy::primitives::hex;
-use publisher_bindings::{Aggregator, AggregatorProxy};
+use publisher_bindings::{Aggregator, AggregatorProxy, FeedFacade, FeedStore};
 use serde::Serialize;
 use std::fmt;
 
@@ -146,6 +146,8 @@ pub fn misfits(evm: Evm) -> Vec<Misfit> {
     [
         ("Aggregator", &Aggregator::BYTECODE, &Aggregator::DEPLOYED_BYTECODE),
         ("AggregatorProxy", &AggregatorProxy::BYTECODE, &AggregatorProxy::DEPLOYED_BYTECODE),
+        ("FeedStore", &FeedStore::BYTECODE, &FeedStore::DEPLOYED_BYTECODE),
+        ("FeedFacade", &FeedFacade::BYTECODE, &FeedFacade::DEPLOYED_BYTECODE),
     ]
     .into_iter()
     .flat_map(|(contract, init, runtime)| misfits_of(contract, init, runtime, evm))

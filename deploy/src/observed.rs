@@ -13,12 +13,15 @@ pub struct Observed {
     pub time: Wall,
     /// The feeds that were looked at.
     pub feeds: BTreeMap<FeedId, ObservedFeed>,
+    /// The stores that were looked at, by name.
+    pub stores: BTreeMap<String, Site<StoreState>>,
 }
 
 /// One feed's two contracts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedFeed {
-    /// The contract that is written.
+    /// The contract that the proxy is to read: the feed's aggregator, or its facade, of which counts what its store
+    /// says about the feed. A facade that shows something else is foreign.
     pub aggregator: Site<AggregatorState>,
     /// The contract that consumers read.
     pub proxy: Site<ProxyState>,
@@ -62,7 +65,7 @@ impl<T> Site<T> {
     }
 }
 
-/// What an aggregator says about itself.
+/// What an aggregator says about itself, or a store about one of its feeds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AggregatorState {
     /// Decimal places of its answers.
@@ -85,6 +88,23 @@ pub struct AggregatorState {
     pub answer: Answer,
     /// When the latest round was written, the epoch when there is none.
     pub updated_at: Wall,
+}
+
+/// What a store says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreState {
+    /// How long before its block a report may have been observed, in seconds.
+    pub max_age_s: u32,
+    /// Who administers it.
+    pub owner: Address,
+    /// Whether the wanted transmitter may update.
+    pub authorised: bool,
+    /// Whether reports are stopped.
+    pub paused: bool,
+    /// How many feeds it has; they are numbered from 0, so this is the next one's number.
+    pub feeds: u64,
+    /// Those of the wanted feeds that it has, by number.
+    pub entries: BTreeMap<u16, AggregatorState>,
 }
 
 /// What a proxy says about itself.

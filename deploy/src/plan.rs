@@ -3,90 +3,115 @@
 use crate::observed::{AggregatorState, Observed, ObservedFeed, Site};
 use crate::proxy;
 use crate::step::{Action, Call, Cause, Conflict, Part, Plan, Step};
+use crate::store::Numbering;
 use crate::wanted::{Wanted, WantedFeed};
 use alloy::primitives::{Address, Bytes};
 use alloy::sol_types::{SolCall, SolConstructor};
-use publisher_bindings::{AGGREGATOR_PROXY_VERSION, AGGREGATOR_VERSION, Aggregator};
-use publisher_core::quote::FeedId;
+use publisher_bindings::{
+    AGGREGATOR_PROXY_VERSION, AGGREGATOR_VERSION, Aggregator, FEED_FACADE_VERSION, FEED_STORE_VERSION,
+};
 use publisher_core::time::Wall;
 use std::collections::BTreeMap;
 
-/// The steps between what a chain has and what is wanted of it, feed by feed in the order of their names.
+/// The steps between what a chain has and what is wanted of it: the stores and their feeds by number, then feed by feed
+/// in the order of their names.
 pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
     let mut plan = Plan::default();
     let shared = shared_addresses(observed);
+    let feeds = || wanted.feeds.iter().map(|(id, feed)| (id.as_str(), feed));
+    for (name, store) in &wanted.stores {
+        let mut desk = Desk::new(wanted, observed, name, store, &mut plan);
+        let Some(found) = observed.stores.get(name) else {
+            desk.not_observed(Part::Store);
+            continue;
+        };
+        if !desk.is_sound(found, &shared) {
+            continue;
+        }
+        desk.store(found);
+        let mut entries: Vec<_> = feeds()
+            .filter_map(|(id, feed)| {
+                let entry = feed.entry.as_ref().filter(|entry| entry.store == *name)?;
+                Some((entry.number, id, feed))
+            })
+            .collect();
+        entries.sort_unstable_by_key(|(number, ..)| *number);
+        let mut numbering = Numbering::of(name, found);
+        for (number, id, feed) in entries {
+            Desk::new(wanted, observed, id, feed, &mut plan).entry(number, found, &mut numbering);
+        }
+    }
     for (id, feed) in &wanted.feeds {
-        let mut desk = Desk { deployer: wanted.deployer, id, feed, time: observed.time, plan: &mut plan };
-        match observed.feeds.get(id) {
-            Some(found) if desk.is_sound(found, &shared) => desk.feed(found),
-            Some(_) => {}
-            None => desk.not_observed(Part::Aggregator),
+        let mut desk = Desk::new(wanted, observed, id.as_str(), feed, &mut plan);
+        match (observed.feeds.get(id), &feed.entry) {
+            (Some(found), _) if !desk.is_sound_feed(found, &shared) => {}
+            (Some(found), None) => desk.feed(found),
+            (Some(found), Some(entry)) => desk.stored(found, entry, observed.stores.get(&entry.store)),
+            (None, _) => desk.not_observed(desk.read_part()),
         }
     }
     plan
 }
 
-/// Addresses that more than one contract of the observed feeds has.
+/// Addresses that more than one of the observed contracts has.
 fn shared_addresses(observed: &Observed) -> BTreeMap<Address, usize> {
     let mut uses = BTreeMap::new();
-    for feed in observed.feeds.values() {
-        for address in [feed.aggregator.address(), feed.proxy.address()].into_iter().flatten() {
-            *uses.entry(address).or_insert(0) += 1;
-        }
+    let feeds = observed.feeds.values().flat_map(|feed| [feed.aggregator.address(), feed.proxy.address()]);
+    for address in feeds.chain(observed.stores.values().map(Site::address)).flatten() {
+        *uses.entry(address).or_insert(0) += 1;
     }
     uses.retain(|_, count| *count > 1);
     uses
 }
 
-/// One feed's part of the work.
-pub(crate) struct Desk<'a> {
+/// The part of the work for one feed, or for one store.
+pub(crate) struct Desk<'a, W> {
     pub deployer: Address,
-    pub id: &'a FeedId,
-    pub feed: &'a WantedFeed,
+    pub subject: &'a str,
+    pub wanted: &'a W,
     pub time: Wall,
     pub plan: &'a mut Plan,
 }
 
-impl Desk<'_> {
+impl Desk<'_, WantedFeed> {
     /// Whether there is anything to compare: the wish is possible and the chain was looked at in the right places.
-    fn is_sound(&mut self, found: &ObservedFeed, shared: &BTreeMap<Address, usize>) -> bool {
+    fn is_sound_feed(&mut self, found: &ObservedFeed, shared: &BTreeMap<Address, usize>) -> bool {
         let before = self.plan.conflicts.len();
-        if let Some((reason, hint)) = self.feed.impossible() {
-            self.conflict(Part::Aggregator, Cause::Impossible, reason, hint);
+        let read = self.read_part();
+        if let Some((reason, hint)) = self.wanted.impossible() {
+            self.conflict(read, Cause::Impossible, reason, hint);
         }
-        let parts = [
-            (Part::Aggregator, self.feed.aggregator, found.aggregator.address()),
-            (Part::Proxy, self.feed.proxy, found.proxy.address()),
-        ];
-        for (part, known, seen) in parts {
-            if known.is_some() && known != seen {
-                self.not_observed(part);
-            }
-            if let Some(address) = seen.filter(|address| shared.contains_key(address)) {
-                let reason = format!("{address} is named for more than one contract");
-                self.conflict(
-                    part,
-                    Cause::Shared,
-                    reason,
-                    "give every feed an aggregator and a proxy of its own",
-                );
-            }
+        self.place(read, self.wanted.aggregator, found.aggregator.address(), shared);
+        // A facade that is read itself is in the place of the proxy too.
+        if !self.wanted.is_read_directly() {
+            self.place(Part::Proxy, self.wanted.proxy, found.proxy.address(), shared);
         }
         self.plan.conflicts.len() == before
     }
 
-    fn not_observed(&mut self, part: Part) {
-        let reason = "the chain was not looked at where the configuration says".to_owned();
-        self.conflict(
-            part,
-            Cause::NotObserved,
-            reason,
-            "observe again with the addresses of this configuration",
-        );
+    /// The contract that the proxy is to read.
+    pub const fn read_part(&self) -> Part {
+        match self.wanted.entry {
+            Some(_) => Part::Facade,
+            None => Part::Aggregator,
+        }
+    }
+
+    /// The step that creates it.
+    pub const fn read_creation(&self) -> Action {
+        match self.wanted.entry {
+            Some(_) => Action::DeployFacade,
+            None => Action::DeployAggregator,
+        }
     }
 
     fn feed(&mut self, found: &ObservedFeed) {
         let Some(aggregator) = self.aggregator(&found.aggregator) else { return };
+        self.reader(found, aggregator);
+    }
+
+    /// What consumers need to read the aggregator or the facade (`None`: not created yet).
+    pub fn reader(&mut self, found: &ObservedFeed, aggregator: Option<(Address, &AggregatorState)>) {
         match &found.proxy {
             Site::Nowhere => self.new_proxy(aggregator.map(|(address, _)| address)),
             Site::Empty { address } => self.no_code(Part::Proxy, *address),
@@ -114,7 +139,9 @@ impl Desk<'_> {
                 None
             }
             Site::Ours { address, state } => {
-                if !self.constants(*address, state) {
+                let hint = "correct the configuration, or remove the aggregator's address from it and from the address \
+                            book: then a new one is created and proposed to the proxy";
+                if !self.constants(Part::Aggregator, &address.to_string(), state, hint) {
                     return None;
                 }
                 self.roles(*address, state);
@@ -124,7 +151,8 @@ impl Desk<'_> {
     }
 
     fn new_aggregator(&mut self) {
-        let WantedFeed { decimals, description, min_answer, max_answer, transmitter, owner, .. } = self.feed;
+        let WantedFeed { decimals, description, min_answer, max_answer, transmitter, owner, .. } =
+            self.wanted;
         let arguments = Aggregator::constructorCall {
             decimals_: *decimals,
             description_: description.clone(),
@@ -144,34 +172,31 @@ impl Desk<'_> {
     }
 
     fn new_proxy(&mut self, aggregator: Option<Address>) {
-        let owner = self.feed.owner;
+        let (owner, part) = (self.wanted.owner, self.read_part());
         let (over, call) = match aggregator {
-            Some(first) => (format!("the aggregator {first}"), proxy::creation_over(first, owner)),
-            None => ("the new aggregator".to_owned(), self.after(Action::DeployAggregator)),
+            Some(first) => (format!("the {part} {first}"), proxy::creation_over(first, owner)),
+            None => (format!("the new {part}"), self.after(self.read_creation())),
         };
         let what = format!("create the proxy that consumers read, over {over}, owned by {owner}");
         self.step(Action::DeployProxy, what, call);
     }
 
     /// Compares what is fixed at creation; whether it is as wanted.
-    fn constants(&mut self, address: Address, state: &AggregatorState) -> bool {
-        let wanted = self.feed;
+    pub fn constants(&mut self, part: Part, what: &str, state: &AggregatorState, hint: &str) -> bool {
+        let wanted = self.wanted;
         let before = self.plan.conflicts.len();
-        let hint = "correct the configuration, or remove the aggregator's address from it and from the address book: \
-                    then a new one is created and proposed to the proxy";
-        let part = Part::Aggregator;
         if state.decimals != wanted.decimals {
-            let reason = format!("{address} has {} decimals, wanted are {}", state.decimals, wanted.decimals);
+            let reason = format!("{what} has {} decimals, wanted are {}", state.decimals, wanted.decimals);
             self.conflict(part, Cause::Decimals, reason, hint);
         }
         if state.description != wanted.description {
             let (has, wants) = (&state.description, &wanted.description);
-            let reason = format!("{address} describes itself as {has:?}, wanted is {wants:?}");
+            let reason = format!("{what} describes itself as {has:?}, wanted is {wants:?}");
             self.conflict(part, Cause::Description, reason, hint);
         }
         if (state.min_answer, state.max_answer) != (wanted.min_answer, wanted.max_answer) {
             let reason = format!(
-                "{address} takes answers from {} to {}, wanted are {} to {}",
+                "{what} takes answers from {} to {}, wanted are {} to {}",
                 state.min_answer, state.max_answer, wanted.min_answer, wanted.max_answer
             );
             self.conflict(part, Cause::Bounds, reason, hint);
@@ -180,29 +205,74 @@ impl Desk<'_> {
     }
 
     fn roles(&mut self, address: Address, state: &AggregatorState) {
-        self.owner(Part::Aggregator, address, state.owner);
-        if state.authorised {
-            return;
+        self.owner(Part::Aggregator, address, (state.owner, self.wanted.owner));
+        if !state.authorised {
+            self.grant(Action::Grant, Part::Aggregator, address, (self.wanted.transmitter, state.owner));
         }
-        let transmitter = self.feed.transmitter;
-        if state.owner == self.deployer {
+    }
+}
+
+impl<'a, W> Desk<'a, W> {
+    fn new(wanted: &Wanted, observed: &Observed, subject: &'a str, part: &'a W, plan: &'a mut Plan) -> Self {
+        Self { deployer: wanted.deployer, subject, wanted: part, time: observed.time, plan }
+    }
+
+    /// Says where a contract's address is not the one that was looked at, or not its own.
+    pub fn place(
+        &mut self,
+        part: Part,
+        known: Option<Address>,
+        seen: Option<Address>,
+        shared: &BTreeMap<Address, usize>,
+    ) {
+        if known.is_some() && known != seen {
+            self.not_observed(part);
+        }
+        if let Some(address) = seen.filter(|address| shared.contains_key(address)) {
+            let reason = format!("{address} is named for more than one contract");
+            let hint = match part {
+                Part::Store => "give every store an address of its own",
+                _ => "give every feed contracts of its own; feeds share nothing but a store",
+            };
+            self.conflict(part, Cause::Shared, reason, hint);
+        }
+    }
+
+    fn not_observed(&mut self, part: Part) {
+        let reason = "the chain was not looked at where the configuration says".to_owned();
+        self.conflict(
+            part,
+            Cause::NotObserved,
+            reason,
+            "observe again with the addresses of this configuration",
+        );
+    }
+
+    /// Gives an account the right to write a contract: the owner can.
+    pub fn grant(
+        &mut self,
+        action: Action,
+        part: Part,
+        address: Address,
+        (transmitter, owner): (Address, Address),
+    ) {
+        if owner == self.deployer {
+            // Aggregators and stores have the same function.
             let call = Aggregator::setTransmitterCall { transmitter, authorised: true };
             let what = format!(
                 "give {transmitter} the right to submit to {address} (who had it before keeps it until the owner \
                  revokes it)"
             );
-            let call = Call::Ready { to: Some(address), data: call.abi_encode().into() };
-            self.step(Action::Grant, what, call);
+            self.step(action, what, Call::Ready { to: Some(address), data: call.abi_encode().into() });
         } else {
             let reason = format!("{transmitter} may not submit to {address}");
             let order = format!("setTransmitter({transmitter}, true)");
-            self.owner_must(Part::Aggregator, reason, state.owner, &order);
+            self.owner_must(part, reason, owner, &order);
         }
     }
 
-    /// Compares who administers a contract.
-    pub fn owner(&mut self, part: Part, address: Address, owner: Address) {
-        let wanted = self.feed.owner;
+    /// Compares who administers a contract with who should.
+    pub fn owner(&mut self, part: Part, address: Address, (owner, wanted): (Address, Address)) {
         if owner != wanted {
             let reason = format!("{address} is owned by {owner}, wanted is {wanted}");
             let hint = format!(
@@ -222,40 +292,54 @@ impl Desk<'_> {
         self.conflict(part, Cause::NotOwner, reason, &hint);
     }
 
-    fn no_code(&mut self, part: Part, address: Address) {
+    pub fn no_code(&mut self, part: Part, address: Address) {
         let reason = format!("nothing is deployed at {address}");
         let hint = "check the chain and whether the node is in sync; to have a new one created, remove the address from the \
                     configuration and the address book";
         self.conflict(part, Cause::NoCode, reason, hint);
     }
 
-    fn foreign(&mut self, part: Part, address: Address, says: Option<&str>) {
+    pub fn foreign(&mut self, part: Part, address: Address, says: Option<&str>) {
         let expected = match part {
             Part::Aggregator => AGGREGATOR_VERSION,
+            Part::Store => FEED_STORE_VERSION,
+            Part::Facade => FEED_FACADE_VERSION,
             Part::Proxy => AGGREGATOR_PROXY_VERSION,
         };
         let reason = match says {
             Some(says) => format!("the contract at {address} says it is {says:?}, expected is {expected:?}"),
             None => format!("the contract at {address} does not say what it is, expected is {expected:?}"),
         };
-        let hint = "check the address; to have a new one created, remove it from the configuration and the address book";
+        let hint = match (part, says) {
+            (Part::Proxy, Some(FEED_FACADE_VERSION)) => {
+                "consumers who read the facade itself need no proxy: write the address as the feed's facade too"
+            }
+            _ => {
+                "check the address; to have a new one created, remove it from the configuration and the address book"
+            }
+        };
         self.conflict(part, Cause::Foreign, reason, hint);
     }
 
     pub fn conflict(&mut self, part: Part, cause: Cause, reason: String, hint: &str) {
-        let feed = self.id.clone();
-        self.plan.conflicts.push(Conflict { feed, part, cause, reason, hint: hint.to_owned() });
+        let subject = self.subject.to_owned();
+        self.plan.conflicts.push(Conflict { subject, part, cause, reason, hint: hint.to_owned() });
     }
 
     pub fn step(&mut self, action: Action, what: String, call: Call) {
-        let (name, feed) = (action.name(self.id), self.id.clone());
-        self.plan.steps.push(Step { name, feed, action, what, call });
+        let (name, subject) = (action.name(self.subject), self.subject.to_owned());
+        self.plan.steps.push(Step { name, subject, action, what, call });
     }
 
-    /// Not before another step of this feed.
+    /// Not before another step of this feed or store.
     pub fn after(&self, action: Action) -> Call {
-        Call::Waits { until: action.name(self.id), on_step: true }
+        after(action, self.subject)
     }
+}
+
+/// Not before another step of the same plan.
+pub(crate) fn after(action: Action, subject: &str) -> Call {
+    Call::Waits { until: action.name(subject), on_step: true }
 }
 
 /// The creation of a contract from its init code and the constructor's arguments.

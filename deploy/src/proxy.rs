@@ -1,4 +1,4 @@
-//! Pointing a proxy to the wanted aggregator, past the guards that protect its consumers.
+//! Pointing a proxy to the wanted aggregator or facade, past the guards that protect its consumers.
 //!
 //! Consumers walk back over the last rounds and compare with the last price, so the proxy confirms only an aggregator
 //! with three rounds, the same decimals, a recent round and a price near the present one. Where the present aggregator
@@ -7,6 +7,7 @@
 use crate::observed::{AggregatorState, Proposal, ProxyState};
 use crate::plan::{Desk, creation};
 use crate::step::{Action, Call, Cause, Part};
+use crate::wanted::WantedFeed;
 use alloy::primitives::{Address, U512};
 use alloy::sol_types::SolCall;
 use publisher_bindings::AggregatorProxy;
@@ -23,16 +24,16 @@ pub(crate) fn creation_over(first: Address, owner: Address) -> Call {
     creation(&AggregatorProxy::BYTECODE, &AggregatorProxy::constructorCall { first, owner_: owner })
 }
 
-/// What an existing proxy needs to read the wanted aggregator (`None`: not created yet).
+/// What an existing proxy needs to read the wanted aggregator or facade (`None`: not created yet).
 pub(crate) fn point(
-    desk: &mut Desk<'_>,
+    desk: &mut Desk<'_, WantedFeed>,
     proxy: Address,
     state: &ProxyState,
     aggregator: Option<(Address, &AggregatorState)>,
 ) {
-    desk.owner(Part::Proxy, proxy, state.owner);
-    if state.decimals != desk.feed.decimals {
-        let reason = format!("{proxy} has {} decimals, wanted are {}", state.decimals, desk.feed.decimals);
+    desk.owner(Part::Proxy, proxy, (state.owner, desk.wanted.owner));
+    if state.decimals != desk.wanted.decimals {
+        let reason = format!("{proxy} has {} decimals, wanted are {}", state.decimals, desk.wanted.decimals);
         let hint = "a proxy keeps its decimals: correct the configuration, or remove the proxy's address from it and from \
                     the address book to have a new one created, and tell its consumers";
         return desk.conflict(Part::Proxy, Cause::Decimals, reason, hint);
@@ -41,7 +42,8 @@ pub(crate) fn point(
     if target == Some(state.aggregator) {
         return;
     }
-    let named = target.map_or_else(|| "the new aggregator".to_owned(), |address| address.to_string());
+    let new = format!("the new {}", desk.read_part());
+    let named = target.map_or_else(|| new.clone(), |address| address.to_string());
     if state.owner != desk.deployer {
         let reason = format!("{proxy} reads {}, wanted is {named}", state.aggregator);
         let order = "proposeAggregator and confirmAggregator with it";
@@ -49,8 +51,8 @@ pub(crate) fn point(
     }
     let confirm = format!("let {proxy} read {named} instead of {}", state.aggregator);
     let Some((target, candidate)) = aggregator else {
-        let what = format!("propose the new aggregator to {proxy}");
-        desk.step(Action::Propose, what, desk.after(Action::DeployAggregator));
+        let what = format!("propose {new} to {proxy}");
+        desk.step(Action::Propose, what, desk.after(desk.read_creation()));
         return desk.step(Action::Confirm, confirm, desk.after(Action::Propose));
     };
     match state.proposal.filter(|proposal| suits(proposal, target, state.answer)) {

@@ -1,16 +1,19 @@
 //! A plan: steps, and what stands in their way.
 
 use alloy::primitives::{Address, Bytes};
-use publisher_core::quote::FeedId;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// One of a feed's two contracts.
+/// One of a feed's contracts, or a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
-    /// The contract that is written.
+    /// The contract that is written for one feed.
     Aggregator,
+    /// The contract that is written for many feeds.
+    Store,
+    /// The contract that shows one feed of a store.
+    Facade,
     /// The contract that consumers read.
     Proxy,
 }
@@ -20,6 +23,8 @@ impl Part {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Aggregator => "aggregator",
+            Self::Store => "store",
+            Self::Facade => "facade",
             Self::Proxy => "proxy",
         }
     }
@@ -31,10 +36,18 @@ impl fmt::Display for Part {
     }
 }
 
-/// What a step does, in the order in which one feed needs them.
+/// What a step does, in the order in which one store and one feed need them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
+    /// Creates a store.
+    DeployStore,
+    /// Gives an account the right to update a store.
+    GrantStore,
+    /// Adds a feed to its store.
+    AddFeed,
+    /// Creates the facade of a store's feed.
+    DeployFacade,
     /// Creates the aggregator.
     DeployAggregator,
     /// Gives an account the right to submit.
@@ -48,12 +61,26 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 5] =
-        [Self::DeployAggregator, Self::Grant, Self::DeployProxy, Self::Propose, Self::Confirm];
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::DeployStore,
+        Self::GrantStore,
+        Self::AddFeed,
+        Self::DeployFacade,
+        Self::DeployAggregator,
+        Self::Grant,
+        Self::DeployProxy,
+        Self::Propose,
+        Self::Confirm,
+    ];
 
     /// The first half of a step's name.
     pub const fn code(self) -> &'static str {
         match self {
+            Self::DeployStore => "deploy-store",
+            Self::GrantStore => "grant-store",
+            Self::AddFeed => "add-feed",
+            Self::DeployFacade => "deploy-facade",
             Self::DeployAggregator => "deploy-aggregator",
             Self::Grant => "grant",
             Self::DeployProxy => "deploy-proxy",
@@ -65,22 +92,24 @@ impl Action {
     /// The contract that the action creates, if it creates one.
     pub const fn creates(self) -> Option<Part> {
         match self {
+            Self::DeployStore => Some(Part::Store),
+            Self::DeployFacade => Some(Part::Facade),
             Self::DeployAggregator => Some(Part::Aggregator),
             Self::DeployProxy => Some(Part::Proxy),
-            Self::Grant | Self::Propose | Self::Confirm => None,
+            Self::GrantStore | Self::AddFeed | Self::Grant | Self::Propose | Self::Confirm => None,
         }
     }
 
     /// The step's name in plans, journals and logs: `deploy-proxy:ETH-USD`.
-    pub fn name(self, feed: &FeedId) -> String {
-        format!("{}:{feed}", self.code())
+    pub fn name(self, subject: &str) -> String {
+        format!("{}:{subject}", self.code())
     }
 
-    /// The action and the feed of a step's name. A journal is read back with it.
-    pub fn parse(name: &str) -> Option<(Self, FeedId)> {
-        let (code, feed) = name.split_once(':')?;
+    /// The action and the feed or store of a step's name. A journal is read back with it.
+    pub fn parse(name: &str) -> Option<(Self, &str)> {
+        let (code, subject) = name.split_once(':')?;
         let action = Self::ALL.into_iter().find(|action| action.code() == code)?;
-        (!feed.is_empty()).then(|| (action, FeedId::new(feed)))
+        (!subject.is_empty()).then_some((action, subject))
     }
 }
 
@@ -89,9 +118,8 @@ impl Action {
 pub struct Step {
     /// Its name, unique in a plan.
     pub name: String,
-    /// The feed it is for.
-    #[serde(serialize_with = "text")]
-    pub feed: FeedId,
+    /// The feed or the store that it is for.
+    pub subject: String,
     /// What kind of step it is.
     pub action: Action,
     /// What it does, as a sentence.
@@ -120,7 +148,7 @@ pub enum Call {
     },
 }
 
-/// Why the deployer cannot bring a feed to what is wanted.
+/// Why the deployer cannot bring a feed or a store to what is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
@@ -128,7 +156,7 @@ pub enum Cause {
     Impossible,
     /// The chain was not looked at where the configuration says.
     NotObserved,
-    /// Two feeds name one address.
+    /// One address is named for two contracts.
     Shared,
     /// Nothing is at the known address.
     NoCode,
@@ -140,6 +168,10 @@ pub enum Cause {
     Description,
     /// The bounds are fixed at creation and differ.
     Bounds,
+    /// The age of reports is fixed at creation and differs.
+    MaxAge,
+    /// The store gives another number to its next feed.
+    Number,
     /// Somebody else administers the contract than is wanted.
     Owner,
     /// A step is needed that only the owner can take.
@@ -149,9 +181,8 @@ pub enum Cause {
 /// Something that the deployer cannot bring about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Conflict {
-    /// The feed.
-    #[serde(serialize_with = "text")]
-    pub feed: FeedId,
+    /// The feed or the store.
+    pub subject: String,
     /// The contract it is about.
     pub part: Part,
     /// Its kind.
@@ -164,7 +195,7 @@ pub struct Conflict {
 
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {} ({})", self.feed, self.part, self.reason, self.hint)
+        write!(f, "{} {}: {} ({})", self.subject, self.part, self.reason, self.hint)
     }
 }
 
@@ -208,7 +239,7 @@ impl fmt::Display for Plan {
             }
         }
         for conflict in &self.conflicts {
-            write!(f, "\n  conflict: {} {}: {}", conflict.feed, conflict.part, conflict.reason)?;
+            write!(f, "\n  conflict: {} {}: {}", conflict.subject, conflict.part, conflict.reason)?;
             write!(f, "\n     hint: {}", conflict.hint)?;
         }
         Ok(())
@@ -221,8 +252,4 @@ fn count(number: usize, noun: &str) -> String {
         1 => format!("1 {noun}"),
         _ => format!("{number} {noun}s"),
     }
-}
-
-fn text<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
 }

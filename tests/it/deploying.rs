@@ -1,4 +1,4 @@
-//! `publisher deploy`: contracts planned, created once, verified, and published to.
+//! `publisher deploy`: contracts planned, created once, verified, and published to; aggregators, and stores.
 
 use crate::BINARY;
 use alloy::primitives::{Address, U256};
@@ -23,8 +23,24 @@ struct Site {
 
 impl Site {
     async fn new(feeds: usize) -> Result<Self> {
+        Self::of(Options { feeds, ..Options::default() }).await
+    }
+
+    /// A world whose feeds are to share a store, numbered in the order of the configuration.
+    async fn with_store(feeds: usize) -> Result<Self> {
+        let site = Self::of(Options { feeds, one_account: true, ..Options::default() }).await?;
+        for (number, feed) in site.world.feeds.iter().enumerate() {
+            let section = format!("[feed.\"{}\"]\n", feed.id);
+            let entry = format!("{section}store = \"main\"\nstore_id = {number}\n");
+            site.world.edit(&section, &entry)?;
+        }
+        site.world.edit("[defaults.policy]", "[store.main]\nearly = \"80%\"\n[defaults.policy]")?;
+        Ok(site)
+    }
+
+    async fn of(options: Options) -> Result<Self> {
         let policy = "heartbeat = \"1h\"\ndeviation = \"0.5%\"\nmax_age = \"10s\"\nsettle = \"off\"";
-        let world = World::new(Options { finality: "instant", feeds, policy, ..Options::default() }).await?;
+        let world = World::new(Options { finality: "instant", policy, ..options }).await?;
         let signer = SignerDouble::start(SignerConfig::new(138, vec![[9; 32]])).await?;
         let owner = signer.addresses()[0];
         world.owner.anvil_set_balance(owner, U256::from(10).pow(U256::from(20))).await?;
@@ -56,11 +72,30 @@ impl Site {
         let mut files = std::fs::read_dir(self.world.dir.path())?.flatten().map(|entry| entry.path());
         let book = files.find(|path| path.to_string_lossy().contains("addresses")).context("no addresses")?;
         let text = std::fs::read_to_string(&book)?;
-        for feed in &mut self.world.feeds {
+        let store = self.store().ok();
+        for (number, feed) in (0..).zip(&mut self.world.feeds) {
             let of = |key: &str| {
                 find(&text, feed.id, key).with_context(|| format!("{key} of {} in {text}", feed.id))
             };
-            (feed.aggregator, feed.proxy) = (of("aggregator")?.parse()?, of("proxy")?.parse()?);
+            feed.store = store.map(|store| (store, number));
+            let read = if store.is_some() { "facade" } else { "aggregator" };
+            (feed.aggregator, feed.proxy) = (of(read)?.parse()?, of("proxy")?.parse()?);
+        }
+        Ok(())
+    }
+
+    /// The store that was deployed.
+    fn store(&self) -> Result<Address> {
+        let path = self.world.dir.path().join("publisher.addresses.json");
+        let text = std::fs::read_to_string(&path)?;
+        let book: Value = serde_json::from_str(&text)?;
+        Ok(book["stores"]["main"].as_str().context("no store")?.parse()?)
+    }
+
+    async fn verbs(&self, verbs: &[&str]) -> Result<()> {
+        for verb in verbs {
+            let ran = self.deploy(&[verb], &[]).await?;
+            ensure!(ran.code == 0, "{verb}: {ran:?}");
         }
         Ok(())
     }
@@ -165,6 +200,66 @@ async fn a_rollout_that_dies_anywhere_goes_on_where_it_stopped() {
         site.world.wait_round(site.world.feed(), 1, SOON).await?;
         drop(daemon);
         site.world.judge(0).await?;
+        Ok(())
+    })
+    .await;
+}
+
+/// Without this feeds that share a store need a contract tool, an operator who numbers them, and luck.
+#[tokio::test]
+async fn a_store_is_rolled_out_feed_by_feed_and_a_batch_published_to_it() {
+    let mut site = Site::with_store(3).await.unwrap();
+    // The third feed is thought of later.
+    let config = std::fs::read_to_string(site.world.config()).unwrap();
+    let (early, late) = config.split_at(config.find("[feed.\"ADA-USD\"]").unwrap());
+    std::fs::write(site.world.config(), early).unwrap();
+    let before = run(BINARY, site.world.dir.path(), &["check", "--online"], &[]).await.unwrap();
+    assert!(before.code == 1 && before.out.contains("publisher deploy apply"), "{before:?}");
+    let plan = site.deploy(&["plan"], &[]).await.unwrap();
+    assert!(plan.code == 1 && plan.out.contains("7 steps to do, no conflicts"), "{plan:?}");
+    site.verbs(&["apply", "plan", "verify"]).await.unwrap();
+    assert_eq!(site.transactions().await.unwrap(), 7);
+    std::fs::write(site.world.config(), format!("{early}{late}")).unwrap();
+    let plan = site.deploy(&["plan"], &[]).await.unwrap();
+    for step in ["3 steps to do", "add-feed:ADA-USD", "deploy-facade:ADA-USD", "deploy-proxy:ADA-USD"] {
+        assert!(plan.code == 1 && plan.out.contains(step), "{step}: {plan:?}");
+    }
+    site.verbs(&["apply", "apply", "plan", "verify"]).await.unwrap();
+    assert_eq!(site.transactions().await.unwrap(), 10, "a second apply did something");
+    site.adopt().await.unwrap();
+    let store = site.store().unwrap();
+    let check = run(BINARY, site.world.dir.path(), &["check", "--online"], &[]).await.unwrap();
+    assert!(check.code == 0 && check.out.contains(&format!("feed 2 of store {store}")), "{check:?}");
+    let daemon = site.world.daemon(BINARY, &[]).unwrap();
+    for feed in &site.world.feeds {
+        site.world.wait_round(feed, 1, SOON).await.unwrap();
+    }
+    // What consumers read is what was written, through the proxy as well.
+    site.verbs(&["verify"]).await.unwrap();
+    site.world.drain(daemon).await.unwrap();
+    site.world.judge_batches(store).await.unwrap();
+}
+
+/// Without this a crash would add a feed twice, and everything after it would have another one's number.
+#[tokio::test]
+async fn a_rollout_of_a_store_that_dies_anywhere_goes_on_where_it_stopped() {
+    // The store, its two feeds, and what shows them.
+    let points =
+        ["after_intent:2", "after_broadcast", "after_broadcast:2", "before_inclusion:3", "after_closing:4"];
+    together(3, points, |point| async move {
+        let mut site = Site::with_store(2).await?;
+        let died = site.deploy(&["apply"], &[("PUBLISHER_FAILPOINT", point)]).await;
+        ensure!(died.is_err(), "nothing killed it: {died:?}");
+        site.verbs(&["apply", "plan", "verify"]).await?;
+        ensure!(site.transactions().await? == 7, "{} transactions", site.transactions().await?);
+        site.adopt().await?;
+        let store = site.store()?;
+        let count = site.world.store(store).storeState(Address::ZERO).call().await?.feeds;
+        ensure!(count == U256::from(2), "the store has {count} feeds");
+        let daemon = site.world.daemon(BINARY, &[])?;
+        site.world.wait_round(&site.world.feeds[1], 1, SOON).await?;
+        site.world.drain(daemon).await?;
+        site.world.judge_batches(store).await?;
         Ok(())
     })
     .await;

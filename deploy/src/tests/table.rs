@@ -7,19 +7,25 @@ use alloy::sol_types::SolCall;
 use publisher_bindings::{Aggregator, AggregatorProxy};
 
 /// Names of the steps, with a question mark behind those that wait.
-fn names(plan: &Plan) -> Vec<String> {
+pub(super) fn names(plan: &Plan) -> Vec<String> {
     let mark = |call: &Call| if matches!(call, Call::Ready { .. }) { "" } else { "?" };
     plan.steps.iter().map(|step| format!("{}{}", step.name, mark(&step.call))).collect()
 }
 
-fn check(observed: &Observed, expected: &[&str]) -> Plan {
+pub(super) fn check(observed: &Observed, expected: &[&str]) -> Plan {
     let plan = plan(&wanted(), observed);
     assert_eq!(plan.conflicts, []);
     assert_eq!(names(&plan), expected);
     plan
 }
 
-fn check_conflict(wanted: &Wanted, observed: &Observed, part: Part, cause: Cause, words: &[&str]) -> Plan {
+pub(super) fn check_conflict(
+    wanted: &Wanted,
+    observed: &Observed,
+    part: Part,
+    cause: Cause,
+    words: &[&str],
+) -> Plan {
     let plan = plan(wanted, observed);
     let found: Vec<_> = plan.conflicts.iter().map(|c| (c.part, c.cause)).collect();
     assert_eq!(found, [(part, cause)], "{plan}");
@@ -32,7 +38,7 @@ fn check_conflict(wanted: &Wanted, observed: &Observed, part: Part, cause: Cause
     plan
 }
 
-fn data(plan: &Plan, index: usize) -> (Option<Address>, Vec<u8>) {
+pub(super) fn data(plan: &Plan, index: usize) -> (Option<Address>, Vec<u8>) {
     match &plan.steps[index].call {
         Call::Ready { to, data } => (*to, data.to_vec()),
         waits @ Call::Waits { .. } => panic!("{waits:?}"),
@@ -313,8 +319,7 @@ fn an_impossible_wish_is_refused_before_the_chain_refuses_it() {
         (WantedFeed { transmitter: Address::ZERO, ..wanted_feed() }, "transmitter is the zero"),
     ];
     for (wish, word) in wishes {
-        let wanted = Wanted { deployer: DEPLOYER, feeds: [(feed(), wish)].into() };
-        let plan = check_conflict(&wanted, &bare(), Part::Aggregator, Cause::Impossible, &[word]);
+        let plan = check_conflict(&wanted_of(wish), &bare(), Part::Aggregator, Cause::Impossible, &[word]);
         assert_eq!(plan.steps, []);
     }
 }
@@ -322,16 +327,13 @@ fn an_impossible_wish_is_refused_before_the_chain_refuses_it() {
 /// Whoever forgets to look at a known address must not get a second contract out of it.
 #[test]
 fn a_known_address_must_have_been_looked_at() {
-    let known = |aggregator, proxy| Wanted {
-        deployer: DEPLOYER,
-        feeds: [(feed(), WantedFeed { aggregator, proxy, ..wanted_feed() })].into(),
-    };
+    let known = |aggregator, proxy| wanted_of(WantedFeed { aggregator, proxy, ..wanted_feed() });
     let bare = observed(Site::Nowhere, Site::Nowhere);
     check_conflict(&known(Some(AGGREGATOR), None), &bare, Part::Aggregator, Cause::NotObserved, &[]);
     check_conflict(&known(None, Some(PROXY)), &bare, Part::Proxy, Cause::NotObserved, &[]);
     let elsewhere = observed(ours(OLD, aggregator()), Site::Nowhere);
     check_conflict(&known(Some(AGGREGATOR), None), &elsewhere, Part::Aggregator, Cause::NotObserved, &[]);
-    let nothing = Observed { time: Wall::from_s(NOW_S), feeds: [].into() };
+    let nothing = Observed { feeds: [].into(), ..bare };
     check_conflict(&wanted(), &nothing, Part::Aggregator, Cause::NotObserved, &[]);
 }
 
@@ -344,7 +346,7 @@ fn feeds_share_nothing() {
     let other = ObservedFeed { aggregator: ours(OLD, aggregator()), proxy: ours(PROXY, proxy(AGGREGATOR)) };
     found.feeds.insert(FeedId::new("BTC-USD"), other);
     let plan = plan(&wanted, &found);
-    let causes: Vec<_> = plan.conflicts.iter().map(|c| (c.feed.as_str(), c.part, c.cause)).collect();
+    let causes: Vec<_> = plan.conflicts.iter().map(|c| (c.subject.as_str(), c.part, c.cause)).collect();
     let shared = [("BTC-USD", Part::Proxy, Cause::Shared), ("ETH-USD", Part::Proxy, Cause::Shared)];
     assert_eq!(causes, shared);
     assert_eq!(plan.steps, []);
@@ -394,11 +396,9 @@ fn a_plan_reads_well_and_serialises() {
 /// A journal knows a step by its name alone.
 #[test]
 fn names_read_back() {
-    for action in
-        [Action::DeployAggregator, Action::Grant, Action::DeployProxy, Action::Propose, Action::Confirm]
-    {
-        for feed in ["ETH-USD", "a:b", "x"].map(FeedId::new) {
-            assert_eq!(Action::parse(&action.name(&feed)), Some((action, feed)));
+    for action in Action::ALL {
+        for subject in ["ETH-USD", "a:b", "x"] {
+            assert_eq!(Action::parse(&action.name(subject)), Some((action, subject)));
         }
     }
     for bad in ["", "grant", "grant:", "revoke:ETH-USD", ":ETH-USD", "ETH-USD round 7"] {

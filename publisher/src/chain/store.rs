@@ -1,7 +1,7 @@
 //! What a store of many feeds says, through the typed bindings.
 
 use super::ChainError;
-use super::contract::{FeedFacts, next, wall};
+use super::contract::{FeedFacts, LatestRound, next, wall};
 use super::node::{Node, by_hash, call_params};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::{SolCall, SolEvent};
@@ -95,9 +95,21 @@ impl Node {
             max_answer: Answer::new(info.maxAnswer),
         })
     }
-}
 
-impl Node {
+    /// The latest round of one feed of a store; `None` when it has none yet.
+    pub async fn entry_latest(&self, store: Address, number: u16) -> Result<Option<LatestRound>, ChainError> {
+        let latest = self.view(store, &FeedStore::latestRoundOfCall { feed: U256::from(number) }).await?;
+        let updated_at = wall(latest.updatedAt)?;
+        let round = LatestRound {
+            round_id: latest.roundId,
+            answer: Answer::new(latest.answer),
+            started_at: updated_at,
+            updated_at,
+            answered_in_round: latest.roundId,
+        };
+        Ok((!round.round_id.is_zero()).then_some(round))
+    }
+
     /// The store that a facade reads, and the number of its feed there.
     pub async fn facade_facts(&self, facade: Address) -> Result<(Address, u64), ChainError> {
         use FeedFacade as F;

@@ -1,4 +1,4 @@
-//! `publisher deploy`: the contracts of a configuration's feeds, planned, carried out and verified.
+//! `publisher deploy`: the contracts of a configuration's feeds and stores, planned, carried out and verified.
 
 use super::output::{json, put, say, table};
 use super::{Common, Ended, FINDING, Failure, OK, UNAVAILABLE, USAGE, load};
@@ -132,7 +132,7 @@ async fn verify(args: DeployArgs) -> Ended {
             .iter()
             .map(|check| {
                 json!({
-                    "feed": check.feed, "part": check.part, "check": check.name, "ok": check.ok,
+                    "subject": check.subject, "part": check.part, "check": check.name, "ok": check.ok,
                     "detail": check.detail, "hint": check.hint,
                 })
             })
@@ -150,7 +150,7 @@ async fn verify(args: DeployArgs) -> Ended {
                 let mark = if check.ok { "ok" } else { "FAILED" };
                 vec![
                     mark.to_owned(),
-                    check.feed.clone(),
+                    check.subject.clone(),
                     check.part.to_string(),
                     check.name.to_owned(),
                     format!("{}{hint}", check.detail),

@@ -78,8 +78,9 @@ impl Config {
         for (name, store) in &self.stores {
             let mut out = out.below("store");
             let mut out = out.below(name);
-            out.put("address", store.address);
+            out.opt("address", store.address);
             out.put("early", store.spec.early);
+            out.opt("max_age", store.max_age);
         }
         all
     }
@@ -196,6 +197,7 @@ fn feed(feed: &Feed, out: &mut Out<'_>) {
             out.put("store", store);
             out.put("store_id", entry.number);
             out.opt("group", entry.group.as_ref());
+            out.opt("facade", feed.facade);
         }
     }
     out.opt("proxy", feed.proxy);

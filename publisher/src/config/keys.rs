@@ -151,7 +151,10 @@ section! {
         store: String, Words("none: it has an aggregator of its own"), [r#""main""#, r#""second""#],
             "Which `[store]` stores its rounds.";
         store_id: u16, Words("required with `store`"), ["3", "4"],
-            "The number that the store gave to the feed.";
+            "The number that the store gave to the feed, or will give: stores number their feeds from 0 in the order in which they are added.";
+        facade: Address, Words("none before `publisher deploy`"),
+            [r#""0xa513e6e4b8f2a923d98304ec87f64353c4d5c853""#, r#""0x2279b7a0a67db372996a5fab50d91eaa73d2ebe6""#],
+            "The contract that shows the feed of its store. Consumers may read it without a proxy: write it as `proxy` too.";
         group: String, Words("none"), [r#""dollars""#, r#""euros""#],
             "Feeds of a store that move together: all in one transaction, or none.";
         description: String, Words("the name with ` / `: `BTC / USD`"), [r#""Bitcoin""#, r#""BTC""#],
@@ -163,11 +166,13 @@ section! {
 section! {
     /// A contract that many feeds share: those that are due in the same block go out in one transaction.
     Store {
-        address: Address, Required,
+        address: Address, Words("none before `publisher deploy`"),
             [r#""0x5fc8d32690cc91d4c39d9d3abcbd16989f875707""#, r#""0x0165878a594ca255338adfa4d48449f69242eb8f""#],
             "The `FeedStore`.";
         early: Ratio, Value(r#""0%""#), [r#""80%""#, r#""90%""#],
             "A feed that has reached this share of its deviation or its heartbeat rides along with one that is due; 0% for none.";
+        max_age: Span, Words("`1h` for a new one"), [r#""10m""#, r#""20m""#],
+            "How long before its block a report may have been observed, whole seconds; fixed when the store is deployed. It must exceed the longest gap between two blocks.";
     }
 }
 

@@ -146,8 +146,10 @@ pub struct VenueAsk {
 /// A contract that several feeds share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Store {
-    /// Where it is.
-    pub address: Address,
+    /// Where it is, once it is deployed.
+    pub address: Option<Address>,
+    /// How long before its block a report may have been observed, where that is demanded.
+    pub max_age: Option<Span>,
     /// What the machine is told about it.
     pub spec: StoreSpec,
 }
@@ -159,6 +161,8 @@ pub struct Feed {
     pub aggregator: Option<Address>,
     /// The name of its store, and what it is in it; `None`: it has an aggregator of its own.
     pub entry: Option<(String, EntrySpec)>,
+    /// The contract that shows it, if it is in a store, once it is deployed.
+    pub facade: Option<Address>,
     /// The contract that consumers read, once it is deployed.
     pub proxy: Option<Address>,
     /// What the contracts say they price.

@@ -60,7 +60,7 @@ impl Config {
             round_refresh: ROUND_REFRESH,
         };
         let rates = self.rates.clone();
-        let stores = self.stores.values().map(|store| (store.address, store.spec)).collect();
+        let stores = self.stores.values().filter_map(|store| Some((store.address?, store.spec))).collect();
         Ok(Spec { chain, feeds, stores, rates, accounts: Vec::new(), acknowledge_halts: false })
     }
 }
@@ -89,7 +89,8 @@ fn feed_spec(id: &FeedId, feed: &Feed, facts: Option<&FeedFacts>, found: &mut Fo
     }
     let Some(aggregator) = feed.aggregator else {
         let hint = "deploy it with `publisher deploy apply`, then write its address here";
-        found.error(&place("aggregator", String::new()), "missing", hint);
+        let key = if feed.entry.is_some() { "store" } else { "aggregator" };
+        found.error(&place(key, String::new()), "missing", hint);
         return None;
     };
     let (gas_floor, gas_ceiling) = match feed.entry {

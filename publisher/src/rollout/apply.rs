@@ -17,7 +17,6 @@ use publisher_core::event::Event;
 use publisher_core::fees::FeeProfile;
 use publisher_core::io::Operator;
 use publisher_core::machine::Spec;
-use publisher_core::quote::FeedId;
 use publisher_core::record::{Outcome, Recovered, RecoveredAccount, Scope};
 use publisher_core::time::Span;
 use publisher_core::tx;
@@ -175,7 +174,7 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
         let mut open: BTreeMap<u64, String> = BTreeMap::new();
         for (nonce, step, creation) in left_open(&self.recovered, self.wanted.deployer) {
             if let Some(pending) = creation
-                && self.book.known(&pending.feed, pending.part).is_none()
+                && self.book.known(&pending.subject, pending.part).is_none()
             {
                 self.book.expect(&pending)?;
             }
@@ -198,8 +197,8 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
     async fn review(&mut self) -> Result<(), RolloutError> {
         let node = self.edges.nodes.reader();
         for pending in self.book.pending() {
-            let Pending { feed, part, account, nonce } = &pending;
-            let failed = |source| ReadError { what: format!("the {part} of {feed}"), source };
+            let Pending { subject, part, account, nonce } = &pending;
+            let failed = |source| ReadError { what: format!("the {part} of {subject}"), source };
             // The nonce first: code that comes to be in between is then seen, not missed.
             let mined = mined_nonce(self.edges, *account).await.map_err(failed)?;
             let code = node.code_at(pending.address()).await.map_err(failed)?;
@@ -207,11 +206,11 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
             let unused =
                 *account == self.wanted.deployer && self.journal_next().is_none_or(|next| *nonce >= next);
             match judge(!code.is_empty(), mined > *nonce, unused) {
-                Fate::There => self.book.settle(feed, *part, pending.address())?,
-                Fate::Never => self.book.give_up(feed, *part)?,
+                Fate::There => self.book.settle(subject, *part, pending.address())?,
+                Fate::Never => self.book.give_up(subject, *part)?,
                 Fate::Uncertain => {
-                    let (feed, part, account, nonce) = (feed.clone(), *part, *account, *nonce);
-                    return Err(RolloutError::Uncertain { feed, part, account, nonce });
+                    let (subject, part, account, nonce) = (subject.clone(), *part, *account, *nonce);
+                    return Err(RolloutError::Uncertain { subject, part, account, nonce });
                 }
             }
         }
@@ -236,20 +235,20 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
     }
 
     async fn carry_out(&mut self, step: &Step, order: Operator) -> Result<Done, RolloutError> {
-        let creation = step.action.creates().map(|part| (step.feed.clone(), part));
-        if let Some((feed, part)) = &creation {
+        let creation = step.action.creates().map(|part| (step.subject.clone(), part));
+        if let Some((subject, part)) = &creation {
             let account = self.wanted.deployer;
             let read = |source| ReadError { what: format!("the nonce of {account}"), source };
             let mined = mined_nonce(self.edges, account).await.map_err(read)?;
             let nonce = mined.max(self.journal_next().unwrap_or(0));
-            self.book.expect(&Pending { feed: feed.clone(), part: *part, account, nonce })?;
+            self.book.expect(&Pending { subject: subject.clone(), part: *part, account, nonce })?;
         }
         (self.progress)(Progress::Began(step));
         self.commands.send(order).await.map_err(|_| RolloutError::Ended)?;
         let (nonce, receipt) = self.finality(&step.name, creation.as_ref()).await?;
         let created = creation.as_ref().map(|_| self.wanted.deployer.create(nonce));
-        if let (Some((feed, part)), Some(address)) = (creation, created) {
-            self.book.settle(&feed, part, address)?;
+        if let (Some((subject, part)), Some(address)) = (creation, created) {
+            self.book.settle(&subject, part, address)?;
         }
         Ok(Done { step: step.clone(), nonce, receipt, created })
     }
@@ -258,7 +257,7 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
     async fn finality(
         &mut self,
         name: &str,
-        creation: Option<&(FeedId, Part)>,
+        creation: Option<&(String, Part)>,
     ) -> Result<(u64, tx::Receipt), RolloutError> {
         let deadline = self.deadline();
         let deployer = self.wanted.deployer;
@@ -268,9 +267,9 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
                 Event::Planned { account, nonce, what } if account == deployer && what == name => {
                     given = Some(nonce);
                     self.planned(nonce);
-                    if let Some((feed, part)) = creation {
-                        let (feed, part) = (feed.clone(), *part);
-                        self.book.expect(&Pending { feed, part, account, nonce })?;
+                    if let Some((subject, part)) = creation {
+                        let (subject, part) = (subject.clone(), *part);
+                        self.book.expect(&Pending { subject, part, account, nonce })?;
                     }
                 }
                 Event::PreflightRefused { feed: None, reason } => break RolloutError::Refused { reason },
@@ -286,8 +285,8 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
                 _ => {}
             }
         };
-        if let Some((feed, part)) = creation {
-            self.book.give_up(feed, *part)?;
+        if let Some((subject, part)) = creation {
+            self.book.give_up(subject, *part)?;
         }
         Err(fault)
     }

@@ -5,7 +5,8 @@
 //!   "version": 1,
 //!   "chain_id": 31337,
 //!   "genesis": "0x…",
-//!   "feeds": { "ETH-USD": { "aggregator": "0x…", "proxy": "0x…" } },
+//!   "feeds": { "ETH-USD": { "aggregator": "0x…", "proxy": "0x…" }, "BTC-USD": { "facade": "0x…", "proxy": "0x…" } },
+//!   "stores": { "main": "0x…" },
 //!   "pending": []
 //! }
 //! ```
@@ -23,8 +24,7 @@ pub use error::AddressBookError;
 
 use crate::config::Config;
 use alloy::primitives::{Address, B256};
-use page::{Entry, Page, PendingRow, read, write};
-use publisher_core::quote::FeedId;
+use page::{Page, PendingRow, read, write};
 use publisher_deploy::Part;
 use std::path::{Path, PathBuf};
 
@@ -47,8 +47,8 @@ pub struct AddressBook {
 /// A contract whose creation may be on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
-    /// The feed.
-    pub feed: FeedId,
+    /// The feed or the store.
+    pub subject: String,
     /// Which of its contracts.
     pub part: Part,
     /// The account that creates it.
@@ -65,7 +65,7 @@ impl Pending {
 
     fn row(&self) -> PendingRow {
         PendingRow {
-            feed: self.feed.to_string(),
+            subject: self.subject.clone(),
             part: self.part,
             account: self.account,
             nonce: self.nonce,
@@ -88,10 +88,10 @@ impl AddressFile {
     pub fn open(self, chain_id: u64, genesis: B256) -> Result<AddressBook, AddressBookError> {
         let path = self.path;
         let Some(page) = read(&path)? else {
-            let (feeds, pending) = Default::default();
+            let (feeds, stores, pending) = Default::default();
             return Ok(AddressBook {
                 path,
-                page: Page { version: VERSION, chain_id, genesis, feeds, pending },
+                page: Page { version: VERSION, chain_id, genesis, feeds, stores, pending },
             });
         };
         page.belongs_to(&path, chain_id, genesis)?;
@@ -106,15 +106,28 @@ impl AddressFile {
     pub fn fill(&self, config: &mut Config) -> Result<(), AddressBookError> {
         let Some(page) = read(&self.path)? else { return Ok(()) };
         page.belongs_to(&self.path, config.chain.id, config.chain.genesis.unwrap_or(page.genesis))?;
-        // What a store keeps is in no aggregator of its own.
-        for (id, feed) in config.feeds.iter_mut().filter(|(_, feed)| feed.entry.is_none()) {
-            let Some(entry) = page.feeds.get(id.as_str()) else { continue };
-            let left_out = feed.aggregator.is_none() || feed.proxy.is_none();
-            feed.aggregator = feed.aggregator.or(entry.part(Part::Aggregator));
-            feed.proxy = feed.proxy.or(entry.part(Part::Proxy));
-            if left_out {
-                config.chain.genesis = Some(page.genesis);
+        let mut filled = false;
+        let mut fill = |place: &mut Option<Address>, subject: &str, part| {
+            let known = page.known(subject, part).filter(|_| place.is_none());
+            filled |= known.is_some();
+            *place = place.or(known);
+        };
+        for (name, store) in &mut config.stores {
+            fill(&mut store.address, name, Part::Store);
+        }
+        for (id, feed) in &mut config.feeds {
+            let id = id.as_str();
+            match &feed.entry {
+                None => fill(&mut feed.aggregator, id, Part::Aggregator),
+                Some((store, _)) => {
+                    feed.aggregator = config.stores.get(store).and_then(|store| store.address);
+                    fill(&mut feed.facade, id, Part::Facade);
+                }
             }
+            fill(&mut feed.proxy, id, Part::Proxy);
+        }
+        if filled {
+            config.chain.genesis = Some(page.genesis);
         }
         Ok(())
     }
@@ -134,19 +147,14 @@ impl AddressBook {
     }
 
     /// Where a contract is known to be.
-    pub fn known(&self, feed: &FeedId, part: Part) -> Option<Address> {
-        self.page.feeds.get(feed.as_str())?.part(part)
-    }
-
-    /// Every address that is known of a feed.
-    pub fn of(&self, feed: &FeedId) -> impl Iterator<Item = Address> + use<> {
-        [Part::Aggregator, Part::Proxy].map(|part| self.known(feed, part)).into_iter().flatten()
+    pub fn known(&self, subject: &str, part: Part) -> Option<Address> {
+        self.page.known(subject, part)
     }
 
     /// Contracts whose creation may be on its way.
     pub fn pending(&self) -> Vec<Pending> {
         let of = |row: &PendingRow| Pending {
-            feed: FeedId::new(&row.feed),
+            subject: row.subject.clone(),
             part: row.part,
             account: row.account,
             nonce: row.nonce,
@@ -159,16 +167,16 @@ impl AddressBook {
     /// # Errors
     /// [`AddressBookError::Known`] if there is such a contract; [`AddressBookError::Io`], and then nothing changed.
     pub fn expect(&mut self, pending: &Pending) -> Result<(), AddressBookError> {
-        if let Some(address) = self.known(&pending.feed, pending.part) {
-            let (path, feed, part) = (self.path.clone(), pending.feed.clone(), pending.part);
-            return Err(AddressBookError::Known { path, feed, part, address });
+        if let Some(address) = self.known(&pending.subject, pending.part) {
+            let (path, subject, part) = (self.path.clone(), pending.subject.clone(), pending.part);
+            return Err(AddressBookError::Known { path, subject, part, address });
         }
         let row = pending.row();
         if self.page.pending.contains(&row) {
             return Ok(());
         }
         self.change(|page| {
-            page.remove_pending(&pending.feed, pending.part);
+            page.remove_pending(&pending.subject, pending.part);
             page.pending.push(row);
         })
     }
@@ -177,10 +185,10 @@ impl AddressBook {
     ///
     /// # Errors
     /// [`AddressBookError::Io`], and then nothing changed.
-    pub fn settle(&mut self, feed: &FeedId, part: Part, address: Address) -> Result<(), AddressBookError> {
+    pub fn settle(&mut self, subject: &str, part: Part, address: Address) -> Result<(), AddressBookError> {
         self.change(|page| {
-            page.remove_pending(feed, part);
-            *page.feeds.entry(feed.to_string()).or_default().part_mut(part) = Some(address);
+            page.remove_pending(subject, part);
+            page.note(subject, part, address);
         })
     }
 
@@ -188,23 +196,16 @@ impl AddressBook {
     ///
     /// # Errors
     /// [`AddressBookError::Io`], and then nothing changed.
-    pub fn give_up(&mut self, feed: &FeedId, part: Part) -> Result<(), AddressBookError> {
-        self.change(|page| page.remove_pending(feed, part))
+    pub fn give_up(&mut self, subject: &str, part: Part) -> Result<(), AddressBookError> {
+        self.change(|page| page.remove_pending(subject, part))
     }
 
     /// An operator wants a new contract in place of a known one; the old one stays on the chain.
     ///
     /// # Errors
     /// [`AddressBookError::Io`], and then nothing changed.
-    pub fn forget(&mut self, feed: &FeedId, part: Part) -> Result<(), AddressBookError> {
-        self.change(|page| {
-            if let Some(entry) = page.feeds.get_mut(feed.as_str()) {
-                *entry.part_mut(part) = None;
-                if *entry == Entry::default() {
-                    page.feeds.remove(feed.as_str());
-                }
-            }
-        })
+    pub fn forget(&mut self, subject: &str, part: Part) -> Result<(), AddressBookError> {
+        self.change(|page| page.forget(subject, part))
     }
 
     /// Changes the file, then the memory.

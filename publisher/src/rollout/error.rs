@@ -6,7 +6,6 @@ use crate::config::Problems;
 use crate::store::StoreError;
 use alloy::primitives::{Address, B256};
 use publisher_core::book::BookError;
-use publisher_core::quote::FeedId;
 use publisher_core::record::Outcome;
 use publisher_core::time::Span;
 use publisher_deploy::{Part, Plan};
@@ -121,13 +120,13 @@ pub enum RolloutError {
     },
     /// A creation may be on its way, and nobody here can tell.
     #[error(
-        "the {part} of {feed} may be on its way: nonce {nonce} of {account} is not mined on this node (wait until the \
+        "the {part} of {subject} may be on its way: nonce {nonce} of {account} is not mined on this node (wait until the \
          node is in sync, or finish the rollout with that account; if it was never sent, remove the entry from the \
          address book)"
     )]
     Uncertain {
-        /// The feed.
-        feed: FeedId,
+        /// The feed or the store.
+        subject: String,
         /// Which of its contracts.
         part: Part,
         /// The account that creates it.

@@ -12,12 +12,12 @@ use crate::store::Location;
 use alloy::primitives::Address;
 use publisher_core::machine::Spec;
 use publisher_core::time::Span;
-use publisher_deploy::{Plan, Wanted, plan};
+use publisher_deploy::{Part, Plan, Wanted, plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// No step of a rollout gets a higher gas limit. The dearest, a proxy's creation, takes about two million.
+/// No step of a rollout gets a higher gas limit. The dearest, a store's creation, takes about three million.
 const STEP_GAS_MAX: u64 = 10_000_000;
 /// How long a step may take from its beginning to finality, unless it is said otherwise.
 const STEP_TIMEOUT: Span = Span::from_s(30 * 60);
@@ -180,9 +180,14 @@ impl<'a> Rollout<'a> {
 
     /// What the deployer's signer may sign: creations, and calls to the configured contracts and its own.
     fn policy(&self) -> Policy {
-        let configured = self.wanted.feeds.values().flat_map(|feed| [feed.aggregator, feed.proxy]);
-        let known = self.wanted.feeds.keys().flat_map(|id| self.book.of(id));
-        let allowed: BTreeSet<Address> = configured.flatten().chain(known).collect();
+        let feeds = self.wanted.feeds.iter().flat_map(|(id, feed)| {
+            let known = [Part::Aggregator, Part::Facade, Part::Proxy];
+            let known = known.map(|part| self.book.known(id.as_str(), part));
+            [feed.aggregator, feed.proxy].into_iter().chain(known)
+        });
+        let stores = self.wanted.stores.iter();
+        let stores = stores.flat_map(|(name, store)| [store.address, self.book.known(name, Part::Store)]);
+        let allowed: BTreeSet<Address> = feeds.chain(stores).flatten().collect();
         Policy {
             chain_id: self.identity.chain_id,
             allowed,
@@ -196,6 +201,7 @@ impl<'a> Rollout<'a> {
     fn spec(&self) -> Result<Spec, RolloutError> {
         let mut bare = self.config.clone();
         bare.feeds.clear();
+        bare.stores.clear();
         bare.rates.clear();
         let mut spec = bare.machine_spec(&BTreeMap::new())?;
         spec.accounts = vec![self.deployer.address];

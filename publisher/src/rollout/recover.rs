@@ -36,8 +36,11 @@ pub(super) fn left_open(recovered: &Recovered, account: Address) -> Vec<(u64, St
         let tx::Work::Step { name, to, .. } = work else { continue };
         let nonce = *nonce;
         let creation = Action::parse(name).filter(|_| to.is_none());
-        let creation = creation.and_then(|(action, feed)| Some((action.creates()?, feed)));
-        let pending = creation.map(|(part, feed)| Pending { feed, part, account, nonce });
+        let creation = creation.and_then(|(action, subject)| Some((action.creates()?, subject)));
+        let pending = creation.map(|(part, subject)| {
+            let subject = subject.to_owned();
+            Pending { subject, part, account, nonce }
+        });
         steps.push((nonce, describe(work), pending));
     }
     steps
@@ -80,20 +83,27 @@ mod tests {
             intent(5, step("grant:ETH-USD", Some(OTHER))),
             intent(6, round),
             intent(7, step("of another tool", None)),
+            intent(8, step("deploy-store:main", None)),
+            intent(9, step("add-feed:ETH-USD", Some(OTHER))),
         ];
         let strangers = vec![intent(1, step("deploy-aggregator:ETH-USD", None))];
         let recovered = Recovered {
             accounts: vec![
                 RecoveredAccount { account: OTHER, next_nonce: 2, open: strangers, closed: vec![] },
-                RecoveredAccount { account: DEPLOYER, next_nonce: 8, open, closed: vec![] },
+                RecoveredAccount { account: DEPLOYER, next_nonce: 10, open, closed: vec![] },
             ],
             ..Recovered::default()
         };
-        let proxy = Pending { feed: FeedId::new("ETH-USD"), part: Part::Proxy, account: DEPLOYER, nonce: 4 };
+        let pending = |subject: &str, part, nonce| {
+            let subject = subject.to_owned();
+            Some(Pending { subject, part, account: DEPLOYER, nonce })
+        };
         let expected = [
-            (4, "deploy-proxy:ETH-USD".to_owned(), Some(proxy)),
+            (4, "deploy-proxy:ETH-USD".to_owned(), pending("ETH-USD", Part::Proxy, 4)),
             (5, "grant:ETH-USD".to_owned(), None),
             (7, "of another tool".to_owned(), None),
+            (8, "deploy-store:main".to_owned(), pending("main", Part::Store, 8)),
+            (9, "add-feed:ETH-USD".to_owned(), None),
         ];
         assert_eq!(left_open(&recovered, DEPLOYER), expected);
     }

@@ -43,7 +43,8 @@ pub(super) async fn examine(
     }
     if u64::from(number) >= told.feeds {
         let detail = format!("store {store} has no feed {number}, only {} of them", told.feeds);
-        return Err(wrong(detail, "correct store_id, or let the store's owner call addFeed"));
+        let hint = "run `publisher deploy apply`, or correct store_id";
+        return Err(wrong(detail, hint));
     }
     let facts = node.entry_facts(store, number).await.map_err(unreadable)?;
     if facts.decimals != feed.decimals {
@@ -58,7 +59,8 @@ pub(super) async fn examine(
     let view = node.store_view(store, feed.account, &asked, &head).await.map_err(unreadable)?;
     if !view.authorised {
         let detail = format!("{} may not update {store}", feed.account);
-        return Err(wrong(detail, "let its owner call setTransmitter(account, true)"));
+        let hint = "let its owner call setTransmitter(account, true), or run `publisher deploy apply`";
+        return Err(wrong(detail, hint));
     }
     let entry = view.feeds.first().map(|(_, entry)| *entry);
     if view.paused || entry.is_some_and(|entry| entry.paused) {
@@ -73,18 +75,28 @@ pub(super) async fn examine(
         }
         Some(read) => {
             // Consumers read a facade, or a proxy that reads one.
-            let facade = match node.proxy_facts(read).await {
-                Ok(proxy) => proxy.aggregator,
-                Err(error) if error.is_contracts_word() => read,
+            let (facade, proposed) = match node.proxy_facts(read).await {
+                Ok(proxy) => (proxy.aggregator, Some(proxy.proposed)),
+                Err(error) if error.is_contracts_word() => (read, None),
                 Err(error) => return Err(unreadable(error)),
             };
-            let shown = node.facade_facts(facade).await;
-            if shown.as_ref().is_err_and(|error| !error.is_contracts_word()) {
-                return Err(Check::new(what, Verdict::Unavailable, "its facade cannot be read", ""));
-            }
-            if shown.ok() != Some((store, u64::from(number))) {
+            let shows = async |facade: Address| match node.facade_facts(facade).await {
+                Ok(shown) => Ok(shown == (store, u64::from(number))),
+                Err(error) if error.is_contracts_word() => Ok(false),
+                Err(error) => Err(unreadable(error)),
+            };
+            if !shows(facade).await? {
                 let detail = format!("consumers read {facade}, which does not show feed {number} of {store}");
-                return Err(wrong(detail, "correct feed.proxy or feed.store_id"));
+                let Some(proposed) = proposed else {
+                    return Err(wrong(detail, "correct feed.proxy or feed.store_id"));
+                };
+                if !shows(proposed).await? {
+                    return Err(wrong(detail, "run `publisher deploy plan`"));
+                }
+                // The proxy takes a facade over only once it has rounds, so somebody has to write them.
+                let detail = format!("proposed on {read}; consumers still read {facade}");
+                let hint = "confirm it with `publisher deploy apply`";
+                checks.push(Check::new(what, Verdict::Warn, detail, hint));
             }
         }
     }

@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 /// Feeds of one store, at most: with the dearest round of each, a transaction is still well within the 16,777,216 gas
 /// that EIP-7825 leaves to one.
 const FEEDS_MAX: usize = 100;
+/// What a store's `max_age` may be, in milliseconds: it counts whole seconds, and a report of yesterday says nothing.
+const MAX_AGE_MS: std::ops::RangeInclusive<u64> = 1_000..=86_400_000;
 
 impl Check<'_> {
     /// The contract that stores a feed's rounds: its own, or the store that it names.
@@ -23,6 +25,7 @@ impl Check<'_> {
             for (key, place) in [
                 ("store_id", raw.store_id.as_ref().map(|item| &item.place)),
                 ("group", raw.group.as_ref().map(|item| &item.place)),
+                ("facade", raw.facade.as_ref().map(|item| &item.place)),
             ] {
                 if let Some(place) = place {
                     self.found.error(place, "the feed is in no store", format!("add store, or drop {key}"));
@@ -61,8 +64,9 @@ impl Check<'_> {
         let mut stores = BTreeMap::new();
         let mut names: BTreeMap<Address, &str> = BTreeMap::new();
         for (name, store) in &root.store {
-            let Some(item) = &store.address else { continue };
-            if let Some(first) = names.insert(item.value, name) {
+            if let Some(item) = &store.address
+                && let Some(first) = names.insert(item.value, name)
+            {
                 let hint = "let its feeds name one store";
                 self.found.error(&item.place, format!("store.{first} has this address already"), hint);
             }
@@ -71,44 +75,50 @@ impl Check<'_> {
                 let place = store.early.as_ref().map_or(&store.place, |early| &early.place);
                 self.found.error(place, "more than the whole", "use 0% to 100%; 80% is usual");
             }
+            let max_age = value(store.max_age.as_ref());
+            if let Some(item) = store.max_age.as_ref().filter(|age| !MAX_AGE_MS.contains(&age.value.ms())) {
+                let hint = "use 1s to 1d; 1h is usual";
+                self.found.error(&item.place, "no report can be held against it", hint);
+            }
             let spec = StoreSpec { early, gas: STORE_GAS };
-            stores.insert(name.clone(), Store { address: item.value, spec });
+            stores.insert(name.clone(), Store { address: value(store.address.as_ref()), max_age, spec });
         }
-        let mut numbers: BTreeMap<(Address, u16), &FeedId> = BTreeMap::new();
-        let mut accounts: BTreeMap<Address, (&FeedId, Address)> = BTreeMap::new();
-        let mut groups: BTreeMap<&str, (&FeedId, Address)> = BTreeMap::new();
+        let mut numbers: BTreeMap<(&str, u16), &FeedId> = BTreeMap::new();
+        let mut accounts: BTreeMap<&str, (&FeedId, Address)> = BTreeMap::new();
+        let mut groups: BTreeMap<&str, (&FeedId, &str)> = BTreeMap::new();
         for (id, feed) in feeds {
             let Some(raw) = root.feed.get(id.as_str()) else { continue };
-            let Some(address) = feed.aggregator else { continue };
-            let Some((_, EntrySpec { number, group })) = &feed.entry else {
-                if let (Some(name), Some(item)) = (names.get(&address), &raw.aggregator) {
+            let Some((home, EntrySpec { number, group })) = &feed.entry else {
+                let store = feed.aggregator.and_then(|address| names.get(&address));
+                if let (Some(name), Some(item)) = (store, &raw.aggregator) {
                     let hint = format!("write store = {name:?} and store_id instead");
                     self.found.error(&item.place, format!("this is store.{name}"), hint);
                 }
                 continue;
             };
+            let home = home.as_str();
             let place = |key: &str| raw.place.missing(key);
-            if let Some(other) = numbers.insert((address, *number), id) {
+            if let Some(other) = numbers.insert((home, *number), id) {
                 let hint = "each feed has a number of its own in the store";
                 self.found.error(&place("store_id"), format!("feed.{other} has this number already"), hint);
             }
-            let (first, account) = *accounts.entry(address).or_insert((id, feed.account));
+            let (first, account) = *accounts.entry(home).or_insert((id, feed.account));
             if account != feed.account {
                 let hint = format!("one account writes a store: name the signer of feed.{first}");
                 self.found.error(&place("signer"), "its store is written by another account", hint);
             }
             if let Some(group) = group {
-                let (first, home) = *groups.entry(group).or_insert((id, address));
-                if home != address {
+                let (first, other) = *groups.entry(group).or_insert((id, home));
+                if other != home {
                     let hint = "one transaction writes one store: use another name, or the same store";
                     let reason = format!("feed.{first} of this group is in another store");
                     self.found.error(&place("group"), reason, hint);
                 }
             }
         }
-        for (address, name) in names {
-            let count = numbers.keys().filter(|(of, _)| *of == address).count();
-            if let Some(store) = root.store.get(name).filter(|_| count > FEEDS_MAX) {
+        for (name, store) in &root.store {
+            let count = numbers.keys().filter(|(of, _)| of == name).count();
+            if count > FEEDS_MAX {
                 let hint = format!("at most {FEEDS_MAX} fit into one transaction; use a second store");
                 self.found.error(&store.place, format!("{count} feeds"), hint);
             }

@@ -103,6 +103,7 @@ impl<'a> Check<'a> {
         Some(Feed {
             aggregator: self.home(raw),
             entry: self.entry(raw),
+            facade: value(raw.facade.as_ref()),
             proxy: value(raw.proxy.as_ref()),
             description,
             decimals: decimals?,
@@ -213,9 +214,14 @@ impl<'a> Check<'a> {
     fn shared(&mut self) {
         let mut owners: BTreeMap<Address, Place> = BTreeMap::new();
         for feed in self.root.feed.values() {
-            for item in [&feed.aggregator, &feed.proxy].into_iter().flatten() {
+            // A facade that consumers read itself is both.
+            let is_facade = |proxy: &&Item<Address>| {
+                feed.facade.as_ref().is_some_and(|facade| facade.value == proxy.value)
+            };
+            let proxy = feed.proxy.as_ref().filter(|proxy| !is_facade(proxy));
+            for item in [feed.aggregator.as_ref(), feed.facade.as_ref(), proxy].into_iter().flatten() {
                 if let Some(first) = owners.insert(item.value, item.place.clone()) {
-                    let hint = "each feed has an aggregator and a proxy of its own";
+                    let hint = "each feed has contracts of its own";
                     self.found.error(&item.place, format!("{} has this address already", first.path), hint);
                 }
             }

@@ -70,6 +70,7 @@ const FULL: [Full; 2] = [
             "signer.NAME.allow_development_keystore",
             "feed.NAME.store",
             "feed.NAME.store_id",
+            "feed.NAME.facade",
             "feed.NAME.group",
             "defaults.policy",
         ],
@@ -198,8 +199,8 @@ fn a_documented_default_is_the_real_one_and_a_required_key_is_required() {
                 }
                 if path == "feed.NAME.store" {
                     // What a feed is in its store goes with it.
-                    let lines =
-                        text.lines().filter(|l| !l.starts_with("store_id =") && !l.starts_with("group ="));
+                    let with = ["store_id =", "facade =", "group ="];
+                    let lines = text.lines().filter(|l| with.iter().all(|key| !l.starts_with(key)));
                     text = lines.collect::<Vec<_>>().join("\n");
                 }
                 // Two pointers that come together go together.

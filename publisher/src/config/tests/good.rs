@@ -219,7 +219,7 @@ const STORE: &str =
 #[test]
 fn a_feed_of_a_store_is_written_to_the_store() {
     let config = good(&changed(SMALL, &[("decimals = 8", STORED), ("[chain]", STORE)]));
-    let store = config.stores["main"].address;
+    let store = config.stores["main"].address.unwrap();
     let spec = config.machine_spec(&facts(8, "100000000", "400000000000000000")).unwrap();
     let feed = &spec.feeds[&FeedId::new(BTC)];
     let entry = feed.entry.clone().unwrap();

@@ -2,7 +2,6 @@
 
 use super::VERSION;
 use alloy::primitives::{Address, B256};
-use publisher_core::quote::FeedId;
 use publisher_deploy::Part;
 use std::io;
 use std::path::PathBuf;
@@ -59,12 +58,12 @@ pub enum AddressBookError {
         asked: B256,
     },
     /// A contract is known already.
-    #[error("address book {path}: the {part} of {feed} is known already: {address}")]
+    #[error("address book {path}: the {part} of {subject} is known already: {address}")]
     Known {
         /// The file.
         path: PathBuf,
-        /// The feed.
-        feed: FeedId,
+        /// The feed or the store.
+        subject: String,
         /// Which of its contracts.
         part: Part,
         /// Where it is.

@@ -2,7 +2,6 @@
 
 use super::{AddressBookError, VERSION};
 use alloy::primitives::{Address, B256};
-use publisher_core::quote::FeedId;
 use publisher_deploy::Part;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,6 +20,8 @@ pub(super) struct Page {
     pub(super) genesis: B256,
     #[serde(default)]
     pub(super) feeds: BTreeMap<String, Entry>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) stores: BTreeMap<String, Address>,
     #[serde(default)]
     pub(super) pending: Vec<PendingRow>,
 }
@@ -31,21 +32,19 @@ pub(super) struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     aggregator: Option<Address>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    facade: Option<Address>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     proxy: Option<Address>,
 }
 
 impl Entry {
-    pub(super) const fn part(&self, part: Part) -> Option<Address> {
+    /// A store is no feed's.
+    const fn part_mut(&mut self, part: Part) -> Option<&mut Option<Address>> {
         match part {
-            Part::Aggregator => self.aggregator,
-            Part::Proxy => self.proxy,
-        }
-    }
-
-    pub(super) const fn part_mut(&mut self, part: Part) -> &mut Option<Address> {
-        match part {
-            Part::Aggregator => &mut self.aggregator,
-            Part::Proxy => &mut self.proxy,
+            Part::Aggregator => Some(&mut self.aggregator),
+            Part::Facade => Some(&mut self.facade),
+            Part::Proxy => Some(&mut self.proxy),
+            Part::Store => None,
         }
     }
 }
@@ -53,7 +52,7 @@ impl Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PendingRow {
-    pub(super) feed: String,
+    pub(super) subject: String,
     pub(super) part: Part,
     pub(super) account: Address,
     pub(super) nonce: u64,
@@ -69,8 +68,33 @@ impl Page {
         Err(AddressBookError::OtherChain { path: path.to_owned(), stored_id, stored, asked_id, asked })
     }
 
-    pub(super) fn remove_pending(&mut self, feed: &FeedId, part: Part) {
-        self.pending.retain(|row| row.feed != feed.as_str() || row.part != part);
+    pub(super) fn remove_pending(&mut self, subject: &str, part: Part) {
+        self.pending.retain(|row| row.subject != subject || row.part != part);
+    }
+
+    /// Where a contract of a feed or a store is.
+    pub(super) fn known(&self, subject: &str, part: Part) -> Option<Address> {
+        match part {
+            Part::Store => self.stores.get(subject).copied(),
+            _ => *self.feeds.get(subject).cloned()?.part_mut(part)?,
+        }
+    }
+
+    pub(super) fn note(&mut self, subject: &str, part: Part, address: Address) {
+        if part == Part::Store {
+            self.stores.insert(subject.to_owned(), address);
+        } else if let Some(place) = self.feeds.entry(subject.to_owned()).or_default().part_mut(part) {
+            *place = Some(address);
+        }
+    }
+
+    pub(super) fn forget(&mut self, subject: &str, part: Part) {
+        if part == Part::Store {
+            self.stores.remove(subject);
+        } else if let Some(place) = self.feeds.get_mut(subject).and_then(|entry| entry.part_mut(part)) {
+            *place = None;
+        }
+        self.feeds.retain(|_, entry| *entry != Entry::default());
     }
 
     /// What no book of ours says.

@@ -1,6 +1,7 @@
 use super::page::beside_itself;
 use super::*;
 use alloy::primitives::{address, b256};
+use publisher_core::quote::FeedId;
 use std::fs;
 use tempfile::TempDir;
 
@@ -9,12 +10,10 @@ const GENESIS: B256 = b256!("000000000000000000000000000000000000000000000000000
 const ACCOUNT: Address = address!("00000000000000000000000000000000000000d0");
 const THERE: Address = address!("0000000000000000000000000000000000000a01");
 
-fn feed() -> FeedId {
-    FeedId::new("ETH-USD")
-}
+const FEED: &str = "ETH-USD";
 
 fn pending(nonce: u64) -> Pending {
-    Pending { feed: feed(), part: Part::Aggregator, account: ACCOUNT, nonce }
+    Pending { subject: FEED.to_owned(), part: Part::Aggregator, account: ACCOUNT, nonce }
 }
 
 /// A folder and the path of a book in it.
@@ -52,9 +51,9 @@ fn it_lies_beside_its_configuration() {
 fn a_missing_file_is_an_empty_book_and_stays_missing_until_there_is_something_to_write() {
     let (_folder, path) = place();
     let mut book = open(&path);
-    assert_eq!(book.known(&feed(), Part::Aggregator), None);
+    assert_eq!(book.known(FEED, Part::Aggregator), None);
     assert_eq!(book.pending(), []);
-    book.give_up(&feed(), Part::Aggregator).unwrap();
+    book.give_up(FEED, Part::Aggregator).unwrap();
     assert!(!path.exists());
     book.expect(&pending(0)).unwrap();
     assert!(path.exists());
@@ -67,15 +66,15 @@ fn a_creation_is_noted_then_settled() {
     book.expect(&pending(7)).unwrap();
     let mut book = open(&path);
     assert_eq!(book.pending(), [pending(7)]);
-    assert_eq!(book.known(&feed(), Part::Aggregator), None, "on its way is not there");
+    assert_eq!(book.known(FEED, Part::Aggregator), None, "on its way is not there");
     // Planned with another nonce after all: one note, not two.
     book.expect(&pending(8)).unwrap();
     assert_eq!(open(&path).pending(), [pending(8)]);
-    book.settle(&feed(), Part::Aggregator, pending(8).address()).unwrap();
+    book.settle(FEED, Part::Aggregator, pending(8).address()).unwrap();
     let mut book = open(&path);
     assert_eq!(book.pending(), []);
-    assert_eq!(book.known(&feed(), Part::Aggregator), Some(ACCOUNT.create(8)));
-    assert_eq!(book.known(&feed(), Part::Proxy), None);
+    assert_eq!(book.known(FEED, Part::Aggregator), Some(ACCOUNT.create(8)));
+    assert_eq!(book.known(FEED, Part::Proxy), None);
     // It is there: a second creation of it is a defect.
     let error = book.expect(&pending(9)).unwrap_err();
     assert!(matches!(&error, AddressBookError::Known { address, .. } if *address == ACCOUNT.create(8)));
@@ -89,14 +88,14 @@ fn the_two_contracts_of_a_feed_are_apart() {
     let proxy = Pending { part: Part::Proxy, ..pending(1) };
     book.expect(&pending(0)).unwrap();
     book.expect(&proxy).unwrap();
-    book.give_up(&feed(), Part::Aggregator).unwrap();
+    book.give_up(FEED, Part::Aggregator).unwrap();
     assert_eq!(open(&path).pending().as_slice(), std::slice::from_ref(&proxy));
-    book.settle(&feed(), Part::Proxy, proxy.address()).unwrap();
-    book.settle(&feed(), Part::Aggregator, THERE).unwrap();
-    book.forget(&feed(), Part::Aggregator).unwrap();
+    book.settle(FEED, Part::Proxy, proxy.address()).unwrap();
+    book.settle(FEED, Part::Aggregator, THERE).unwrap();
+    book.forget(FEED, Part::Aggregator).unwrap();
     let book = open(&path);
-    assert_eq!(book.known(&feed(), Part::Aggregator), None);
-    assert_eq!(book.known(&feed(), Part::Proxy), Some(proxy.address()));
+    assert_eq!(book.known(FEED, Part::Aggregator), None);
+    assert_eq!(book.known(FEED, Part::Proxy), Some(proxy.address()));
 }
 
 /// The form is read by people and other programs.
@@ -104,7 +103,7 @@ fn the_two_contracts_of_a_feed_are_apart() {
 fn the_file_is_what_the_documentation_says() {
     let (_folder, path) = place();
     let mut book = open(&path);
-    book.settle(&feed(), Part::Aggregator, THERE).unwrap();
+    book.settle(FEED, Part::Aggregator, THERE).unwrap();
     book.expect(&Pending { part: Part::Proxy, ..pending(3) }).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -114,7 +113,7 @@ fn the_file_is_what_the_documentation_says() {
         "genesis": GENESIS,
         "feeds": { "ETH-USD": { "aggregator": THERE } },
         "pending": [{
-            "feed": "ETH-USD", "part": "proxy", "account": ACCOUNT, "nonce": 3, "address": ACCOUNT.create(3),
+            "subject": "ETH-USD", "part": "proxy", "account": ACCOUNT, "nonce": 3, "address": ACCOUNT.create(3),
         }],
     });
     assert_eq!(value, expected);
@@ -124,7 +123,7 @@ fn the_file_is_what_the_documentation_says() {
 #[test]
 fn another_chain_is_refused() {
     let (_folder, path) = place();
-    open(&path).settle(&feed(), Part::Proxy, THERE).unwrap();
+    open(&path).settle(FEED, Part::Proxy, THERE).unwrap();
     let before = fs::read(&path).unwrap();
     for (id, genesis) in [(CHAIN + 1, GENESIS), (CHAIN, B256::ZERO)] {
         let error = open_as(&path, id, genesis).unwrap_err();
@@ -150,7 +149,7 @@ fn what_is_no_book_is_refused_and_kept() {
         book("")[..40].to_owned(),
         // An address that the nonce does not give.
         book(&format!(
-            r#", "pending": [{{"feed": "ETH-USD", "part": "proxy", "account": "{ACCOUNT}", "nonce": 3, "address": "{THERE}"}}]"#
+            r#", "pending": [{{"subject": "ETH-USD", "part": "proxy", "account": "{ACCOUNT}", "nonce": 3, "address": "{THERE}"}}]"#
         )),
         format!("{}{}", book(""), " ".repeat(1 << 20)),
     ];
@@ -178,10 +177,10 @@ fn a_newer_book_is_refused_whatever_else_it_says() {
 fn a_half_written_copy_does_no_harm() {
     let (_folder, path) = place();
     let mut book = open(&path);
-    book.settle(&feed(), Part::Proxy, THERE).unwrap();
+    book.settle(FEED, Part::Proxy, THERE).unwrap();
     fs::write(beside_itself(&path), "{\"version\": 1, \"cha").unwrap();
     let mut book = open(&path);
-    assert_eq!(book.known(&feed(), Part::Proxy), Some(THERE));
+    assert_eq!(book.known(FEED, Part::Proxy), Some(THERE));
     book.expect(&pending(0)).unwrap();
     assert_eq!(open(&path).pending(), [pending(0)]);
     assert!(!beside_itself(&path).exists());
@@ -226,7 +225,7 @@ fn a_failed_write_changes_nothing() {
     assert_eq!(book.pending(), [pending(0)]);
     assert_eq!(open(&path).pending(), [pending(0)]);
     drop(folder);
-    assert!(matches!(book.settle(&feed(), Part::Proxy, THERE), Err(AddressBookError::Io { .. })));
+    assert!(matches!(book.settle(FEED, Part::Proxy, THERE), Err(AddressBookError::Io { .. })));
 }
 
 fn config(text: &str) -> Config {
@@ -262,30 +261,68 @@ fn a_configuration_is_filled_in_and_never_overruled() {
     let file = AddressFile { path: path.clone() };
     let mut empty = config("");
     file.fill(&mut empty).unwrap();
-    let found = &empty.feeds[&feed()];
+    let found = &empty.feeds[&FeedId::new(FEED)];
     assert_eq!((found.aggregator, found.proxy, empty.chain.genesis), (None, None, None), "there is no book");
 
     let mut book = open(&path);
-    book.settle(&feed(), Part::Aggregator, THERE).unwrap();
+    book.settle(FEED, Part::Aggregator, THERE).unwrap();
     book.expect(&Pending { part: Part::Proxy, ..pending(3) }).unwrap();
     let mut filled = config("");
     file.fill(&mut filled).unwrap();
-    let found = &filled.feeds[&feed()];
+    let found = &filled.feeds[&FeedId::new(FEED)];
     assert_eq!((found.aggregator, found.proxy), (Some(THERE), None), "on its way is not there");
     assert_eq!(filled.chain.genesis, Some(GENESIS));
 
     let mut configured = config("aggregator = \"0x00000000000000000000000000000000000000e1\"");
     file.fill(&mut configured).unwrap();
     let own = address!("00000000000000000000000000000000000000e1");
-    assert_eq!(configured.feeds[&feed()].aggregator, Some(own));
+    assert_eq!(configured.feeds[&FeedId::new(FEED)].aggregator, Some(own));
 
     let mut elsewhere = config("");
     elsewhere.chain.genesis = Some(B256::ZERO);
     assert!(matches!(file.fill(&mut elsewhere), Err(AddressBookError::OtherChain { .. })));
-    assert_eq!(elsewhere.feeds[&feed()].aggregator, None);
+    assert_eq!(elsewhere.feeds[&FeedId::new(FEED)].aggregator, None);
     let mut other = config("");
     other.chain.id = 1;
     assert!(matches!(file.fill(&mut other), Err(AddressBookError::OtherChain { .. })));
     fs::write(&path, "{").unwrap();
     assert!(matches!(file.fill(&mut config("")), Err(AddressBookError::Corrupt { .. })));
+}
+
+/// Without this a daemon would know the aggregators that were deployed for it and not the stores.
+#[test]
+fn a_store_its_feeds_and_their_facades_are_filled_in() {
+    let (_folder, path) = place();
+    let [store, facade, proxy, own] =
+        [0xc01, 0xd01, 0xb01, 0xd02].map(|last: u16| Address::left_padding_from(&last.to_be_bytes()));
+    let mut book = open(&path);
+    let creation = Pending { subject: "main".to_owned(), part: Part::Store, ..pending(0) };
+    book.expect(&creation).unwrap();
+    assert_eq!(open(&path).pending(), [creation]);
+    for (subject, part, address) in
+        [("main", Part::Store, store), (FEED, Part::Facade, facade), (FEED, Part::Proxy, proxy)]
+    {
+        assert_eq!(book.known(subject, part), None);
+        book.settle(subject, part, address).unwrap();
+        assert_eq!(
+            (book.known(subject, part), open(&path).known(subject, part)),
+            (Some(address), Some(address))
+        );
+    }
+    assert_eq!(book.pending(), []);
+    let file = AddressFile { path: path.clone() };
+    let filled = |text: &str| {
+        let mut config = config(&format!("store = \"main\"\nstore_id = 0\n{text}"));
+        file.fill(&mut config).unwrap();
+        let feed = &config.feeds[&FeedId::new(FEED)];
+        (config.stores["main"].address, feed.aggregator, feed.facade, feed.proxy)
+    };
+    assert_eq!(filled("[store.main]"), (Some(store), Some(store), Some(facade), Some(proxy)));
+    let text = format!("facade = \"{own}\"\n[store.main]\naddress = \"{own}\"");
+    assert_eq!(filled(&text), (Some(own), Some(own), Some(own), Some(proxy)));
+    // An aggregator of the same feed, from before it moved, is no longer anybody's to write.
+    book.settle(FEED, Part::Aggregator, THERE).unwrap();
+    assert_eq!(filled("[store.main]").1, Some(store));
+    book.forget("main", Part::Store).unwrap();
+    assert_eq!(filled("[store.main]").1, None);
 }

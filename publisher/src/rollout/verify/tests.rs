@@ -22,6 +22,7 @@ fn wanted() -> WantedFeed {
         max_answer: answer(1000),
         transmitter: STRANGER,
         owner: OWNER,
+        entry: None,
         aggregator: None,
         proxy: None,
     }
@@ -71,7 +72,7 @@ fn evidence() -> Evidence {
 
 /// The gates that fail, by contract and name.
 fn failing(found: &ObservedFeed, evidence: &Evidence) -> Vec<(Part, &'static str)> {
-    let checks = examine(&FeedId::new("ETH-USD"), &wanted(), found, evidence);
+    let checks = examine("ETH-USD", &wanted(), found, evidence);
     for check in &checks {
         assert_eq!(
             check.ok,
@@ -85,7 +86,7 @@ fn failing(found: &ObservedFeed, evidence: &Evidence) -> Vec<(Part, &'static str
 
 #[test]
 fn everything_as_it_should_be_opens_every_gate() {
-    let checks = examine(&FeedId::new("ETH-USD"), &wanted(), &found(), &evidence());
+    let checks = examine("ETH-USD", &wanted(), &found(), &evidence());
     let names: Vec<_> = checks.iter().map(|check| check.name).collect();
     let aggregator =
         ["code", "decimals", "description", "min answer", "max answer", "owner", "transmitter", "pause"];
@@ -181,4 +182,60 @@ fn what_consumers_read_must_be_what_is_written() {
     let refused = Read::Refused("reverted".to_owned());
     let both = Evidence { direct: refused.clone(), through: refused, ..evidence() };
     assert_eq!(failing(&found(), &both), [(Part::Proxy, "read through")], "equal refusals are no reading");
+}
+
+fn store() -> StoreState {
+    let (authorised, paused, entries) = (true, false, [].into());
+    StoreState { max_age_s: 60, owner: OWNER, authorised, paused, feeds: 1, entries }
+}
+
+#[test]
+fn each_fact_of_a_store_has_its_gate() {
+    type Change = fn(&mut StoreState);
+    let address = Some(AGGREGATOR);
+    let wanted = WantedStore { max_age_s: Some(60), transmitter: STRANGER, owner: OWNER, address };
+    let failing = |state: StoreState, code| {
+        let site = Site::Ours { address: AGGREGATOR, state };
+        let checks = examine_store("main", &wanted, &site, code);
+        checks.iter().filter(|check| !check.ok).map(|check| check.name).collect::<Vec<_>>()
+    };
+    let cases: [(&str, Change); 4] = [
+        ("max age", |s| s.max_age_s = 61),
+        ("owner", |s| s.owner = STRANGER),
+        ("transmitter", |s| s.authorised = false),
+        ("pause", |s| s.paused = true),
+    ];
+    for (name, change) in cases {
+        let mut state = store();
+        change(&mut state);
+        assert_eq!(failing(state, true), [name]);
+    }
+    assert_eq!(failing(store(), false), ["code"]);
+    assert_eq!(failing(store(), true), [""; 0]);
+}
+
+/// A store's owner and transmitter are its own gates; its feeds are read through a proxy or their facade.
+#[test]
+fn a_feed_of_a_store_is_checked_through_its_facade() {
+    let entry = Some(WantedEntry { store: "main".to_owned(), number: 3 });
+    let through_proxy = WantedFeed { entry, ..wanted() };
+    let read_itself =
+        WantedFeed { aggregator: Some(AGGREGATOR), proxy: Some(AGGREGATOR), ..through_proxy.clone() };
+    let failing = |wanted: &WantedFeed, found: &ObservedFeed, evidence: &Evidence| {
+        let checks = examine("ETH-USD", wanted, found, evidence);
+        let failing = checks.iter().filter(|check| !check.ok);
+        failing.map(|check| (check.part, check.name)).collect::<Vec<_>>()
+    };
+    assert_eq!(failing(&through_proxy, &found(), &evidence()), []);
+    let state = AggregatorState { owner: STRANGER, authorised: false, paused: true, ..aggregator() };
+    let paused = ObservedFeed { aggregator: Site::Ours { address: AGGREGATOR, state }, ..found() };
+    assert_eq!(failing(&through_proxy, &paused, &evidence()), [(Part::Facade, "pause")]);
+    let elsewhere = ProxyState { aggregator: STRANGER, ..proxy() };
+    let elsewhere = ObservedFeed { proxy: Site::Ours { address: PROXY, state: elsewhere }, ..found() };
+    assert_eq!(failing(&through_proxy, &elsewhere, &evidence()), [(Part::Proxy, "facade")]);
+    let alone = ObservedFeed { proxy: Site::Nowhere, ..found() };
+    let direct = Evidence { through: Read::Round(round(0, 7)), ..evidence() };
+    assert_eq!(failing(&read_itself, &alone, &direct), []);
+    let stale = Evidence { through: Read::Round(round(0, 6)), ..evidence() };
+    assert_eq!(failing(&read_itself, &alone, &stale), [(Part::Facade, "read through")]);
 }
