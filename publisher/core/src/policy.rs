@@ -130,6 +130,8 @@ pub enum Hold {
     Refused,
     /// Its group moves together, and another member of it may not move.
     GroupMember,
+    /// It is due, and other feeds of its store are given a moment to join it.
+    Gathering,
     /// An earlier round of this feed is on its way.
     InFlight,
     /// The account's transactions are not accounted for yet, it waits for funds, or has no room for another one.
@@ -157,6 +159,7 @@ impl Hold {
             Self::NotAuthorised => "not_authorised",
             Self::Refused => "refused",
             Self::GroupMember => "group_member",
+            Self::Gathering => "gathering",
             Self::InFlight => "in_flight",
             Self::AccountBusy => "account_busy",
             Self::Halted => "halted",
@@ -193,6 +196,9 @@ impl Hold {
             Self::NotAuthorised => "Grant the account the transmitter role: setTransmitter(account, true).",
             Self::Refused => "The aggregator would revert; the reason is in the log.",
             Self::GroupMember => "Look at the other feeds of its group; the one that may not move says why.",
+            Self::Gathering => {
+                "No action; it goes out with its store's next transaction, after store.gather."
+            }
             Self::InFlight => "No action; a transaction of this feed is on its way.",
             Self::AccountBusy => "No action; the account's earlier transactions are being settled.",
             Self::Halted => {
@@ -228,13 +234,20 @@ impl Policy {
             .then(|| known.updated_at + self.heartbeat.less(self.heartbeat_lead))
     }
 
+    /// Whether a heartbeat is to be sent by now.
+    pub fn is_beating(&self, known: &Known, now: Wall) -> bool {
+        self.heartbeat_at(known).is_some_and(|at| now >= at)
+    }
+
     /// Whether a round that is not due is nearly so: `share` of its deviation or of its heartbeat has been reached, by
-    /// the chain's time. A deviation that has yet to settle is not nearly due. A share of zero: never.
-    pub fn is_near(&self, known: &Known, answer: Answer, share: Ratio, now: Wall) -> bool {
+    /// the chain's time, or its heartbeat comes within the time `ahead`. A deviation that has yet to settle is not
+    /// nearly due. A share of zero and no time: never.
+    pub fn is_near(&self, known: &Known, answer: Answer, share: Ratio, ahead: Span, now: Wall) -> bool {
         let part_ms =
             u128::from(self.heartbeat.ms()) * u128::from(share.ppb()) / u128::from(Ratio::ONE.ppb());
         let part = Span::from_ms(u64::try_from(part_ms).unwrap_or(u64::MAX));
         let aged = self.heartbeat_at(known).is_some() && now.since(known.updated_at) >= part;
+        let soon = ahead > Span::ZERO && self.is_beating(known, now + ahead);
         let scaled =
             u128::from(self.deviation.ppb()) * u128::from(share.ppb()) / u128::from(Ratio::ONE.ppb());
         let closer = Self {
@@ -242,8 +255,8 @@ impl Policy {
             deviation_abs: self.deviation_abs * U256::from(share.ppb()) / U256::from(Ratio::ONE.ppb()),
             ..*self
         };
-        let near = share.ppb() > 0 && known.round > 0 && (aged || closer.deviates(known.answer, answer));
-        near && !self.deviates(known.answer, answer)
+        let shared = share.ppb() > 0 && (aged || closer.deviates(known.answer, answer));
+        known.round > 0 && (shared || soon) && !self.deviates(known.answer, answer)
     }
 
     fn deviates(&self, old: Answer, new: Answer) -> bool {

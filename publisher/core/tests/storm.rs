@@ -27,6 +27,7 @@ fn weather(seed: u64, hours: u64, finality: Finality) -> Storm {
         mischief: false,
         restores: false,
         batches: false,
+        gather: Span::ZERO,
         standby: Span::ZERO,
     }
 }
@@ -75,6 +76,10 @@ fn calm_weather_fills_the_batches_and_is_on_time_to_the_block() {
     // Three feeds of the eight are not the store's. The prices of its five wander each for itself, and yet more than
     // one in two rounds needs no transaction of its own.
     assert!(batches > 0 && rounds - rounds * 3 / 8 >= 2 * batches, "{report:?}");
+    // Those that wait for each other need fewer, and no heartbeat is later for it.
+    let gathered = run(Storm { gather: Span::from_s(20), ..calm });
+    assert_eq!((gathered.violations.len(), gathered.worst_lateness, gathered.wasted), (0, Span::ZERO, 0));
+    assert!(gathered.batches * 10 <= batches * 9, "{} of {batches} batches", gathered.batches);
 }
 
 #[test]
@@ -92,10 +97,12 @@ fn twenty_hours_with_reorgs_under_a_finality_tag() {
 /// Feeds of a store go through the same weather, and have misfortunes of their own, which excuse no other feed.
 #[test]
 fn twenty_hours_of_batches() {
-    for (seed, finality, fees, mischief) in
-        [(50, Finality::Depth(12), FeeProfile::Eip1559, false), (51, Finality::Tag, FeeProfile::Legacy, true)]
-    {
-        storm(Storm { fees, mischief, batches: true, ..weather(seed, 10, finality) });
+    for (seed, finality, fees, mischief, gather_s) in [
+        (50, Finality::Depth(12), FeeProfile::Eip1559, false, 0),
+        (51, Finality::Tag, FeeProfile::Legacy, true, 20),
+    ] {
+        let gather = Span::from_s(gather_s);
+        storm(Storm { fees, mischief, batches: true, gather, ..weather(seed, 10, finality) });
     }
 }
 

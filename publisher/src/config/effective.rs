@@ -80,6 +80,7 @@ impl Config {
             let mut out = out.below(name);
             out.opt("address", store.address);
             out.put("early", store.spec.early);
+            out.put("gather", store.spec.gather);
             out.opt("max_age", store.max_age);
         }
         all

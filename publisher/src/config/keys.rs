@@ -171,6 +171,8 @@ section! {
             "The `FeedStore`.";
         early: Ratio, Value(r#""0%""#), [r#""80%""#, r#""90%""#],
             "A feed that has reached this share of its deviation or its heartbeat rides along with one that is due; 0% for none.";
+        gather: Span, Value(r#""0s""#), [r#""2s""#, r#""3s""#],
+            "How long a feed that is due waits for others, up to 1m, and how far ahead heartbeats are looked for: what becomes due moments apart goes out in one transaction. A heartbeat that has come waits for nobody. The default publishes at once, because a delayed answer is dearer to some than a transaction.";
         max_age: Span, Words("`1h` for a new one"), [r#""10m""#, r#""20m""#],
             "How long before its block a report may have been observed, whole seconds; fixed when the store is deployed. It must exceed the longest gap between two blocks.";
     }

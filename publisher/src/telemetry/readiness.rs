@@ -146,6 +146,7 @@ const fn stands_still(hold: Hold) -> bool {
         | Hold::Standby
         | Hold::Leased
         | Hold::RoundUnknown
+        | Hold::Gathering
         | Hold::InFlight
         | Hold::AccountBusy => false,
     }

@@ -149,6 +149,7 @@ const HOLDS: &[Hold] = &[
     Hold::OutOfBounds,
     Hold::Braked,
     Hold::Standby,
+    Hold::Gathering,
     Hold::RoundUnknown,
     Hold::Paused,
     Hold::NotAuthorised,

@@ -73,6 +73,8 @@ pub(super) struct Contract {
     /// What it is being asked to consent to.
     pub preflight: Option<Asked<Decided>>,
     pub refusals: Refusals,
+    /// Since when a feed of it is due, beside those that were planned last.
+    pub due_since: Option<Mono>,
     /// The transaction that it waits for.
     pub flight: Option<(Address, u64)>,
     pub planned_at: Mono,
@@ -93,6 +95,7 @@ impl Contract {
             read_after: now.mono,
             preflight: None,
             refusals: Refusals::default(),
+            due_since: None,
             flight: None,
             planned_at: now.mono,
             failures: 0,
@@ -114,6 +117,7 @@ impl Contract {
     /// What another replica, or this one in an earlier epoch, had on its way is not known any more.
     pub fn forget_course(&mut self) {
         self.preflight = None;
+        self.due_since = None;
         self.flight = None;
         self.refusals.forget();
         self.failures = 0;

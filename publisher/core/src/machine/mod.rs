@@ -72,6 +72,9 @@ pub struct EntrySpec {
 pub struct StoreSpec {
     /// A feed that has reached this share of its deviation or heartbeat rides along with one that is due; zero: never.
     pub early: Ratio,
+    /// How long feeds that are due wait for others that become so, and how far ahead heartbeats are looked for: what
+    /// becomes due moments apart goes out together. A heartbeat that has come waits for nobody. Zero: all go at once.
+    pub gather: Span,
     /// Gas that a transaction takes beside that of its feeds.
     pub gas: u64,
 }

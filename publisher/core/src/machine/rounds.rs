@@ -8,7 +8,6 @@ use crate::event::{Event, Latency};
 use crate::head::Standing;
 use crate::io::{Effect, Ticket};
 use crate::policy::{Decision, Hold, Known, Trigger, answer_of, decide};
-use crate::price::Ratio;
 use crate::quote::FeedId;
 use crate::time::{Now, Span};
 use crate::tx::{Call, Entry, EntryView, PreflightAnswer, RoundView, StoreView, Work};
@@ -50,8 +49,20 @@ impl Machine {
         let (first, rest): (Vec<&FeedId>, Vec<&FeedId>) = members.iter().partition(|id| feeds.contains(id));
         first.into_iter().for_each(|id| self.weigh(id, now, out));
         self.read_contract(contract, now, out);
-        let is_due = |id: &FeedId| self.offer(id).is_some_and(|o| matches!(o.urgency, Urgency::Due(_)));
-        if self.obstacle(contract, now).is_some() || !members.iter().any(is_due) {
+        let is_due = |id: &&FeedId| self.offer(id).is_some_and(|o| matches!(o.urgency, Urgency::Due(_)));
+        let due: Vec<&FeedId> = members.iter().filter(is_due).collect();
+        if let Some(target) = self.contracts.get_mut(&contract) {
+            target.due_since = (!due.is_empty()).then(|| target.due_since.unwrap_or(now.mono));
+        }
+        if due.is_empty() || self.obstacle(contract, now).is_some() {
+            return;
+        }
+        if self.gathers(contract, &due, now) {
+            for id in due {
+                if let Some(feed) = self.feeds.get_mut(id) {
+                    feed.hold = Some(Hold::Gathering);
+                }
+            }
             return;
         }
         rest.into_iter().for_each(|id| self.weigh(id, now, out));
@@ -85,7 +96,7 @@ impl Machine {
         let patience = self.patience();
         let chain_time = self.clock.time(now);
         let store = self.contracts.get(&contract).and_then(|c| c.store.as_ref());
-        let early = store.map_or(Ratio::default(), |store| store.early);
+        let (early, ahead) = store.map_or_else(Default::default, |store| (store.early, store.gather));
         let Some(feed) = self.feeds.get_mut(id) else { return };
         let value = aggregation.value.as_ref().map_err(|refusal| *refusal);
         feed.last_value = value.ok().and_then(|e| Some((e.price.to_answer(feed.spec.decimals)?, e.venues)));
@@ -105,7 +116,8 @@ impl Machine {
         feed.offer = aggregation.value.ok().filter(|_| own.is_none()).and_then(|estimate| {
             let policy = &feed.spec.policy;
             let answer = answer_of(policy, estimate.price, feed.spec.decimals)?;
-            let near = || feed.known.is_some_and(|known| policy.is_near(&known, answer, early, chain_time));
+            let is_near = |known| policy.is_near(&known, answer, early, ahead, chain_time);
+            let near = || feed.known.is_some_and(is_near);
             let urgency = match decision {
                 Decision::Publish { trigger, .. } => Urgency::Due(trigger),
                 Decision::Rest if near() => Urgency::Nears,
@@ -122,6 +134,19 @@ impl Machine {
         let due = due.filter(|_| obstacle != Some(Hold::Leased));
         let overdue = due.filter(|due| chain_time > *due).map(|due| chain_time.since(due));
         feed.report_blocked(id, overdue, patience, out);
+    }
+
+    /// Whether the feeds of a store that are due wait for others: for a moment since the first of them became due.
+    /// Where a heartbeat has come nobody waits, so that it is never later for it.
+    fn gathers(&self, contract: Address, due: &[&FeedId], now: Now) -> bool {
+        let Some(contract) = self.contracts.get(&contract) else { return false };
+        let (Some(store), Some(since)) = (&contract.store, contract.due_since) else { return false };
+        let time = self.clock.time(now);
+        let beats = |id: &&FeedId| {
+            let feed = self.feeds.get(*id);
+            feed.is_some_and(|f| f.known.is_some_and(|known| f.spec.policy.is_beating(&known, time)))
+        };
+        now.mono.since(since) < store.gather && !due.iter().any(beats)
     }
 
     /// What the last look at a feed found that may be published.
@@ -449,6 +474,7 @@ impl Machine {
         };
         self.flights.insert((account, nonce), flight);
         contract.flight = Some((account, nonce));
+        contract.due_since = None;
         contract.planned_at = now.mono;
         for entry in &entries {
             if let Some(feed) = self.feeds.get_mut(&entry.feed) {

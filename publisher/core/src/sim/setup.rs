@@ -146,7 +146,10 @@ impl World {
                 .filter(|(_, place)| accounts.contains(&place.account))
                 .map(|(id, place)| (id.clone(), feed(id, place)))
                 .collect(),
-            stores: BTreeMap::from([(STORE, StoreSpec { early: Ratio::from_bps(8_000), gas: 60_000 })]),
+            stores: BTreeMap::from([(
+                STORE,
+                StoreSpec { early: Ratio::from_bps(8_000), gather: self.storm.gather, gas: 60_000 },
+            )]),
             rates: BTreeMap::new(),
             accounts: Vec::new(),
             acknowledge_halts,

@@ -49,6 +49,8 @@ pub struct Storm {
     pub restores: bool,
     /// Some feeds are those of a store, and have misfortunes of their own.
     pub batches: bool,
+    /// How long the feeds of the store wait for each other.
+    pub gather: Span,
     /// Ours is the standby of a primary that writes every heartbeat, while it lives; zero: ours is alone.
     pub standby: Span,
 }

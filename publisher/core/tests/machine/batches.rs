@@ -186,6 +186,92 @@ fn a_share_of_zero_takes_nobody_along() {
     assert_eq!(rig.batches(STORE)[1..], [(2, vec![10])]);
 }
 
+fn gathering(gather_ms: u64) -> Rig {
+    let mut spec = stored(&FEEDS);
+    let store = spec.stores.get_mut(&STORE).unwrap();
+    (store.early, store.gather) = (Ratio::default(), Span::from_ms(gather_ms));
+    Rig::running_with(spec)
+}
+
+/// A feed's price is another one from now on.
+fn moves(rig: &mut Rig, id: &str) {
+    rig.prices.insert(feed(id), Some(10_100));
+    rig.quotes(VENUES);
+}
+
+/// Without it feeds that follow each other over their thresholds would cost a transaction each.
+#[test]
+fn feeds_due_moments_apart_are_gathered() {
+    for (gather_ms, batches) in [(0, vec![vec![10], vec![0, 20]]), (1_500, vec![vec![0, 10, 20]])] {
+        let mut rig = gathering(gather_ms);
+        moves(&mut rig, "BTC-USD");
+        if gather_ms > 0 {
+            assert_eq!(rig.view(&btc()).hold, Some(Hold::Gathering));
+        }
+        for id in ["ETH-USD", "ADA-USD"] {
+            rig.pass_ms(500);
+            moves(&mut rig, id);
+        }
+        assert_eq!(rig.intents(), 2 - usize::from(gather_ms > 0), "the window has not passed");
+        rig.pass_ms(400);
+        assert_eq!(rig.intents(), 2 - usize::from(gather_ms > 0), "it does not begin again with each feed");
+        rig.pass_ms(100);
+        assert_eq!(rig.intents(), 2, "the first of them has waited long enough");
+        rig.blocks(4);
+        let said: Vec<_> = rig.batches(STORE).into_iter().skip(1).map(|(_, feeds)| feeds).collect();
+        assert_eq!(said, batches);
+    }
+}
+
+/// Without it what is no reason any more would be waited for, and what follows would not be waited for at all.
+#[test]
+fn a_window_ends_with_its_reason() {
+    let mut rig = gathering(1_500);
+    moves(&mut rig, "BTC-USD");
+    rig.pass_ms(1_000);
+    rig.prices.insert(btc(), Some(10_000));
+    rig.quotes(VENUES);
+    rig.pass_ms(1_000);
+    assert_eq!((rig.intents(), rig.view(&btc()).hold), (1, None));
+    moves(&mut rig, "ETH-USD");
+    for _ in 0..2 {
+        rig.pass_ms(500);
+        assert_eq!(rig.intents(), 1);
+    }
+    rig.pass_ms(500);
+    assert_eq!(rig.intents(), 2);
+}
+
+/// Without it a window would make heartbeats late.
+#[test]
+fn a_heartbeat_waits_for_nobody() {
+    let mut rig = gathering(8_000);
+    let first = rig.view(&btc()).known.unwrap().updated_at;
+    while rig.now().wall < first + Span::from_s(52) {
+        rig.block();
+    }
+    // The window would end 60 s after the first round, the heartbeats are to be sent after 56.
+    moves(&mut rig, "BTC-USD");
+    assert_eq!(rig.view(&btc()).hold, Some(Hold::Gathering));
+    rig.blocks(4);
+    assert_eq!(rig.batches(STORE)[1..], [(2, vec![0, 10, 20])]);
+    assert!(rig.view(&btc()).known.unwrap().updated_at.since(first) <= Span::from_s(HEARTBEAT_S));
+}
+
+/// Without it heartbeats a block apart would never go together.
+#[test]
+fn a_heartbeat_takes_along_those_that_come_within_the_window() {
+    let mut spec = stored(&FEEDS);
+    let store = spec.stores.get_mut(&STORE).unwrap();
+    (store.early, store.gather) = (Ratio::default(), Span::from_s(8));
+    for (id, heartbeat_s) in [("ETH-USD", 66), ("ADA-USD", 80)] {
+        spec.feeds.get_mut(&feed(id)).unwrap().policy.heartbeat = Span::from_s(heartbeat_s);
+    }
+    let mut rig = Rig::running_with(spec);
+    rig.blocks(42);
+    assert_eq!(rig.batches(STORE)[1..], [(2, vec![10, 20]), (3, vec![0])]);
+}
+
 /// Without it a replacement would lose feeds, land old answers, or leave out what has become due meanwhile.
 #[test]
 fn a_replacement_keeps_its_feeds_refreshes_them_and_takes_new_ones_along() {

@@ -10,6 +10,7 @@ use alloy::primitives::Address;
 use publisher_core::machine::{EntrySpec, StoreSpec};
 use publisher_core::price::Ratio;
 use publisher_core::quote::FeedId;
+use publisher_core::time::Span;
 use std::collections::BTreeMap;
 
 /// Feeds of one store, at most: with the dearest round of each, a transaction is still well within the 16,777,216 gas
@@ -17,6 +18,8 @@ use std::collections::BTreeMap;
 const FEEDS_MAX: usize = 100;
 /// What a store's `max_age` may be, in milliseconds: it counts whole seconds, and a report of yesterday says nothing.
 const MAX_AGE_MS: std::ops::RangeInclusive<u64> = 1_000..=86_400_000;
+/// What is due waits no longer than this for company.
+const GATHER_MAX: Span = Span::from_s(60);
 
 impl Check<'_> {
     /// The contract that stores a feed's rounds: its own, or the store that it names.
@@ -80,7 +83,12 @@ impl Check<'_> {
                 let hint = "use 1s to 1d; 1h is usual";
                 self.found.error(&item.place, "no report can be held against it", hint);
             }
-            let spec = StoreSpec { early, gas: STORE_GAS };
+            let gather = value(store.gather.as_ref()).unwrap_or_default();
+            if let Some(item) = store.gather.as_ref().filter(|gather| gather.value > GATHER_MAX) {
+                let hint = "use 0s to 1m; a second or two is usual";
+                self.found.error(&item.place, "an answer that waits for so long is an old one", hint);
+            }
+            let spec = StoreSpec { early, gather, gas: STORE_GAS };
             stores.insert(name.clone(), Store { address: value(store.address.as_ref()), max_age, spec });
         }
         let mut numbers: BTreeMap<(&str, u16), &FeedId> = BTreeMap::new();

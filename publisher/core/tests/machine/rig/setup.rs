@@ -94,7 +94,7 @@ pub fn stored(feeds: &[&str]) -> Spec {
         feed.aggregator = STORE;
         feed.entry = Some(EntrySpec { number: u16::try_from(index * 10).unwrap(), group: None });
     }
-    spec.stores.insert(STORE, StoreSpec { early: Ratio::from_bps(8_000), gas: 60_000 });
+    spec.stores.insert(STORE, StoreSpec { early: Ratio::from_bps(8_000), gather: Span::ZERO, gas: 60_000 });
     spec
 }
 
