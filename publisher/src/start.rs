@@ -113,6 +113,7 @@ pub async fn examine(config: &Config) -> Examined {
     examine_nodes(config, &mut examined).await;
     examine_signers(config, &mut examined).await;
     if let Some(node) = examined.nodes.as_ref().map(Nodes::reader) {
+        stores::examine_all(config, &node, &mut examined.checks).await;
         for (id, feed) in &config.feeds {
             let what = format!("feed {id}");
             match examine_feed(&node, feed, &mut examined.checks, &what).await {
@@ -276,8 +277,8 @@ async fn examine_feed(
             "run `publisher deploy apply`",
         ));
     };
-    if let Some((_, entry)) = &feed.entry {
-        return stores::examine(node, feed, (aggregator, entry.number), checks, what).await;
+    if let Some((store, entry)) = &feed.entry {
+        return stores::examine(node, feed, (store, aggregator, entry.number), checks, what).await;
     }
     let facts = node.aggregator_facts(aggregator).await.map_err(|error| unreadable(error, aggregator))?;
     if !SUBMITTED_VERSIONS.contains(&facts.type_and_version.as_str()) {
@@ -363,7 +364,13 @@ pub async fn assemble(
     let client = Client::new().map_err(|error| StartError::Wrong(error.to_string()))?;
     let venues = config.sources(&client).map_err(|error| StartError::Wrong(error.to_string()))?;
     let (journal, recovered) = Journal::open(&config.journal, identity.chain_id, identity.genesis).await?;
-    health.update(|state| state.replica = journal.me().to_string());
+    health.update(|state| {
+        state.replica = journal.me().to_string();
+        for (id, feed) in &config.feeds {
+            let entry = feed.entry.as_ref().map(|(store, entry)| (store.clone(), entry.number));
+            state.feeds.entry(id.clone()).or_default().entry = entry;
+        }
+    });
     let lease = config.journal.is_shared().then_some(config.lease);
     let feeds = config.feeds.iter().filter_map(|(id, feed)| {
         let wire = FeedWire { aggregator: feed.aggregator?, account: feed.account, proxy: feed.proxy };

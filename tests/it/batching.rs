@@ -3,6 +3,8 @@
 use crate::BINARY;
 use alloy::primitives::{Address, U256};
 use anyhow::{Result, ensure};
+use publisher_doubles::venues::{Fault, Venue};
+use publisher_tests::cli::run;
 use publisher_tests::store::Batch;
 use publisher_tests::together::together;
 use publisher_tests::world::{Options, World};
@@ -82,6 +84,83 @@ async fn a_bad_feed_does_not_keep_the_others_and_says_why() {
     }
     world.drain(daemon).await.unwrap();
     world.judge_batches(store).await.unwrap();
+}
+
+/// Without this one feed whose venues fall silent would silence every other one.
+#[tokio::test]
+async fn a_feed_without_quorum_does_not_keep_the_others() {
+    let (world, store) = World::with_store(options(3)).await.unwrap();
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    wait_batches(&world, store, &[0, 1, 2], 1).await.unwrap();
+    for venue in [Venue::Coinbase, Venue::Kraken, Venue::Bitstamp] {
+        world.venues.market().fault_market(venue, "ETH/USD", Fault::MissingSymbol).unwrap();
+    }
+    wait_batches(&world, store, &[0, 2], 2).await.unwrap();
+    let silent = async || Ok(hold_of(&world, "ETH-USD").await?.as_deref() == Some("quorum"));
+    world.wait(SOON, "ETH-USD held back for its quorum", silent).await.unwrap();
+    world.venues.market().clear_all();
+    let back = world.round(&world.feeds[1]).await.unwrap() + 1;
+    world.wait_round(&world.feeds[1], back, SOON).await.unwrap();
+    world.drain(daemon).await.unwrap();
+    world.judge_batches(store).await.unwrap();
+}
+
+/// Rounds by deviation alone.
+const DEVIATION: &str = "heartbeat = \"1h\"\ndeviation = \"0.5%\"\nmax_age = \"10s\"";
+
+/// Waits until the daemon's page says this of a feed.
+async fn wait_feed(world: &World, feed: &str, key: &str, value: &str) {
+    let says = |page: &serde_json::Value| {
+        let feeds = page["feeds"].as_array().cloned().unwrap_or_default();
+        feeds.iter().any(|f| f["feed"] == feed && f[key] == value)
+    };
+    world.wait_page("/status", SOON, |_, page| says(page)).await.unwrap();
+}
+
+/// Without this a feed at nine tenths of its way would cost a transaction of its own a minute later, and one at rest
+/// would be paid for with every other one.
+#[tokio::test]
+async fn a_feed_close_to_its_threshold_rides_along_and_one_at_rest_does_not() {
+    let (world, store) = World::with_store(Options { policy: DEVIATION, ..options(3) }).await.unwrap();
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    for feed in &world.feeds {
+        world.wait_round(feed, 1, SOON).await.unwrap();
+    }
+    let before = world.batches(store).await.unwrap().len();
+    world.venues.market().set_price("ETH/USD", "3515.75").unwrap(); // 0.45% of 3,500: nine tenths of the way.
+    wait_feed(&world, "ETH-USD", "value", "3515.75").await;
+    world.venues.market().set_price("BTC/USD", "68000").unwrap();
+    world.wait_answer(world.feed(), 6_800_000_000_000, SOON).await.unwrap();
+    // Who asks is told where the rounds are kept.
+    for (args, at) in [(&["status", "--json"][..], "/feeds/0"), (&["quote", "BTC-USD", "--json"], "")] {
+        let said = run(BINARY, world.dir.path(), args, &[]).await.unwrap().json().unwrap();
+        // Feeds stand in the order of their names.
+        let feed = said.pointer(at).cloned().unwrap_or_default();
+        assert_eq!(feed["store"], "main", "{said:#}");
+    }
+    world.drain(daemon).await.unwrap();
+    let batches = world.judge_batches(store).await.unwrap();
+    let later: Vec<&Vec<u16>> = batches[before..].iter().map(|batch| &batch.feeds).collect();
+    assert_eq!(later, [&vec![0, 1]]);
+}
+
+/// Without this feeds that follow each other over their thresholds would cost a transaction each.
+#[tokio::test]
+async fn feeds_due_moments_apart_are_gathered_into_one_transaction() {
+    let (world, store) = World::with_store(Options { policy: DEVIATION, ..options(3) }).await.unwrap();
+    world.edit("early = \"80%\"", "gather = \"6s\"").unwrap();
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    for feed in &world.feeds {
+        world.wait_round(feed, 1, SOON).await.unwrap();
+    }
+    world.venues.market().set_price("BTC/USD", "68000").unwrap();
+    wait_feed(&world, "BTC-USD", "hold", "gathering").await;
+    world.venues.market().set_price("ETH/USD", "3600").unwrap();
+    world.wait_answer(&world.feeds[1], 360_000_000_000, SOON).await.unwrap();
+    world.drain(daemon).await.unwrap();
+    let batches = world.judge_batches(store).await.unwrap();
+    let moved: Vec<&Vec<u16>> = batches.iter().map(|batch| &batch.feeds).collect();
+    assert_eq!(moved, [&vec![0, 1, 2], &vec![0, 1]]);
 }
 
 /// Without this the two legs of a pair would be apart for a block, which is when somebody trades on the difference.

@@ -229,7 +229,7 @@ async fn a_store_is_rolled_out_feed_by_feed_and_a_batch_published_to_it() {
     site.adopt().await.unwrap();
     let store = site.store().unwrap();
     let check = run(BINARY, site.world.dir.path(), &["check", "--online"], &[]).await.unwrap();
-    assert!(check.code == 0 && check.out.contains(&format!("feed 2 of store {store}")), "{check:?}");
+    assert!(check.code == 0 && check.out.contains(&format!("feed 2 of store main at {store}")), "{check:?}");
     let daemon = site.world.daemon(BINARY, &[]).unwrap();
     for feed in &site.world.feeds {
         site.world.wait_round(feed, 1, SOON).await.unwrap();
@@ -238,6 +238,26 @@ async fn a_store_is_rolled_out_feed_by_feed_and_a_batch_published_to_it() {
     site.verbs(&["verify"]).await.unwrap();
     site.world.drain(daemon).await.unwrap();
     site.world.judge_batches(store).await.unwrap();
+}
+
+/// Without this a store whose reports all come too late is found out by the reverts it costs.
+#[tokio::test]
+async fn a_store_that_is_too_strict_for_its_chain_is_warned_of() {
+    let site = Site::with_store(1).await.unwrap();
+    site.world.edit("early = \"80%\"", "max_age = \"2s\"").unwrap();
+    site.verbs(&["apply", "verify"]).await.unwrap();
+    let check = run(BINARY, site.world.dir.path(), &["check", "--online"], &[]).await.unwrap();
+    let warning = format!("{} takes reports up to 2s old", site.store().unwrap());
+    assert!(
+        check.code == 0 && check.out.contains(&warning) && check.out.contains("with warnings"),
+        "{check:?}"
+    );
+    // What is fixed is compared, and never replaced in silence.
+    site.world.edit("max_age = \"2s\"", "max_age = \"1h\"").unwrap();
+    let plan = site.deploy(&["plan"], &[]).await.unwrap();
+    assert!(plan.code == 1 && plan.out.contains("fixed at creation"), "{plan:?}");
+    let verify = site.deploy(&["verify", "--json"], &[]).await.unwrap();
+    assert!(verify.code == 1 && verify.json().unwrap()["failed"] == 1, "{verify:?}");
 }
 
 /// Without this a crash would add a feed twice, and everything after it would have another one's number.

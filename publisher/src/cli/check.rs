@@ -23,7 +23,14 @@ pub(super) async fn run(args: CheckArgs) -> Ended {
     let mut checks = vec![Check::new(
         "configuration",
         Verdict::Ok,
-        format!("{} feeds, {} rates, {} venues", config.feeds.len(), config.rates.len(), config.venues.len()),
+        format!(
+            "{} feeds, {} of them in {} stores, {} rates, {} venues",
+            config.feeds.len(),
+            config.feeds.values().filter(|feed| feed.entry.is_some()).count(),
+            config.stores.len(),
+            config.rates.len(),
+            config.venues.len()
+        ),
         "",
     )];
     if args.online {

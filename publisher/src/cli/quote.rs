@@ -70,14 +70,21 @@ pub(super) async fn run(args: QuoteArgs) -> Ended {
         ]);
     }
     let answer = aggregation.value.ok().and_then(|estimate| estimate.price.to_answer(decimals?));
+    let entry = config.feeds.get(&id).and_then(|feed| feed.entry.as_ref());
+    let store = entry.map(|(store, _)| store.as_str());
+    let store_id = entry.map(|(_, entry)| entry.number);
     if args.common.json {
         json(&match &aggregation.value {
             Ok(estimate) => json!({
-                "feed": args.feed, "price": estimate.price.to_string(), "answer": answer.map(|a| a.to_string()),
+                "feed": args.feed, "store": store, "store_id": store_id, "price": estimate.price.to_string(),
+                "answer": answer.map(|a| a.to_string()),
                 "spread": estimate.spread.to_string(), "venues": estimate.venues, "sources": sources,
             }),
             Err(refusal) => {
-                json!({ "feed": args.feed, "refused": format!("{refusal:?}"), "sources": sources })
+                json!({
+                    "feed": args.feed, "store": store, "store_id": store_id, "refused": format!("{refusal:?}"),
+                    "sources": sources,
+                })
             }
         });
     } else {
@@ -91,6 +98,10 @@ pub(super) async fn run(args: QuoteArgs) -> Ended {
                 ));
             }
             Err(refusal) => put(&format!("\n{} has no value: {refusal:?}", args.feed)),
+        }
+        if let Some((store, entry)) = entry {
+            let group = entry.group.as_ref().map(|group| format!(", with its group {group} or not at all"));
+            put(&format!("it is feed {} of store {store}{}", entry.number, group.unwrap_or_default()));
         }
     }
     Ok(if aggregation.value.is_ok() { OK } else { FINDING })

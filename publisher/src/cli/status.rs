@@ -49,8 +49,11 @@ fn show(status: &Status, as_json: bool) {
         status.chain_id,
         status.uptime_ms / 1000
     ));
-    let mut rows =
-        vec![["feed", "round", "answer", "value now", "heartbeat in", "state"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["feed", "kept in", "round", "answer", "value now", "heartbeat in", "state"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for feed in &status.feeds {
         let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
         let state = match (&feed.hold, feed.in_flight) {
@@ -60,6 +63,7 @@ fn show(status: &Status, as_json: bool) {
         };
         rows.push(vec![
             feed.feed.clone(),
+            kept_in(feed.store.as_deref(), feed.store_id),
             feed.round.map_or_else(|| "-".to_owned(), |round| round.to_string()),
             text(&feed.answer),
             text(&feed.value),
@@ -104,12 +108,23 @@ fn show(status: &Status, as_json: bool) {
     }
 }
 
+/// Where a feed's rounds are kept.
+fn kept_in(store: Option<&str>, number: Option<u16>) -> String {
+    match (store, number) {
+        (Some(store), Some(number)) => format!("{store} {number}"),
+        _ => "its own".to_owned(),
+    }
+}
+
 /// What the journal says; the daemon does not answer.
 async fn from_journal(config: &Config, as_json: bool) -> Ended {
     let reader = Journal::open_read_only(&config.journal).await.map_err(Failure::unavailable)?;
     let mut feeds = Vec::new();
-    let mut rows = vec![["feed", "round", "answer", "signed", "state"].map(str::to_owned).to_vec()];
+    let mut rows =
+        vec![["feed", "kept in", "round", "answer", "signed", "state"].map(str::to_owned).to_vec()];
     for (id, feed) in &config.feeds {
+        let store = feed.entry.as_ref().map(|(store, _)| store.as_str());
+        let store_id = feed.entry.as_ref().map(|(_, entry)| entry.number);
         for entry in reader.rounds(id, ROUNDS).await.map_err(Failure::unavailable)? {
             let last = entry.attempts.last();
             let answer =
@@ -122,9 +137,13 @@ async fn from_journal(config: &Config, as_json: bool) -> Ended {
             };
             // Which round a batch makes of its entry, the store alone knows; the journal knows the batch.
             let (number, kind) = (entry.number, if entry.in_batch { "sequence" } else { "round" });
-            feeds.push(json!({ "feed": id.as_str(), kind: number, "answer": answer, "state": state }));
+            feeds.push(json!({
+                "feed": id.as_str(), "store": store, "store_id": store_id, kind: number, "answer": answer,
+                "state": state,
+            }));
             rows.push(vec![
                 id.to_string(),
+                kept_in(store, store_id),
                 if entry.in_batch { format!("in batch {number}") } else { number.to_string() },
                 answer.unwrap_or_else(|| "-".to_owned()),
                 last.map_or_else(|| "-".to_owned(), |a| a.signed_at.ms().to_string()),

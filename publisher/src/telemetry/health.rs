@@ -101,6 +101,8 @@ pub struct FeedHealth {
     pub hold: Option<Hold>,
     /// A transaction of it is on its way.
     pub in_flight: bool,
+    /// The store that it shares, by name, and its number there.
+    pub entry: Option<(String, u16)>,
 }
 
 impl FeedHealth {

@@ -70,6 +70,10 @@ pub struct NodeStatus {
 pub struct FeedStatus {
     /// Its name.
     pub feed: String,
+    /// The store that it shares with others, by its name in the configuration; absent where it has an aggregator.
+    pub store: Option<String>,
+    /// Its number in that store.
+    pub store_id: Option<u16>,
     /// The latest round on chain; absent before it was read.
     pub round: Option<u64>,
     /// Its answer as a decimal number; absent before the first round.
@@ -132,6 +136,8 @@ impl Status {
             let written = health.known.filter(|known| known.round > 0);
             FeedStatus {
                 feed: feed.to_string(),
+                store: health.entry.as_ref().map(|(store, _)| store.clone()),
+                store_id: health.entry.as_ref().map(|(_, number)| *number),
                 round: health.known.map(|known| known.round),
                 answer: written.map(|known| known.answer.display(health.decimals).to_string()),
                 updated_at_s: written.map(|known| unix_s(known.updated_at)),
