@@ -124,6 +124,19 @@ impl FeePolicy {
         }
     }
 
+    /// The fee of an attempt in the place of one that no pool holds: what the market asks for, and no less than before.
+    pub fn anew(&self, highest: Fee, hint: &FeeHint) -> Fee {
+        let market = self.first(hint).fee;
+        let cap = highest.cap_wei().max(market.cap_wei());
+        match highest {
+            Fee::Legacy { .. } => Fee::Legacy { gas_price_wei: cap },
+            Fee::Eip1559 { .. } => {
+                let max_priority_wei = highest.tip_wei().max(market.tip_wei());
+                Fee::Eip1559 { max_fee_wei: cap, max_priority_wei }
+            }
+        }
+    }
+
     /// The smallest fee that replaces `highest`, meets the market and satisfies who refused it; `None` if the cap
     /// forbids it. A market above the cap is met as far as the cap allows; a rule, or a minimum that a node named, has
     /// to be met.

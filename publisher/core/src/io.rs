@@ -9,11 +9,15 @@ use crate::event::Event;
 use crate::lease::{Beat, Board};
 use crate::quote::{FeedId, Observation};
 use crate::record::{Record, Recovered};
+use crate::time::{Mono, Span};
 use crate::tx::{
     AccountView, BlockRef, Call, FeeHint, FeeMinimum, PreflightAnswer, RoundView, SendOutcome, SignFault,
     StoreView, TxRequest,
 };
 use alloy_primitives::{Address, B256, Bytes};
+
+/// What leaves in an account's name is begun within this of being asked for, or not at all.
+const PROMPT: Span = Span::from_s(2);
 
 /// Names one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -257,5 +261,11 @@ impl Effect {
             Self::Broadcast { account, .. } => Some(*account),
             _ => None,
         }
+    }
+
+    /// Whether it was `asked` for too long ago to be begun `now`. The journal may have been away, or the process
+    /// suspended: what was new then may be wrong by now. The machine takes it for lost, and decides again.
+    pub fn is_late(&self, asked: Mono, now: Mono) -> bool {
+        self.sender().is_some() && now.since(asked) > PROMPT
     }
 }

@@ -217,6 +217,16 @@ impl Attempt {
         self.answer.or(entry.map(|entry| entry.answer))
     }
 
+    /// When its answers were observed, by feed.
+    pub fn observations<'a>(&'a self, work: &'a Work) -> impl Iterator<Item = (&'a FeedId, Wall)> {
+        let feed = match work {
+            Work::Round { feed, .. } => Some(feed),
+            Work::Batch { .. } | Work::Step { .. } => None,
+        };
+        let entries = self.entries.iter().map(|entry| (&entry.feed, entry.observed_at));
+        feed.zip(self.observed_at).into_iter().chain(entries)
+    }
+
     /// Whether it carries no answer at all.
     pub fn is_silent(&self) -> bool {
         self.answer.is_none() && self.entries.is_empty()

@@ -93,13 +93,15 @@ impl Driver {
                 Some(accounts) => vec![Input::Fenced(accounts)],
                 None => self.wait(&mut inbox, &mut commands, &mut stop, &mut deadline).await,
             };
-            let mut effects = Vec::new();
+            let (asked, mut effects) = (self.clock.now().mono, Vec::new());
             for input in batch {
                 effects.extend(self.machine.step(self.clock.now(), input));
             }
             refused = self.persist(&mut effects, deadline).await?;
             for effect in effects {
-                self.perform(effect, &sender, &mut tasks).await;
+                if !effect.is_late(asked, self.clock.now().mono) {
+                    self.perform(effect, &sender, &mut tasks).await;
+                }
             }
             while tasks.try_join_next().is_some() {}
             let now = self.clock.now();

@@ -9,7 +9,7 @@ use crate::policy::answer_of;
 use crate::price::Answer;
 use crate::quote::FeedId;
 use crate::time::{Mono, Now, Span, Wall};
-use crate::tx::{Call, Entry, PreflightAnswer, SendOutcome, TxRequest, Work};
+use crate::tx::{Attempt, Call, Entry, PreflightAnswer, SendOutcome, TxRequest, Work};
 use alloy_primitives::{Address, B256, Bytes};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,8 +32,15 @@ impl Machine {
             self.look(account, now, out);
             if self.halted.is_none() {
                 self.sign(account, now, out);
+                let feeds = &self.feeds;
+                let is_old = |work: &Work, attempt: &Attempt| {
+                    attempt.observations(work).any(|(id, observed_at)| {
+                        let max_age = feeds.get(id).map(|feed| feed.spec.pricing.max_age);
+                        max_age.is_some_and(|max_age| now.wall.since(observed_at) > max_age)
+                    })
+                };
                 if let Some(outbox) = self.outboxes.get_mut(&account) {
-                    outbox.send_due(now, out);
+                    outbox.send_due(now, is_old, out);
                 }
             }
         }
@@ -60,6 +67,10 @@ impl Machine {
             let Some(outbox) = self.outboxes.get_mut(&account) else { return };
             let Some(Content { call, gas_limit, entries }) = content else {
                 outbox.postpone(nonce, retry, now);
+                // What the contract consented to cannot be said; it is asked about what can.
+                if let Some(flight) = self.flights.get_mut(&(account, nonce)).filter(|_| ready) {
+                    flight.consent = None;
+                }
                 continue;
             };
             let tx = TxRequest { chain_id: self.chain.chain_id, from: account, nonce, gas_limit, fee, call };
@@ -249,8 +260,9 @@ impl Machine {
         }
         let newest = self.book.evaluate(id, now.wall).value.ok().and_then(|estimate| {
             let answer = answer_of(&feed.spec.policy, estimate.price, feed.spec.decimals)?;
-            // A step away from the chain's answer that the brake has let pass once is believed.
-            let passed = [before.map(|(answer, _)| answer), intent.last_answer(id)];
+            // A step away from the chain's answer that the brake has let pass, now or before, is believed.
+            let now_passed = feed.offer.map(|offer| offer.answer);
+            let passed = [before.map(|(answer, _)| answer), intent.last_answer(id), now_passed];
             let chain = feed.known.and_then(|known| (known.round > 0).then_some(known.answer));
             let jump = feed.spec.policy.jump;
             let first = feed.known.is_some_and(|known| known.round == 0);

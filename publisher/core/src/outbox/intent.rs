@@ -89,6 +89,10 @@ pub struct Intent {
     pub(super) sign_after: Mono,
     pub(super) sign_failures: u32,
     pub(super) replace: bool,
+    /// Its highest attempt grew old before any node took it.
+    pub(super) renew: bool,
+    /// Whether there was a new head since it was last signed.
+    pub(super) heard: bool,
     pub(super) heads_waited: u32,
     /// Answers in a row that asked for a higher fee.
     pub(super) underpriced: u32,
@@ -115,6 +119,8 @@ impl Intent {
             sign_after: now,
             sign_failures: 0,
             replace: false,
+            renew: false,
+            heard: false,
             heads_waited: 0,
             underpriced: 0,
             minimum: None,
@@ -130,9 +136,10 @@ impl Intent {
         self.attempts.iter().map(|t| &t.attempt)
     }
 
-    /// Whether signing it failed or was replaced before, so that what it says should be looked at afresh.
+    /// Whether it says what it was planned to say. It is looked at afresh once it was signed, signing failed, or there
+    /// was nothing valid to say.
     pub fn is_fresh(&self) -> bool {
-        self.attempts.is_empty() && self.sign_failures == 0
+        self.attempts.is_empty() && self.sign_failures == 0 && self.silent_since.is_none()
     }
 
     /// For how long there has been nothing valid to say for it.

@@ -1,12 +1,13 @@
 //! What is sent, when it is sent again, and what the answers of nodes mean. None of them frees a nonce.
 
 use super::intent::{Intent, Tracked, delay};
+use super::signing::REFRESHES_MAX;
 use super::{Outbox, Shortage};
 use crate::event::Event;
 use crate::io::Effect;
 use crate::record::Record;
 use crate::time::{Mono, Now, Span};
-use crate::tx::{FeeMinimum, SendOutcome};
+use crate::tx::{Attempt, FeeMinimum, SendOutcome, Work};
 use alloy_primitives::B256;
 
 /// What only an operator can change is tried again this often.
@@ -26,13 +27,17 @@ pub struct Answered {
 }
 
 impl Outbox {
-    /// Sends what is due, in nonce order.
-    pub fn send_due(&mut self, now: Now, out: &mut Vec<Effect>) {
+    /// Sends what is due, in nonce order. What no pool is known to hold and `is_old` by now is not sent: it would put
+    /// yesterday's price on the chain after a long stop. Its nonce is signed anew instead.
+    pub fn send_due(&mut self, now: Now, is_old: impl Fn(&Work, &Attempt) -> bool, out: &mut Vec<Effect>) {
         if self.halted || self.is_short(now.mono) || !self.is_synced() {
             return;
         }
-        let account = self.account;
+        let (account, retry) = (self.account, self.timing.retry);
         for intent in self.open.values_mut().filter(|i| i.included.is_none()) {
+            let renewable = !self.retired && intent.attempts.len() < REFRESHES_MAX;
+            let heard = intent.heard;
+            let highest = intent.attempts.last().map(|t| t.attempt.hash);
             for tracked in &mut intent.attempts {
                 if tracked.awaiting.is_some_and(|deadline| now.mono < deadline) {
                     continue;
@@ -43,6 +48,13 @@ impl Outbox {
                 }
                 if tracked.next_send.is_some_and(|at| now.mono >= at) {
                     let hash = tracked.attempt.hash;
+                    let untaken = tracked.taken_at.is_none() && renewable;
+                    if untaken && is_old(&intent.work, &tracked.attempt) {
+                        // While no node is heard of, one signature after the other would grow old like this one.
+                        intent.renew |= highest == Some(hash) && (heard || tracked.outcome.is_none());
+                        tracked.next_send = (highest == Some(hash)).then_some(now.mono + retry);
+                        continue;
+                    }
                     if tracked.outcome.is_some() {
                         out.push(Effect::Report(Event::Resent { hash }));
                     }
@@ -149,6 +161,7 @@ impl Outbox {
     pub fn new_head(&mut self) {
         self.look = true;
         for intent in self.open.values_mut().filter(|i| i.included.is_none()) {
+            intent.heard = true;
             if intent.attempts.last().is_some_and(Tracked::is_outbid) {
                 intent.heads_waited += 1;
                 if intent.heads_waited >= self.timing.bump_heads {

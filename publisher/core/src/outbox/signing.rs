@@ -11,7 +11,7 @@ use crate::tx::{Attempt, Fee, FeeHint, SendOutcome, SignFault, Work};
 use alloy_primitives::{Address, B256, Bytes};
 
 /// A nonce has at most so many attempts that offer the same: enough to see a chain through an hour of full blocks.
-const REFRESHES_MAX: usize = 64;
+pub(super) const REFRESHES_MAX: usize = 64;
 
 /// A signature the outbox wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,9 @@ impl Outbox {
                     report_cap(intent, account, offer.wanted_wei, fees.max_fee_wei, out);
                     Some(offer.fee)
                 }
-                Some(highest) if intent.replace && Some(intent.nonce) == lowest && !short => {
+                Some(highest)
+                    if (intent.renew || intent.replace && !short) && Some(intent.nonce) == lowest =>
+                {
                     replacement(intent, account, highest, fees, hint, out)
                 }
                 Some(_) => None,
@@ -109,6 +111,8 @@ impl Outbox {
         let Signing { draft, .. } = intent.signing.take()?;
         intent.sign_failures = 0;
         intent.replace = false;
+        intent.renew = false;
+        intent.heard = false;
         intent.heads_waited = 0;
         if let Some(same) = intent.tracked(hash) {
             // A deterministic signer and an unchanged transaction: the bytes are journalled already.
@@ -204,15 +208,18 @@ fn replacement(
     hint: &FeeHint,
     out: &mut Vec<Effect>,
 ) -> Option<Fee> {
-    let dead = intent.attempts.last().is_some_and(|t| t.outcome == Some(SendOutcome::Rejected));
-    // Dead bytes need no higher fee to be replaced, because no pool holds them.
     let said = intent.attempts.last().and_then(|t| t.outcome);
+    // Dead bytes need no higher fee to be replaced, because no pool holds them; nor do those that no pool ever took.
+    let free = said == Some(SendOutcome::Rejected) || intent.renew;
+    if intent.renew && !intent.replace && said.is_some() {
+        return Some(fees.anew(highest, hint));
+    }
     let is_underpriced = said == Some(SendOutcome::ReplacementUnderpriced);
     let refusal = Refusal { is_underpriced, minimum: intent.minimum };
     // An equal fee costs nothing, so that nothing else would bound how often one nonce is signed anew.
     let worn = |fee: &Fee| *fee == highest && intent.attempts.len() >= REFRESHES_MAX;
     let fee = fees.replacement(highest, hint, refusal).filter(|fee| !worn(fee));
-    let fee = fee.or(dead.then_some(highest));
+    let fee = fee.or(free.then_some(highest));
     if fee.is_none() {
         intent.replace = false;
         intent.heads_waited = 0;

@@ -89,8 +89,10 @@ pub(super) struct Judge {
     /// Attempts with what they say.
     attempts: BTreeMap<B256, Vec<Said>>,
     highest: BTreeMap<(Address, u64), (B256, Fee)>,
-    /// Attempts that a node called dead.
-    dead: BTreeSet<B256>,
+    /// Attempts that a node took, unless it called them dead later.
+    taken: BTreeSet<B256>,
+    /// When the oldest answer was observed of each attempt that was not sent yet.
+    unsent: BTreeMap<B256, Wall>,
     /// Rounds that somebody else wrote, on whatever fork.
     strangers: BTreeSet<(Address, u64)>,
     /// Accounts whose journal was replaced by an old backup, and whether an operator has just looked at that.
@@ -117,7 +119,8 @@ impl Judge {
             included: BTreeMap::new(),
             attempts: BTreeMap::new(),
             highest: BTreeMap::new(),
-            dead: BTreeSet::new(),
+            taken: BTreeSet::new(),
+            unsent: BTreeMap::new(),
             strangers: BTreeSet::new(),
             restored: BTreeMap::new(),
             forgiven: BTreeSet::new(),
@@ -223,11 +226,13 @@ impl Judge {
             Record::Attempt { account, nonce, attempt, .. } => {
                 self.attempted((*account, *nonce), attempt);
             }
-            Record::Sent { hash, outcome, .. } => {
-                if *outcome == SendOutcome::Rejected {
-                    self.dead.insert(*hash);
-                }
+            Record::Sent { hash, outcome: SendOutcome::Accepted | SendOutcome::Known, .. } => {
+                self.taken.insert(*hash);
             }
+            Record::Sent { hash, outcome: SendOutcome::Rejected, .. } => {
+                self.taken.remove(hash);
+            }
+            Record::Sent { .. } => {}
             Record::Included { account, nonce, receipt } => {
                 self.included.insert((*account, *nonce), *receipt);
                 self.moved(*account, *nonce);
@@ -323,7 +328,10 @@ impl Judge {
         if attempt.fee.cap_wei() > self.cap_wei {
             self.accuse(format!("nonce {nonce}: fee {} above the cap", attempt.fee.cap_wei()));
         }
-        let said = self.said(key, attempt).into_iter().map(|(_, place, answer, _)| (place.entry, answer));
+        let said = self.said(key, attempt);
+        let oldest = said.iter().filter_map(|(.., observed_at)| *observed_at).min();
+        self.unsent.extend(oldest.map(|observed_at| (attempt.hash, observed_at)));
+        let said = said.into_iter().map(|(_, place, answer, _)| (place.entry, answer));
         let again = self.attempts.insert(attempt.hash, said.collect()).is_some();
         if again || self.closed.contains_key(&key) || !self.intents.contains_key(&key) {
             self.accuse(format!("nonce {nonce}: an attempt too many"));
@@ -332,7 +340,7 @@ impl Judge {
             self.report.bumps += 1;
             let more = attempt.fee.cap_wei() > old.cap_wei() && attempt.fee.tip_wei() > old.tip_wei();
             let free = attempt.fee.cap_wei() == 0 && old.cap_wei() == 0;
-            if !more && !free && !self.dead.contains(&hash) {
+            if !more && !free && self.taken.contains(&hash) {
                 self.accuse(format!("nonce {nonce}: a replacement does not offer more"));
             }
         }
@@ -442,10 +450,16 @@ impl Judge {
         self.report.needless += u64::from(distance * I256::unchecked_from(200) < old);
     }
 
-    /// Bytes leave the process.
-    pub fn broadcast(&mut self, hash: B256) {
+    /// Bytes leave a process whose clock says `wall`.
+    pub fn broadcast(&mut self, replica: usize, hash: B256, wall: Wall, time: Wall) {
         if !self.attempts.contains_key(&hash) {
             self.accuse(format!("{hash} was sent before it was journalled"));
+        }
+        let age = self.unsent.remove(&hash).map(|observed_at| wall.since(observed_at));
+        let most = self.max_age + SIGNING;
+        let jumped = self.clocks.get(&replica).is_some_and(|set| time.since(*set) <= most);
+        if let Some(age) = age.filter(|age| *age > most && !jumped) {
+            self.accuse(format!("{time:?}: {hash} was first sent {age:?} after it was observed"));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::machine::Machine;
 use crate::outbox::Outbox;
 use crate::quote::FeedId;
 use crate::record::{Record, replay};
-use crate::time::Span;
+use crate::time::{Mono, Span};
 use alloy_primitives::Address;
 use std::collections::VecDeque;
 
@@ -58,6 +58,8 @@ pub(super) struct Seat {
     epoch: Epoch,
     /// What the machine asked for and has not been begun.
     effects: VecDeque<Effect>,
+    /// When it asked for that.
+    asked: Mono,
     /// What the machine has not been told yet.
     inputs: VecDeque<Input>,
 }
@@ -310,8 +312,12 @@ impl World {
     /// Performs effects and hands over inputs, as long as that is possible.
     fn drive(&mut self, place: (usize, usize)) {
         while self.is_running(place.0) {
+            let now = self.now(place.0);
             let Some(seat) = self.seats.get_mut(&place) else { return };
             if let Some(effect) = seat.effects.pop_front() {
+                if effect.is_late(seat.asked, now.mono) {
+                    continue;
+                }
                 if !matches!(effect, Effect::Report(_)) && self.struck(place, &effect) {
                     return;
                 }
@@ -367,6 +373,7 @@ impl World {
             }
         }
         seat.effects.extend(effects);
+        seat.asked = now.mono;
     }
 
     /// Performs one effect; returns whether the next may follow.
@@ -379,7 +386,8 @@ impl World {
             Effect::Sign { ticket, tx } => self.sign(run, ticket, tx),
             request => {
                 if let Effect::Broadcast { hash, .. } = &request {
-                    self.judge.broadcast(*hash);
+                    let (wall, time) = (self.now(replica).wall, self.time());
+                    self.judge.broadcast(replica, *hash, wall, time);
                 }
                 if self.readers(replica).is_empty() || self.lost() {
                     self.excuse_now(timing().answer_timeout + Span::from_s(1));

@@ -46,9 +46,11 @@ fn a_finality_violation_halts_until_it_is_acknowledged() {
         rig.restart_acknowledging();
         rig.blocks(10);
         assert!(!rig.is_halted(&Scope::Chain), "{finality:?}");
-        assert!(
-            rig.rounds(&btc()).len() > rounds,
-            "{finality:?}: the lost round is back, and the feed goes on"
+        assert_eq!(rig.rounds(&btc()).len(), rounds, "{finality:?}: the lost round is back");
+        assert_eq!(
+            rig.rounds(&btc()).last(),
+            i64::try_from(rig.price).ok().as_ref(),
+            "{finality:?}: with the newest price"
         );
         assert_eq!(rig.reverted(), 0);
         rig.restart();

@@ -9,6 +9,7 @@
     reason = "the scenarios' own helpers are tests, too"
 )]
 
+mod age;
 mod batches;
 mod fees;
 mod halts;
