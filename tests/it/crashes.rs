@@ -2,14 +2,17 @@
 
 use crate::BINARY;
 use alloy::providers::ext::AnvilApi;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use publisher::driver::failpoint::POINTS;
 use publisher_tests::daemon::Daemon;
 use publisher_tests::miner::SOON;
 use publisher_tests::rpc_proxy::{RpcFault, Rule};
 use publisher_tests::together::together;
 use publisher_tests::world::{Options, World};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// The signal of a process that aborts itself.
@@ -70,14 +73,15 @@ async fn f53_killed_inside_recovery_at_one_step_after_the_other() {
     world.venues.market().set_price("BTC/USD", FIRST).unwrap();
     for point in [
         "before_intent",
-        "recovered",
+        "after_look",
         "after_intent",
         "after_signature",
         "recovered",
         "after_attempt",
         "recovered",
-        "recovered",
+        "after_look",
         "after_broadcast",
+        "after_answer",
         "before_inclusion",
         "recovered",
         "after_inclusion",
@@ -102,32 +106,52 @@ async fn f53_killed_inside_recovery_at_one_step_after_the_other() {
     assert_eq!(world.judge(0).await.unwrap()[0].len(), 2);
 }
 
-/// Without this there are moments to die that nobody has thought of.
+/// The signal of `kill -9`.
+const KILLED: i32 = 9;
+/// How often the daemon is killed in every `cargo test`, at least.
+const KILLS: u64 = 208;
+
+/// Without this there are moments to die that nobody has thought of: a crash there loses a round or pays for it twice.
 ///
 /// `PUBLISHER_KILLS` sets how often the daemon is killed, `PUBLISHER_SEED` repeats a run.
 #[tokio::test]
-async fn killed_at_random_while_prices_move() {
-    let kills = number("PUBLISHER_KILLS").unwrap_or(24);
+async fn f52_f53_killed_two_hundred_times_at_every_step_and_at_random_while_prices_move() {
+    const WORLDS: u64 = 8;
+    let wanted = number("PUBLISHER_KILLS").unwrap_or(KILLS);
     let seed = number("PUBLISHER_SEED").unwrap_or_else(|| fastrand::u64(..1 << 48));
-    const WORLDS: u64 = 3;
-    let cases = (0..WORLDS).map(|world| (seed + world, kills.div_ceil(WORLDS)));
-    together(3, cases, |(seed, kills)| campaign(seed, kills)).await;
+    let deaths = Rc::new(RefCell::new(BTreeMap::new()));
+    let cases = (0..WORLDS).map(|world| (seed + world, wanted.div_ceil(WORLDS)));
+    together(8, cases, |(seed, kills)| campaign(seed, kills, Rc::clone(&deaths))).await;
+    let deaths = deaths.borrow();
+    println!("seed {seed}: {deaths:?}");
+    assert!(deaths.values().sum::<u64>() >= wanted, "{deaths:?}");
+    assert!(wanted < KILLS || deaths.len() == POINTS.len() + 1, "not every point was met: {deaths:?}");
 }
 
-async fn campaign(seed: u64, kills: u64) -> Result<()> {
+/// How often a daemon died where.
+type Deaths = Rc<RefCell<BTreeMap<&'static str, u64>>>;
+
+async fn campaign(seed: u64, kills: u64, deaths: Deaths) -> Result<()> {
     let world = World::new(Options { feeds: 2, finality: "depth:2", ..Options::default() }).await?;
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut moves = rng.fork();
     let killing = async {
+        // Every point in turn, and after each turn a moment that is not chosen.
+        let mut points = POINTS.iter().copied().chain(["anywhere"]).cycle().skip(rng.usize(..=POINTS.len()));
         for _ in 0..kills {
-            let mut daemon = world.daemon(BINARY, &[])?;
-            tokio::time::sleep(Duration::from_millis(rng.u64(200..3000))).await;
-            if rng.u8(..4) == 0 {
-                daemon.terminate()?;
-                daemon.ended(Duration::from_secs(20)).await?;
+            let point = points.next().context("the points never end")?;
+            let (status, wanted) = if point == "anywhere" {
+                let mut daemon = world.daemon(BINARY, &[])?;
+                tokio::time::sleep(Duration::from_millis(rng.u64(200..3000))).await;
+                daemon.signal("KILL")?;
+                (daemon.ended(SOON).await, KILLED)
             } else {
-                daemon.kill()?;
-            }
+                (doomed(&world, point, 1)?.ended(SOON).await, ABORTED)
+            };
+            let status = status.with_context(|| format!("{point}: {}", world.last_words()))?;
+            let as_wanted = status.signal() == Some(wanted);
+            ensure!(as_wanted, "{point}: it ended otherwise: {status}\n{}", world.last_words());
+            *deaths.borrow_mut().entry(point).or_default() += 1;
         }
         anyhow::Ok(())
     };

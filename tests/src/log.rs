@@ -13,6 +13,13 @@ impl World {
         std::fs::read_to_string(self.dir.path().join("daemon.log")).unwrap_or_default()
     }
 
+    /// The end of the log, for the message of a test that fails.
+    pub fn last_words(&self) -> String {
+        let log = self.log_text();
+        let lines: Vec<&str> = log.lines().collect();
+        lines.get(lines.len().saturating_sub(40)..).unwrap_or_default().join("\n")
+    }
+
     /// Every complete line of the log. A line that is no JSON object is an error, because operators' tools choke on it.
     pub fn log(&self) -> Result<Vec<Value>> {
         let text = self.log_text();
@@ -56,9 +63,7 @@ impl World {
         daemon.signal("TERM")?;
         self.wait(Duration::from_secs(20), "it stops", async || Ok(!daemon.is_running()?)).await?;
         let status = daemon.wait(Duration::ZERO)?.context("it runs")?;
-        let lines: Vec<String> = self.log_text().lines().map(str::to_owned).collect();
-        let tail = lines.get(lines.len().saturating_sub(40)..).unwrap_or_default();
-        anyhow::ensure!(status.success(), "it did not drain: {status}\n{}", tail.join("\n"));
+        anyhow::ensure!(status.success(), "it did not drain: {status}\n{}", self.last_words());
         Ok(())
     }
 

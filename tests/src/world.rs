@@ -358,10 +358,8 @@ impl World {
                 return Ok(());
             }
             if tokio::time::Instant::now() > deadline {
-                let log = std::fs::read_to_string(self.dir.path().join("daemon.log")).unwrap_or_default();
-                let tail: Vec<&str> = log.lines().rev().take(40).collect();
-                let tail: Vec<&str> = tail.into_iter().rev().collect();
-                anyhow::bail!("not within {within:?}: {what}\nthe daemon's last words:\n{}", tail.join("\n"));
+                let words = self.last_words();
+                anyhow::bail!("not within {within:?}: {what}\nthe daemon's last words:\n{words}");
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
