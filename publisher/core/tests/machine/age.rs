@@ -2,7 +2,7 @@
 
 use crate::rig::*;
 use publisher_core::io::Effect;
-use publisher_core::tx::Call;
+use publisher_core::time::Span;
 
 fn is_broadcast(effect: &Effect) -> bool {
     matches!(effect, Effect::Broadcast { .. })
@@ -52,24 +52,35 @@ fn f17_what_no_node_took_before_an_outage_lands_after_it_with_the_newest_price()
     assert_eq!(attempts[1].fee, attempts[0].fee, "what no pool holds is not outbid");
 }
 
-/// Without it a store would wait for one feed's quorum, because that feed alone was to be written when it was planned.
+/// Without it a store would wait for one feed's quorum, because that feed alone was due when it was planned.
 #[test]
 fn f43_a_batch_whose_only_feed_lost_its_quorum_before_it_was_signed_carries_those_that_are_due() {
     let mut rig = Rig::running_with(stored(&["ADA-USD", "BTC-USD"]));
-    rig.hold = |effect| matches!(effect, Effect::Sign { .. });
-    rig.prices.insert(btc(), Some(10_100));
+    let since = |rig: &Rig| rig.now().wall.since(rig.view(&btc()).known.unwrap().updated_at);
+    rig.prices.insert(feed("ADA-USD"), Some(10_100));
     rig.blocks(2);
-    assert_eq!(rig.intents(), 2, "a batch for one feed is planned");
-    rig.prices.insert(btc(), None);
-    for _ in 0..16 {
-        rig.block();
+    assert_eq!(rig.batches(STORE)[1..], [(2, vec![0])], "its heartbeat will be the later one");
+    let quoted_for = |rig: &mut Rig, until: Span| {
+        while since(rig) < until {
+            rig.pass_ms(500);
+            rig.quotes(VENUES);
+        }
+    };
+    // The heartbeat is due when the last quotes are nearly too old, and the contract consents when they are.
+    quoted_for(&mut rig, Span::from_s(HEARTBEAT_S / 2 - 3));
+    let silent = rig.spec.feeds.remove(&btc()); // Nobody quotes it from here on.
+    rig.hold = |effect| matches!(effect, Effect::Preflight { .. });
+    while rig.held.is_empty() {
+        rig.pass_ms(500);
+        rig.quotes(VENUES);
     }
-    rig.held.clear();
-    rig.hold = |_| false;
+    rig.pass_ms(2_500);
+    rig.release();
+    assert_eq!(rig.intents(), 3, "a batch for one feed is planned");
+    assert_eq!(rig.attempts(ACCOUNT, 2).len(), 0, "and has nothing to say");
     rig.prices.insert(feed("ADA-USD"), Some(10_200));
-    rig.blocks(4);
-    assert_eq!(rig.batches(STORE)[1..], [(2, vec![0])]);
-    assert_eq!(rig.intents(), 2, "under the nonce that was planned");
-    let is_noop = |tx: &publisher_core::tx::TxRequest| tx.call == Call::Noop;
-    assert!(!rig.signed.values().any(is_noop), "a sequence is not thrown away");
+    rig.blocks(3);
+    rig.spec.feeds.extend(silent.map(|spec| (btc(), spec)));
+    assert_eq!(rig.batches(STORE)[2..], [(3, vec![0])]);
+    assert_eq!(rig.intents(), 3, "under the nonce that was planned");
 }
