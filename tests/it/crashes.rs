@@ -115,6 +115,7 @@ const KILLS: u64 = 208;
 ///
 /// `PUBLISHER_KILLS` sets how often the daemon is killed, `PUBLISHER_SEED` repeats a run.
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "it says how much it has shown")]
 async fn f52_f53_killed_two_hundred_times_at_every_step_and_at_random_while_prices_move() {
     const WORLDS: u64 = 8;
     let wanted = number("PUBLISHER_KILLS").unwrap_or(KILLS);
