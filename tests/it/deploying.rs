@@ -260,6 +260,18 @@ async fn a_store_that_is_too_strict_for_its_chain_is_warned_of() {
     assert!(verify.code == 1 && verify.json().unwrap()["failed"] == 1, "{verify:?}");
 }
 
+/// Without this a node that lags would have a feed added again, and everything after it would have another number.
+#[tokio::test]
+async fn a_node_that_is_behind_the_journal_is_told_nothing() {
+    let site = Site::with_store(1).await.unwrap();
+    let before = site.world.owner.anvil_snapshot().await.unwrap();
+    site.verbs(&["apply"]).await.unwrap();
+    assert!(site.world.owner.anvil_revert(before).await.unwrap());
+    let again = site.deploy(&["apply"], &[]).await.unwrap();
+    assert!(again.code == 69 && again.err.contains("the node is behind"), "{again:?}");
+    assert_eq!(site.transactions().await.unwrap(), 0);
+}
+
 /// Without this a crash would add a feed twice, and everything after it would have another one's number.
 #[tokio::test]
 async fn a_rollout_of_a_store_that_dies_anywhere_goes_on_where_it_stopped() {

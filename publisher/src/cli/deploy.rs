@@ -170,6 +170,7 @@ fn failure(error: RolloutError) -> Failure {
         RolloutError::Chain(VerifyError::Chain(_))
         | RolloutError::Read(_)
         | RolloutError::Journal(StoreError::Unavailable { .. } | StoreError::Held { .. })
+        | RolloutError::Behind { .. }
         | RolloutError::TimedOut { .. } => UNAVAILABLE,
         RolloutError::Conflicts(_)
         | RolloutError::Refused { .. }

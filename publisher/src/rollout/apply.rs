@@ -135,6 +135,7 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
     async fn follow(&mut self) -> Result<Applied, RolloutError> {
         self.resume().await?;
         self.review().await?;
+        self.caught_up().await?;
         let mut done: Vec<Done> = Vec::new();
         let mut solvent = false;
         let mut probed = false;
@@ -215,6 +216,18 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the node shows what this journal says is done. One that lags shows a chain where it is still to be done,
+    /// and a feed that is added to its store twice has two numbers.
+    async fn caught_up(&self) -> Result<(), RolloutError> {
+        let account = self.wanted.deployer;
+        let read = |source| ReadError { what: format!("the nonce of {account}"), source };
+        let mined = mined_nonce(self.edges, account).await.map_err(read)?;
+        match self.journal_next() {
+            Some(next) if mined < next => Err(RolloutError::Behind { account, mined, next }),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the deployer can pay at all. Without this a rollout would be planned, signed, and then wait.

@@ -118,6 +118,19 @@ pub enum RolloutError {
         /// The step's name.
         step: String,
     },
+    /// The node has not seen what is final.
+    #[error(
+        "the node is behind: it shows {mined} transactions of {account}, and {next} are final by the journal (wait until \
+         it is in sync, or use another node; nothing was sent)"
+    )]
+    Behind {
+        /// The account.
+        account: Address,
+        /// The next nonce to be mined, by the node.
+        mined: u64,
+        /// The same by the journal.
+        next: u64,
+    },
     /// A creation may be on its way, and nobody here can tell.
     #[error(
         "the {part} of {subject} may be on its way: nonce {nonce} of {account} is not mined on this node (wait until the \
