@@ -359,6 +359,47 @@ async fn f04_a_receipt_that_one_node_forges_is_not_believed() {
     calm(&world).unwrap();
 }
 
+/// Which node makes blocks up, how many real ones it takes back, and how far ahead it claims to be.
+const INVENTIONS: [(usize, u64, u64); 4] = [(0, 0, 50), (0, 6, 0), (1, 0, 50), (1, 6, 0)];
+
+/// Without this one node that makes blocks up closes rounds that never were, convicts our own account of theft, or
+/// halts the chain for a violation of finality.
+#[tokio::test]
+async fn f07_f32_blocks_that_one_node_makes_up_end_nothing() {
+    together(2, INVENTIONS, inventions).await;
+}
+
+async fn inventions((liar, back, ahead): (usize, u64, u64)) -> Result<()> {
+    let (world, others) = World::with_nodes(quick(), 1).await?;
+    // A machine that is busy may keep the blocks themselves for seconds.
+    world.edit("block_time = \"1s\"", "block_time = \"3s\"")?;
+    let proxy = if liar == 0 { &world.proxy } else { &others[0] };
+    let daemon = world.daemon(BINARY, &[])?;
+    let mut prices = prices();
+    publish(&world, prices.next().unwrap()).await?;
+    world.settled().await?;
+    let (height, _) = world.head().await?;
+    let fork = proxy.head().await?;
+    world.wait(SOON, "some blocks", async || Ok(world.head().await?.0 >= height + back)).await?;
+    world.seen().await?;
+    proxy.fault(Rule::new(RpcFault::Invents { fork, ahead }));
+    publish(&world, prices.next().unwrap()).await?;
+    if liar == 0 {
+        let told = world.said("PUB-5020", 1).await?;
+        ensure!(told[0]["what"] == "head" && told[0]["level"] == "ERROR", "{told:?}");
+    }
+    stands(&world, 1 - liar, "alive", true).await?;
+    publish(&world, prices.next().unwrap()).await?;
+    world.settled().await?;
+    calm(&world)?;
+    proxy.clear();
+    publish(&world, prices.next().unwrap()).await?;
+    world.settled().await?;
+    daemon.drain().await?;
+    ensure!(world.judge(0).await?[0].len() == 4);
+    calm(&world)
+}
+
 /// Without this the return of the nodes releases every round that was missed, or wakes nobody.
 #[tokio::test]
 async fn f17_all_nodes_go_and_come_back_and_one_fresh_round_follows() {

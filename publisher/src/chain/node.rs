@@ -86,6 +86,17 @@ impl Node {
         block_at(self.wire.call("eth_getBlockByNumber", by_number(number)).await, number)
     }
 
+    /// Whether the node has every one of these very blocks. One that does not answer has not.
+    pub async fn has(&self, blocks: &[BlockRef]) -> bool {
+        let question = |block: &BlockRef| ("eth_getBlockByHash", json!([block.hash, false]));
+        let answers = self.wire.batch(&blocks.iter().map(question).collect::<Vec<_>>()).await;
+        let same = |raw: Raw, block: &BlockRef| {
+            let found = raw.and_then(|raw| decode::<Option<Block>>(&raw));
+            matches!(found, Ok(Some(found)) if found.reference() == *block)
+        };
+        answers.len() == blocks.len() && answers.into_iter().zip(blocks).all(|(raw, block)| same(raw, block))
+    }
+
     /// Height and hash of the tagged block; `None` while the chain has not reached one. A chain that does not know
     /// the tag answers with an error.
     pub async fn block_by_tag(&self, tag: Tag) -> Result<Option<(u64, B256)>, ChainError> {

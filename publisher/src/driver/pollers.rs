@@ -6,11 +6,17 @@ use super::{Driver, inbox::Sender, wall};
 use crate::chain::{ChainError, VerifyError};
 use crate::sources::{NextPoll, Venue};
 use crate::telemetry::{Health, venue_answered};
+use alloy::primitives::B256;
 use publisher_core::io::Input;
 use publisher_core::tx::BlockRef;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
+
+/// A reader whose heads no other node has for so long makes room for another; for five block times where those are
+/// longer.
+const UNSHARED: Duration = Duration::from_secs(10);
 
 /// A node's identity is checked again after this many polls, after every failed one, and whenever a head does not
 /// follow the one before.
@@ -23,7 +29,8 @@ pub(super) fn spawn(tasks: &mut JoinSet<()>, driver: &Driver, sender: &Sender) {
         if edges.nodes.node(node).tells_heads() && !edges.nodes.is_send_only(node) {
             tasks.spawn(bell::listen(Arc::clone(&edges), node, Arc::clone(&bell)));
         }
-        let watched = Watched { edges, node, bell, polls: 0, last: None };
+        let moved = Instant::now();
+        let watched = Watched { edges, node, bell, polls: 0, last: None, moved, shared: None, held: None };
         tasks.spawn(heads(watched, driver.health.clone(), sender.clone()));
     }
     for venue in &driver.venues {
@@ -41,7 +48,16 @@ struct Watched {
     polls: u32,
     /// Its last head.
     last: Option<BlockRef>,
+    /// Since when that is its head.
+    moved: Instant,
+    /// The last head that was found to be another node's, too.
+    shared: Option<B256>,
+    /// A head that no other node had, and since when it waits.
+    held: Option<(Seen, Instant)>,
 }
+
+/// A head and its base fee in wei per gas.
+type Seen = (BlockRef, Option<u128>);
 
 /// Polls one node's head, and passes it on while that node is the one that is read. Whatever a subscription says, this
 /// is the truth.
@@ -61,7 +77,7 @@ async fn heads(mut watched: Watched, health: Health, sender: Sender) {
         match &polled {
             Ok(_) => {
                 watched.polls = watched.polls.wrapping_add(1).max(1);
-                edges.nodes.answered(node, watched.last.map(|head| head.number));
+                edges.nodes.answered(node, watched.last.map(|head| head.number), watched.is_fresh());
             }
             Err(error) => {
                 watched.polls = 0;
@@ -95,14 +111,52 @@ impl Watched {
         if self.last.is_some_and(|last| !follows(&head, &last)) {
             nodes.identify(self.node).await?;
         }
-        let input = match nodes.is_reader(self.node) {
-            true => Some(self.edges.head(self.node, head, base_fee_wei).await?),
-            false => None,
-        };
         if self.last.replace(head).is_none_or(|last| last.hash != head.hash) {
+            self.moved = Instant::now();
             self.bell.polled();
         }
-        Ok(input)
+        let is_reader = nodes.is_reader(self.node);
+        if !is_reader && !nodes.is_doubted(self.node) {
+            self.held = None;
+            return Ok(None);
+        }
+        let edges = Arc::clone(&self.edges);
+        match self.shared((head, base_fee_wei)).await {
+            Some((head, base_fee_wei)) if is_reader => {
+                Ok(Some(edges.head(self.node, head, base_fee_wei).await?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// This head, if another node has it, too, where there is another; else the last one that nobody else had, if
+    /// somebody has it by now. What only the reader has may be on its way to the others, or be invented.
+    async fn shared(&mut self, seen: Seen) -> Option<Seen> {
+        let nodes = &self.edges.nodes;
+        if self.shared == Some(seen.0.hash) || nodes.is_shared(self.node, &[seen.0]).await {
+            self.shared = Some(seen.0.hash);
+            self.held = None;
+            nodes.shared(self.node);
+            return Some(seen);
+        }
+        // The one that waits is asked for, too: every other node may always be a block behind.
+        let (held, since) = *self.held.get_or_insert_with(|| (seen, Instant::now()));
+        if held.0 != seen.0 && nodes.is_shared(self.node, &[held.0]).await {
+            self.held = Some((seen, Instant::now()));
+            return Some(held);
+        }
+        if since.elapsed() >= UNSHARED.max(nodes.patience()) {
+            self.held = None;
+            nodes.unshared(self.node, &seen.0);
+        }
+        None
+    }
+
+    /// Whether its head is young: it has changed lately, and its block was made lately.
+    fn is_fresh(&self) -> bool {
+        let patience = self.edges.nodes.patience();
+        let made = |head: BlockRef| Duration::from(wall().since(head.time));
+        self.moved.elapsed() < patience && self.last.is_some_and(|head| made(head) < patience)
     }
 }
 
@@ -134,10 +188,10 @@ impl Edges {
         head: BlockRef,
         base_fee_wei: Option<u128>,
     ) -> Result<Input, ChainError> {
-        let node = self.nodes.node(node);
-        let fees = node.fee_hint(self.fee_profile, base_fee_wei).await?;
+        let reader = self.nodes.node(node);
+        let fees = reader.fee_hint(self.fee_profile, base_fee_wei).await?;
         let tagged = match self.tag {
-            Some(tag) => node.block_by_tag(tag).await?,
+            Some(tag) => self.nodes.tagged(node, tag, reader.block_by_tag(tag).await?).await,
             None => None,
         };
         Ok(Input::Head { head, fees, tagged })

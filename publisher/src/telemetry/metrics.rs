@@ -164,7 +164,7 @@ registry! {
     Gauge NODE_READER "node_reader" ["node"] "1 for the node whose heads are believed.";
     Gauge NODE_SUBSCRIBED "node_subscribed" ["node"] "1 while a node's WebSocket tells of its heads, 0 while they are only polled.";
     Gauge NODE_HEAD "node_head_number" ["node"] "Height of a node's latest head.";
-    Counter NODES_DIFFER "nodes_differ_total" ["what"] "Times nodes contradicted each other, by what about: nonce, receipt, block.";
+    Counter NODES_DIFFER "nodes_differ_total" ["what"] "Times nodes contradicted each other, by what about: nonce, receipt, block, head.";
     Counter SEND_CONFLICTS "send_conflicts_total" [] "Transactions that one node took and another said can never pass.";
     Gauge SIGNER_FAILING "signer_failing" [] "1 while the signer gives no usable signatures.";
     Gauge LEASE_EPOCH "lease_epoch" ["account"] "Epoch of the account's lease, if this replica holds it; 0 while it stands by.";

@@ -80,6 +80,9 @@ impl Element {
         if self.is_of_the_future(shared).await {
             return Some(rpc_error(self.id(), -32_000, "header not found"));
         }
+        if let Some(answer) = self.invented(shared).await {
+            return Some(answer);
+        }
         for fault in &self.faults {
             if let RpcFault::StaleHead { block } = fault {
                 live_in_the_past(&mut self.call, &self.method, block);
@@ -106,6 +109,52 @@ impl Element {
             put(&mut answer, "result", self.forged_receipt(shared).await?);
         }
         Some(answer)
+    }
+
+    /// The answer of a node that makes blocks up, where the call is about one of them.
+    async fn invented(&mut self, shared: &Shared) -> Option<Value> {
+        let (fork, ahead) = self.faults.iter().find_map(|fault| match fault {
+            RpcFault::Invents { fork, ahead } => Some((fork.clone(), *ahead)),
+            _ => None,
+        })?;
+        let real = fork.get("number").and_then(hex_number)?;
+        let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []});
+        let top = shared.forward(&ask).await?.get("result").and_then(hex_number)? + ahead;
+        let hash = |number: u64| keccak256(format!("invented {number}"));
+        let is_invented = |said: &Value| (real + 1..=top).find(|number| json!(hash(*number)) == *said);
+        let block = |number: u64| {
+            let time = fork.get("timestamp").and_then(hex_number).unwrap_or_default() + (number - real);
+            let mut block = fork.clone();
+            put(&mut block, "number", json!(format!("{number:#x}")));
+            put(&mut block, "hash", json!(hash(number)));
+            put(&mut block, "timestamp", json!(format!("{time:#x}")));
+            put(&mut block, "transactions", json!([]));
+            let parent =
+                if number == real + 1 { fork.get("hash").cloned() } else { Some(json!(hash(number - 1))) };
+            put(&mut block, "parentHash", parent.unwrap_or_default());
+            block
+        };
+        let asked = |place: usize| self.call.get("params").and_then(|params| params.get(place));
+        match self.method.as_str() {
+            "eth_blockNumber" => Some(self.result(format!("{top:#x}"))),
+            "eth_getBlockByNumber" => {
+                let number = match asked(0)?.as_str()? {
+                    "latest" | "pending" => top,
+                    _ => hex_number(asked(0)?)?,
+                };
+                (real < number && number <= top).then(|| self.result(block(number)))
+            }
+            "eth_getBlockByHash" => is_invented(asked(0)?).map(|number| self.result(block(number))),
+            "eth_getTransactionCount" => {
+                is_invented(asked(1)?.get("blockHash")?).map(|_| self.result("0x63"))
+            }
+            "eth_call" => {
+                is_invented(asked(1)?.get("blockHash")?)?;
+                *self.call.get_mut("params")?.get_mut(1)? = json!("latest");
+                None
+            }
+            _ => None,
+        }
     }
 
     /// A receipt for the transaction asked about, in the newest block, which does not hold it.

@@ -59,6 +59,14 @@ pub enum RpcFault {
         /// Whether the call was forwarded all the same.
         forwarded: bool,
     },
+    /// The node makes up every block after this one. Nothing of ours is in them, and every account has used 99 nonces
+    /// there.
+    Invents {
+        /// The last block that is real, as [`super::RpcProxy::head`] gave it.
+        fork: Value,
+        /// Its head is so far above the real one.
+        ahead: u64,
+    },
     /// The node has seen nothing after this block: its head, and what it says of the latest state, are of then.
     StaleHead {
         /// The block as [`super::RpcProxy::head`] gave it.

@@ -2,7 +2,7 @@
 
 use super::agree::{self, Word};
 use super::{Endpoint, Nodes, merge};
-use crate::chain::{ChainError, Node};
+use crate::chain::{ChainError, Node, Tag};
 use crate::telemetry::send_conflicts;
 use alloy::primitives::{Address, B256, Bytes};
 use publisher_core::outbox::Answered;
@@ -83,7 +83,7 @@ impl Nodes {
         let answers = gather(&mut asked, |(_, view)| view.is_ok()).await;
         let (nodes, views): (Vec<_>, Vec<_>) =
             answers.into_iter().filter_map(|(node, view)| Some((node, view.ok()?))).unzip();
-        if views.is_empty() {
+        if views.len() < (if several { 2 } else { 1 }) {
             return None;
         }
         let Some(mined_nonce) = agree::nonce(&views) else {
@@ -124,20 +124,64 @@ impl Nodes {
         Some(AccountView { at_number: at.number, mined_nonce, receipts, skips })
     }
 
-    /// The hash of the block at a height, if no node that has one has another.
+    /// Whether another node that is alive has these very blocks; true where there is no other.
+    pub(in crate::driver) async fn is_shared(&self, node: usize, blocks: &[BlockRef]) -> bool {
+        let others = self.others(node);
+        let alone = others.is_empty();
+        let mut asked = JoinSet::new();
+        for other in others {
+            let blocks = blocks.to_vec();
+            asked.spawn(async move { other.has(&blocks).await });
+        }
+        while let Some(answer) = asked.join_next().await {
+            if matches!(answer, Ok(true)) {
+                return true;
+            }
+        }
+        alone
+    }
+
+    /// The tagged block, which this node says is `own`: the lowest that any node says which is alive, and none before
+    /// another one says anything.
+    pub(in crate::driver) async fn tagged(
+        &self,
+        node: usize,
+        tag: Tag,
+        own: Option<(u64, B256)>,
+    ) -> Option<(u64, B256)> {
+        let others = self.others(node);
+        if others.is_empty() || own.is_none() {
+            return own;
+        }
+        let mut asked = JoinSet::new();
+        for other in others {
+            asked.spawn(async move { other.block_by_tag(tag).await });
+        }
+        let answers = gather(&mut asked, Result::is_ok).await;
+        let said: Vec<_> = answers.into_iter().filter_map(Result::ok).collect();
+        if said.is_empty() || said.contains(&None) {
+            return None;
+        }
+        said.into_iter().flatten().chain(own).min_by_key(|(number, _)| *number)
+    }
+
+    /// The hash of the block at a height, if no node that has one has another. One node's word is enough only where it
+    /// is the only one.
     pub(in crate::driver) async fn block_hash(&self, number: u64) -> Option<B256> {
         let mut asked = JoinSet::new();
-        for node in self.readers() {
+        let readers = self.readers();
+        let needed = readers.len().min(2);
+        for node in readers {
             asked.spawn(async move { node.block(number).await });
         }
         let answers = gather(&mut asked, |answer| matches!(answer, Ok(Some(_)))).await;
-        let mut hashes = answers.into_iter().filter_map(|answer| Some(answer.ok()??.hash));
-        let first = hashes.next()?;
-        if let Some(other) = hashes.find(|hash| *hash != first) {
+        let hashes: Vec<B256> = answers.into_iter().filter_map(|answer| Some(answer.ok()??.hash)).collect();
+        let first = *hashes.first()?;
+        if let Some(other) = hashes.iter().find(|hash| **hash != first) {
             self.agreed("block", Some(format!("block {number} is {first} and {other}")));
             return None;
         }
-        Some(first)
+        (hashes.len() >= needed).then_some(first)
     }
 
     /// What a call would do, by the first node that can say.
@@ -172,14 +216,29 @@ impl Nodes {
         first(self.readers().iter().map(|node| node.store_view(store, account, feeds, at))).await
     }
 
-    /// A block and some before it, linked by their hashes, by the first node that knows them.
+    /// A block and some before it, linked by their hashes, by the first node that knows them and is not alone with them.
     pub(in crate::driver) async fn ancestors(
         &self,
         number: u64,
         hash: B256,
         count: u64,
     ) -> Option<Vec<BlockRef>> {
-        first(self.readers().iter().map(|node| node.ancestors(number, hash, count))).await
+        let readers = self.roster().readers();
+        for node in readers {
+            if let Ok(blocks) = self.node(node).ancestors(number, hash, count).await
+                && self.is_shared(node, &blocks).await
+            {
+                return Some(blocks);
+            }
+        }
+        None
+    }
+
+    /// Who else is asked beside a node.
+    fn others(&self, node: usize) -> Vec<Arc<Node>> {
+        let readers = self.roster().readers();
+        let others = readers.into_iter().filter(|other| *other != node);
+        others.map(|other| Arc::clone(&self.endpoint(other).node)).collect()
     }
 
     /// Who is asked, the reader first.

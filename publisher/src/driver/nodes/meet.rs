@@ -58,7 +58,7 @@ pub async fn meet(
             (None, _) => Err(ChainError::Unreachable.into()),
         };
         let fact = match &answer {
-            Ok(_) => Fact::Answered(None),
+            Ok(_) => Fact::Answered { head: None, fresh: false },
             Err(VerifyError::Chain(error)) => Fact::Failed(error.to_string()),
             Err(refused) => Fact::Refused(refused.to_string()),
         };

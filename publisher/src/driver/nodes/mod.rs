@@ -1,18 +1,19 @@
 //! Every node of the chain: who may be relied on, who is read, who is sent transactions, and what their answers mean
 //! together.
 //!
-//! One node at a time is the reader: its heads feed the core, and it answers what a block's hash already makes safe.
-//! Transactions go to all. What may lead to a conclusion that cannot be taken back (a nonce that is used, a receipt
+//! One node at a time is the reader: its heads feed the core, once another node that is alive has the same block, and
+//! it answers what a block's hash already makes safe. Transactions go to all. What may lead to a conclusion that cannot be taken back (a nonce that is used, a receipt
 //! that is absent, a final block that is another one) is asked of every node that is alive, and concluded only where
 //! they agree; a node that lags has no vote. With one node all of this is that node's word.
 //!
 //! Invariants:
 //! - A node is given nothing before it was found to serve our chain, and nothing any more once it serves another.
 //! - Every change of a node's standing is told once, with its code.
+//! - Where two nodes are alive, no block that only one of them has is believed, nor what only one says of a block.
 //! - Nothing here lets go of bytes that may have been sent: what no node refused for good is ambiguous.
 //!
-//! It does not decide by majority, because two nodes have none, and a majority behind one gateway is one node. It
-//! cannot tell a chain that a node invents from one that it sees first: heads are the reader's word.
+//! It does not decide by majority, because two nodes have none, and a majority behind one gateway is one node. Where
+//! the others stand still, nobody is left to contradict a node that goes on: heads are then its word.
 
 mod agree;
 mod ask;
@@ -24,11 +25,11 @@ pub use meet::{Met, meet};
 
 use crate::chain::{ChainError, Identity, Node, Sent, Standing, VerifyError};
 use crate::telemetry::{NodeHealth, Notice, notify, readers_differ};
-use publisher_core::tx::SendOutcome;
+use publisher_core::tx::{BlockRef, SendOutcome};
 use roster::{Change, Fact, Roster};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One node and what it is called.
 #[derive(Clone, Debug)]
@@ -103,9 +104,34 @@ impl Nodes {
         node.verify(chain_id, Some(genesis)).await.map(drop)
     }
 
-    /// It answered as a node of our chain; with its head, if it is read.
-    pub(super) fn answered(&self, node: usize, head: Option<u64>) {
-        self.note(node, Fact::Answered(head));
+    /// It answered as a node of our chain; with its head, if it is read, and whether that is young.
+    pub(super) fn answered(&self, node: usize, head: Option<u64>, fresh: bool) {
+        self.note(node, Fact::Answered { head, fresh });
+    }
+
+    /// Another node that is alive has its head, too.
+    pub(super) fn shared(&self, node: usize) {
+        self.note(node, Fact::Shared(true));
+    }
+
+    /// For long no other node that is alive has had its heads. Told once.
+    pub(super) fn unshared(&self, node: usize, head: &BlockRef) {
+        if !self.is_doubted(node) {
+            let BlockRef { number, hash, .. } = head;
+            let detail = format!("nobody but {} has block {number} as {hash}", self.name(node));
+            self.agreed("head", Some(detail));
+            self.note(node, Fact::Shared(false));
+        }
+    }
+
+    /// Whether nobody else has its heads, as far as is known.
+    pub(super) fn is_doubted(&self, node: usize) -> bool {
+        self.roster().is_doubted(node)
+    }
+
+    /// How long a node may be a little behind the others.
+    pub(super) fn patience(&self) -> Duration {
+        self.roster().patience()
     }
 
     /// It gave no usable answer, or is another chain's.

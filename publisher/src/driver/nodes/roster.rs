@@ -4,7 +4,8 @@
 //! - A node that was never found to serve our chain, or was found to serve another, is not read and gets nothing.
 //! - The last node of our chain is never dropped: where none is alive, the least bad ones are used.
 //! - The reader stays while no other stands better, so that two nodes of equal standing do not take turns.
-//! - A node whose head is old has no say, and only heads of nodes that have a say make others old.
+//! - A node whose head is old has no say, and only heads of nodes that have a say make others old. A head that is
+//!   young is not old because another node claims to be further.
 //!
 //! It performs no I/O and reads no clock. It does not find out who lies: that takes more than one node's word, and is
 //! the matter of `agree`.
@@ -17,14 +18,23 @@ use std::time::{Duration, Instant};
 const FAILURES: u32 = 2;
 /// A node more blocks behind than this lags at once; one that is less behind, if that lasts.
 const BEHIND: u64 = 3;
+/// The worth of a node that answers, serves our chain and keeps up.
+const ALIVE: u8 = 3;
 /// For how long a node is spared that cannot take transactions.
 const UNREADY: Duration = Duration::from_secs(30);
 
 /// Something that was learnt about a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fact {
-    /// It answered as a node of our chain; with its head, if it is read.
-    Answered(Option<u64>),
+    /// It answered as a node of our chain.
+    Answered {
+        /// Its head, if it is read.
+        head: Option<u64>,
+        /// Whether that is young, by what the block says and by what we have seen of it.
+        fresh: bool,
+    },
+    /// Whether another node that is alive has its head, too.
+    Shared(bool),
     /// It gave no usable answer.
     Failed(String),
     /// It asks to be left alone for a while.
@@ -70,6 +80,8 @@ pub(super) struct Member {
     unready_until: Option<Instant>,
     behind_since: Option<Instant>,
     lagging: bool,
+    /// Nobody else has its heads: it may not be read while another is alive, and says nothing of how far the chain is.
+    doubted: bool,
 }
 
 /// See the module's documentation. Nodes are numbered as they are configured.
@@ -97,14 +109,15 @@ impl Member {
 
     /// Whether its head says how far the chain is.
     fn leads(&self) -> bool {
-        self.failures == 0 && matches!(self.standing, Standing::Alive | Standing::Lagging)
+        self.failures == 0 && !self.doubted && matches!(self.standing, Standing::Alive | Standing::Lagging)
     }
 
     /// How good a reader it is; `None` if it must not be read.
     fn worth(&self) -> Option<u8> {
         match self.standing {
             _ if self.send_only || self.serves != Serves::Ours => None,
-            Standing::Alive => Some(3),
+            Standing::Alive if !self.doubted => Some(ALIVE + 1),
+            Standing::Alive => Some(ALIVE),
             Standing::Lagging | Standing::Unready => Some(2),
             Standing::Quarantined => Some(1),
             Standing::Unreachable | Standing::Limited => Some(0),
@@ -128,6 +141,7 @@ impl Roster {
             unready_until: None,
             behind_since: None,
             lagging: false,
+            doubted: false,
         };
         let members = send_only.into_iter().map(member).collect();
         Self { members, reader: 0, patience: block_time.times(5).into() }
@@ -161,7 +175,7 @@ impl Roster {
         let Some(member) = self.members.get_mut(node) else { return Vec::new() };
         let mut why = String::new();
         match fact {
-            Fact::Answered(head) => {
+            Fact::Answered { head, fresh } => {
                 member.serves = Serves::Ours;
                 member.failures = 0;
                 member.limited = false;
@@ -169,7 +183,7 @@ impl Roster {
                     member.head = head;
                 }
                 let behind = best.zip(head).map_or(0, |(best, head)| best.saturating_sub(head));
-                if behind == 0 {
+                if behind == 0 || fresh {
                     member.behind_since = None;
                     member.lagging = false;
                 } else {
@@ -196,6 +210,7 @@ impl Roster {
                 member.quarantined = true;
                 why = error;
             }
+            Fact::Shared(shared) => member.doubted = !shared,
             Fact::Refused(reason) => {
                 member.serves = Serves::Another;
                 why = reason;
@@ -225,6 +240,16 @@ impl Roster {
         Some(Change::Reader { from, to })
     }
 
+    /// Whether nobody else has its heads, as far as is known.
+    pub(super) fn is_doubted(&self, node: usize) -> bool {
+        self.members.get(node).is_some_and(|member| member.doubted)
+    }
+
+    /// How long a node may be a little behind.
+    pub(super) const fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// Whether any node is of our chain, as far as is known.
     pub(super) fn is_trusted(&self) -> bool {
         self.members.iter().any(|member| member.serves == Serves::Ours)
@@ -237,7 +262,7 @@ impl Roster {
 
     /// Who is asked, the reader first: every node that is alive, or else the reader alone.
     pub(super) fn readers(&self) -> Vec<usize> {
-        let alive = |index: &usize| self.members.get(*index).and_then(Member::worth) == Some(3);
+        let alive = |index: &usize| self.members.get(*index).and_then(Member::worth) >= Some(ALIVE);
         let others = (0..self.members.len()).filter(|index| *index != self.reader).filter(alive);
         let reader = self.members.get(self.reader).and_then(Member::worth);
         let mut readers: Vec<usize> = reader.map(|_| self.reader).into_iter().collect();

@@ -1,6 +1,6 @@
 use super::*;
-use crate::chain::NodeSetup;
 use crate::chain::double::Double;
+use crate::chain::{NodeSetup, Tag};
 use alloy::primitives::{Address, B256, Bytes, keccak256};
 use publisher_core::time::{Span, Wall};
 use publisher_core::tx::{AccountView, BlockRef, FeeMinimum, ReceiptAnswer};
@@ -49,7 +49,11 @@ async fn node(says: Says) -> Double {
             json!({ "transactionHash": hash, "blockNumber": "0x5", "blockHash": B256::repeat_byte(block),
                 "status": "0x1", "gasUsed": "0x1" })
         })),
-        "eth_getBlockByHash" => Ok(json!({ "transactions": if says.holds { vec![hash] } else { vec![] } })),
+        "eth_getBlockByHash" => {
+            let mut block = says.block.map_or_else(|| block(9, 0), |hash| block(9, hash));
+            block["transactions"] = json!(if says.holds { vec![hash] } else { vec![] });
+            Ok(block)
+        }
         "eth_sendRawTransaction" => says.sent.clone().map(|hash| json!(hash)),
         other => panic!("{other} was not expected"),
     })
@@ -214,9 +218,10 @@ async fn a_node_with_another_hash_or_a_closed_pool_is_left_out_from_then_on() {
 async fn a_nonce_that_only_one_node_claims_is_no_view() {
     assert_eq!(view(vec![honest(), honest()]).await.unwrap().mined_nonce, 7);
     assert_eq!(view(vec![honest(), Says { nonce: Ok(8), ..honest() }]).await, None);
-    // Who does not know the block has no vote.
+    // Who does not know the block has no vote, and one vote is too few where there could be two.
     let unknown = Says { nonce: Err((-32000, "header not found", Value::Null)), receipt: None, ..honest() };
-    let seen = view(vec![unknown.clone(), honest()]).await.unwrap();
+    assert_eq!(view(vec![unknown.clone(), honest()]).await, None);
+    let seen = view(vec![unknown.clone(), honest(), honest()]).await.unwrap();
     assert_eq!(seen.mined_nonce, 7);
     assert!(matches!(seen.receipts[0].1, ReceiptAnswer::Found(_)));
     assert_eq!(view(vec![unknown.clone(), unknown]).await, None);
@@ -243,12 +248,56 @@ async fn a_block_is_told_only_if_no_node_has_another() {
     for (says, expected) in [
         (vec![at(Some(9))], Some(9)),
         (vec![at(Some(9)), at(Some(9))], Some(9)),
-        (vec![at(None), at(Some(9))], Some(9)),
+        (vec![at(None), at(Some(9))], None),
+        (vec![at(None), at(Some(9)), at(Some(9))], Some(9)),
         (vec![at(Some(9)), at(Some(8))], None),
         (vec![at(None), at(None)], None),
     ] {
         assert_eq!(nodes(says).await.block_hash(9).await, expected.map(B256::repeat_byte));
     }
+}
+
+/// Without this a node that makes blocks up is believed.
+#[tokio::test]
+async fn a_block_is_shared_if_another_node_has_the_very_same() {
+    let nine = BlockRef { number: 9, hash: B256::repeat_byte(9), parent: B256::ZERO, time: Wall::from_s(1) };
+    let others = |blocks: &[Option<u8>]| {
+        let others = blocks.iter().map(|block| Says { block: *block, ..honest() });
+        std::iter::once(honest()).chain(others).collect::<Vec<_>>()
+    };
+    for (blocks, expected) in [
+        (&[][..], true),
+        (&[Some(9)], true),
+        (&[Some(8)], false),
+        (&[None], false),
+        (&[Some(8), Some(9)], true),
+    ] {
+        assert_eq!(nodes(others(blocks)).await.is_shared(0, &[nine]).await, expected, "{blocks:?}");
+    }
+    let nodes = nodes(others(&[Some(9)])).await;
+    for lie in [
+        BlockRef { number: 10, ..nine },
+        BlockRef { parent: nine.hash, ..nine },
+        BlockRef { time: Wall::from_s(2), ..nine },
+    ] {
+        assert!(!nodes.is_shared(0, &[nine, lie]).await, "{lie:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_block_is_as_final_as_the_most_cautious_node_says() {
+    let says = |block| Says { block, ..honest() };
+    let (seven, twelve) = ((7, B256::repeat_byte(7)), (12, B256::repeat_byte(12)));
+    for (other, own, expected) in [
+        (Some(9), Some(twelve), Some((9, B256::repeat_byte(9)))),
+        (Some(9), Some(seven), Some(seven)),
+        (None, Some(twelve), None),
+        (Some(9), None, None),
+    ] {
+        let nodes = nodes(vec![honest(), says(other)]).await;
+        assert_eq!(nodes.tagged(0, Tag::Finalized, own).await, expected);
+    }
+    assert_eq!(nodes(vec![honest()]).await.tagged(0, Tag::Finalized, Some(twelve)).await, Some(twelve));
 }
 
 #[tokio::test]
