@@ -68,6 +68,8 @@ impl Machine {
         self.recovering = None;
         self.unrecovered.retain(|account| !accounts.contains(account));
         self.adopt(&accounts, &recovered, now);
+        // An operator has looked at what was halted by then, and at nothing that comes later.
+        self.acknowledge_halts = false;
         out.append(&mut self.greeting);
     }
 

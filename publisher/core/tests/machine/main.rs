@@ -13,6 +13,7 @@ mod age;
 mod batches;
 mod fees;
 mod halts;
+mod leases;
 mod recovery;
 mod reorgs;
 mod rig;

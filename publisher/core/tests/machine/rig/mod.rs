@@ -20,9 +20,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod chain;
 mod journal;
+mod leases;
 mod setup;
 
 use chain::block_hash;
+use leases::Lease;
 pub use setup::*;
 
 pub const BLOCK_MS: u64 = 2_000;
@@ -102,6 +104,8 @@ pub struct Rig {
     /// The process dies right after this many more records were written.
     pub die_after: Option<usize>,
     pub died: bool,
+    /// The account's lease, if the machine has to hold it.
+    pub lease: Lease,
     ms: u64,
     skew_ms: i64,
     forks: u64,
@@ -143,6 +147,7 @@ impl Rig {
             asked: BTreeMap::new(),
             die_after: None,
             died: false,
+            lease: Lease::default(),
             ms: 0,
             skew_ms: 0,
             forks: 0,
@@ -287,12 +292,21 @@ impl Rig {
         }
         let effects = self.machine.step(self.now(), input);
         assert!(effects.len() < 500, "a flood of effects");
+        let mut fenced = false;
         for effect in effects {
+            // What the journal refuses takes along what was to follow.
+            fenced |= matches!(effect, Effect::Persist(_)) && self.is_fenced();
+            if fenced && (matches!(effect, Effect::Persist(_)) || effect.sender().is_some()) {
+                continue;
+            }
             self.perform(effect);
             if self.died {
                 self.pending.clear();
                 return;
             }
+        }
+        if fenced {
+            self.step(Input::Fenced(vec![ACCOUNT]));
         }
     }
 
@@ -343,7 +357,8 @@ impl Rig {
         let up = !self.node_down;
         Some(match effect {
             Effect::Persist(_) | Effect::Report(_) => unreachable!("performed at once"),
-            Effect::Beat { .. } | Effect::Recover { .. } => unreachable!("the journal is not shared"),
+            Effect::Beat { ticket, beat } => self.beat(ticket, &beat),
+            Effect::Recover { ticket } => Input::Recovered { ticket, recovered: self.recovered() },
             Effect::Preflight { ticket, call, .. } => {
                 self.count("preflight");
                 let honest =
