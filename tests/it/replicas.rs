@@ -2,39 +2,21 @@
 
 use crate::BINARY;
 use alloy::primitives::Address;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use publisher::store::Location;
 use publisher_tests::miner::SOON;
 use publisher_tests::postgres::Postgres;
-use publisher_tests::replica::Replica;
+use publisher_tests::replica::{Replica, shared};
 use publisher_tests::tcp_relay::TcpRelay;
+use publisher_tests::together::together;
 use publisher_tests::world::{Options, World};
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-/// The database that the world's judge is to read, if there can be one; else a note past the test harness.
-async fn server() -> Result<Option<Postgres>> {
-    match tokio::task::spawn_blocking(Postgres::start).await? {
-        Ok(server) => Ok(Some(server)),
-        Err(why) => {
-            writeln!(std::io::stderr(), "skipped: replicas share a PostgreSQL, and there is none: {why}")?;
-            Ok(None)
-        }
-    }
-}
-
-fn location(server: &Postgres) -> Result<Location> {
-    Ok(Location::Server(server.url().parse()?))
-}
-
-/// A world whose rounds are final within three seconds.
-async fn world(server: &Postgres, feeds: usize) -> Result<World> {
-    let options = Options { finality: "depth:2", feeds, ..Options::default() };
-    let mut world = World::new(options).await?;
-    world.databases.push(location(server)?);
-    Ok(world)
+/// A world whose rounds are final within three seconds, and the database that its daemons share, if there can be one.
+async fn deployment(feeds: usize) -> Option<(World, Postgres)> {
+    shared(Options { finality: "depth:2", feeds, ..Options::default() }).await.unwrap()
 }
 
 fn all(world: &World) -> BTreeSet<Address> {
@@ -53,8 +35,8 @@ async fn rounds(world: &World, price: u64) -> Result<()> {
 }
 
 /// Everything on chain is right, exactly once, and known to the journal.
-async fn judge(world: &World, server: &Postgres) -> Result<()> {
-    world.settled_at(&location(server)?, SOON).await?;
+async fn judge(world: &World) -> Result<()> {
+    world.settled().await?;
     world.judge(0).await?;
     Ok(())
 }
@@ -77,8 +59,7 @@ async fn takes_over(world: &World, replica: &Replica, began: Instant) -> Result<
 /// Without this a process that was frozen and wakes up publishes beside the one that replaced it.
 #[tokio::test]
 async fn f59_a_frozen_leader_is_replaced_within_8_s_and_writes_nothing_when_it_wakes() {
-    let Some(server) = server().await.unwrap() else { return };
-    let world = world(&server, 1).await.unwrap();
+    let Some((world, server)) = deployment(1).await else { return };
     let (leader, standby) = two(&world, &server.url(), &server.url()).await.unwrap();
     rounds(&world, 61_000).await.unwrap();
     let before = server.sql("oracle", "SELECT max(epoch) FROM lease").unwrap();
@@ -99,14 +80,13 @@ async fn f59_a_frozen_leader_is_replaced_within_8_s_and_writes_nothing_when_it_w
     assert_eq!(server.sql("oracle", "SELECT count(*) FROM attempt").unwrap(), known, "a zombie wrote");
     rounds(&world, 63_000).await.unwrap();
     assert_eq!(leader.held().await.unwrap(), BTreeSet::new());
-    judge(&world, &server).await.unwrap();
+    judge(&world).await.unwrap();
 }
 
 /// Without this five feeds stand still because one process died, or one of their rounds is lost or doubled.
 #[tokio::test]
 async fn five_feeds_are_shared_by_two_replicas_and_taken_over_when_one_is_killed() {
-    let Some(server) = server().await.unwrap() else { return };
-    let world = world(&server, 5).await.unwrap();
+    let Some((world, server)) = deployment(5).await else { return };
     let first = world.replica(BINARY, &server.url(), &[]).unwrap();
     let second = world.replica(BINARY, &server.url(), &[]).unwrap();
     world
@@ -129,14 +109,13 @@ async fn five_feeds_are_shared_by_two_replicas_and_taken_over_when_one_is_killed
         world.wait_answer(feed, 10_300_000_000, SOON).await.unwrap();
     }
     rounds(&world, 105).await.unwrap();
-    judge(&world, &server).await.unwrap();
+    judge(&world).await.unwrap();
 }
 
 /// Without this a leader that cannot reach the database goes on beside its successor.
 #[tokio::test]
 async fn f60_a_leader_cut_off_from_the_database_stops_before_its_lease_ends() {
-    let Some(server) = server().await.unwrap() else { return };
-    let world = world(&server, 1).await.unwrap();
+    let Some((world, server)) = deployment(1).await else { return };
     let wire = TcpRelay::start((Ipv4Addr::LOCALHOST, server.port()).into()).await.unwrap();
     let through = format!("postgres://oracle@127.0.0.1:{}/oracle", wire.address().port());
     let (leader, standby) = two(&world, &through, &server.url()).await.unwrap();
@@ -157,17 +136,16 @@ async fn f60_a_leader_cut_off_from_the_database_stops_before_its_lease_ends() {
         .await
         .unwrap();
     rounds(&world, 63_000).await.unwrap();
-    judge(&world, &server).await.unwrap();
+    judge(&world).await.unwrap();
 }
 
 /// Without this every update of the program costs a lease's length without rounds.
 #[tokio::test]
 async fn f79_sigterm_hands_over_at_once() {
-    let Some(server) = server().await.unwrap() else { return };
-    let world = world(&server, 2).await.unwrap();
+    let Some((world, server)) = deployment(2).await else { return };
     let (leader, standby) = two(&world, &server.url(), &server.url()).await.unwrap();
     rounds(&world, 61_000).await.unwrap();
-    world.settled_at(&location(&server).unwrap(), SOON).await.unwrap();
+    world.settled().await.unwrap();
     let began = Instant::now();
     leader.daemon.drain().await.unwrap();
     let ended = began.elapsed();
@@ -175,17 +153,16 @@ async fn f79_sigterm_hands_over_at_once() {
     // Shorter than a lease: it was given up, and did not run out.
     assert!(ended <= Duration::from_secs(10) && took <= ended + Duration::from_secs(4), "{ended:?} {took:?}");
     rounds(&world, 62_000).await.unwrap();
-    judge(&world, &server).await.unwrap();
+    judge(&world).await.unwrap();
 }
 
 /// Without this a round is sent of which nobody knows after a crash, or none is ever sent again.
 #[tokio::test]
 async fn f54_nothing_is_sent_while_the_database_is_down_and_everything_when_it_is_back() {
-    let Some(mut server) = server().await.unwrap() else { return };
-    let world = world(&server, 1).await.unwrap();
+    let Some((world, mut server)) = deployment(1).await else { return };
     let replica = world.replica(BINARY, &server.url(), &[]).unwrap();
     rounds(&world, 61_000).await.unwrap();
-    world.settled_at(&location(&server).unwrap(), SOON).await.unwrap();
+    world.settled().await.unwrap();
     let sent = world.transactions().len();
     server.crash().unwrap();
     world.venues.market().set_price("BTC/USD", "62000").unwrap();
@@ -199,14 +176,13 @@ async fn f54_nothing_is_sent_while_the_database_is_down_and_everything_when_it_i
     assert_eq!(world.transactions().len(), sent, "sent without a journal");
     server.resume().unwrap();
     world.wait_answer(world.feed(), 6_200_000_000_000, SOON).await.unwrap();
-    judge(&world, &server).await.unwrap();
+    judge(&world).await.unwrap();
 }
 
 /// Without this a commit whose answer was lost is written, or sent, a second time.
 #[tokio::test]
 async fn f55_connections_that_are_cut_off_again_and_again_double_nothing() {
-    let Some(server) = server().await.unwrap() else { return };
-    let world = world(&server, 2).await.unwrap();
+    let Some((world, server)) = deployment(2).await else { return };
     let replica = world.replica(BINARY, &server.url(), &[]).unwrap();
     rounds(&world, 61_000).await.unwrap();
     for price in (62_000..66_000).step_by(1_000) {
@@ -230,17 +206,16 @@ async fn f55_connections_that_are_cut_off_again_and_again_double_nothing() {
             .unwrap();
     }
     assert!(!replica.logged("PUB-5009").unwrap().is_empty(), "it was never cut off");
-    judge(&world, &server).await.unwrap();
+    judge(&world).await.unwrap();
 }
 
 /// Without this a database that takes no writes is worse than none.
 #[tokio::test]
 async fn f56_a_database_that_takes_no_writes_is_waited_for() {
-    let Some(server) = server().await.unwrap() else { return };
-    let world = world(&server, 1).await.unwrap();
+    let Some((world, server)) = deployment(1).await else { return };
     let replica = world.replica(BINARY, &server.url(), &[]).unwrap();
     rounds(&world, 61_000).await.unwrap();
-    world.settled_at(&location(&server).unwrap(), SOON).await.unwrap();
+    world.settled().await.unwrap();
     let sent = world.transactions().len();
     // It holds for new connections, so the old ones are ended.
     let read_only = |on: &str| {
@@ -258,5 +233,127 @@ async fn f56_a_database_that_takes_no_writes_is_waited_for() {
     assert_eq!(world.transactions().len(), sent, "sent without a journal");
     read_only("off").unwrap();
     world.wait_answer(world.feed(), 6_200_000_000_000, SOON).await.unwrap();
-    judge(&world, &server).await.unwrap();
+    judge(&world).await.unwrap();
+}
+
+/// Restores, as an administrator does: what was called oracle is called former from now on, and the backup oracle.
+async fn restored(world: &mut World, server: &Postgres) -> Result<()> {
+    for (from, to) in [("oracle", "former"), ("backup", "oracle")] {
+        renamed(world, server, &format!("ALTER DATABASE {from} RENAME TO {to}")).await?;
+    }
+    world.databases.insert(0, Location::Server(server.url_of("former").parse()?));
+    Ok(())
+}
+
+/// Carries out what PostgreSQL refuses as long as the last connection has not quite ended.
+async fn renamed(world: &World, server: &Postgres, statement: &str) -> Result<()> {
+    world.wait(SOON, statement, async || Ok(server.sql("postgres", statement).is_ok())).await
+}
+
+/// Without this a restored backup publishes rounds again that the chain has long had, on one replica or the other.
+#[tokio::test]
+async fn f57_a_restored_backup_of_the_database_halts_every_replica_and_makes_no_duplicate() {
+    let Some((mut world, server)) = deployment(1).await else { return };
+    let replica = world.replica(BINARY, &server.url(), &[]).unwrap();
+    rounds(&world, 61_000).await.unwrap();
+    world.settled().await.unwrap();
+    replica.daemon.drain().await.unwrap();
+    renamed(&world, &server, "CREATE DATABASE backup TEMPLATE oracle").await.unwrap();
+    let replica = world.replica(BINARY, &server.url(), &[]).unwrap();
+    rounds(&world, 62_000).await.unwrap();
+    rounds(&world, 63_000).await.unwrap();
+    world.settled().await.unwrap();
+    replica.daemon.drain().await.unwrap();
+    restored(&mut world, &server).await.unwrap();
+
+    let sent = world.transactions().len();
+    let (leader, standby) = two(&world, &server.url(), &server.url()).await.unwrap();
+    let told = async || Ok(leader.logged("PUB-2012")?.iter().any(|line| line["nonce"] == 1));
+    world.wait(SOON, "the leader says what it cannot explain", told).await.unwrap();
+    world.wait(SOON, "it halts", async || Ok(!leader.logged("PUB-4001")?.is_empty())).await.unwrap();
+    leader.daemon.drain().await.unwrap();
+    world.wait_held(&standby, &all(&world), SOON).await.unwrap();
+    world.wait(SOON, "the halt stays", async || Ok(!standby.logged("PUB-4001")?.is_empty())).await.unwrap();
+    world.price("BTC/USD", "64000").await.unwrap();
+    standby.daemon.drain().await.unwrap();
+    assert_eq!(world.transactions().len(), sent, "sent while halted");
+
+    let _acknowledged = world.replica(BINARY, &server.url(), &["--acknowledge-halts"]).unwrap();
+    rounds(&world, 65_000).await.unwrap();
+    judge(&world).await.unwrap();
+}
+
+/// What the standby that is promoted does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unknown {
+    /// How a round ended.
+    End,
+    /// Everything about a round.
+    Round,
+}
+
+/// Without this a fail-over to a server that lacks the last commits gives their nonces away a second time, or leaves a
+/// round that was on its way to itself.
+#[tokio::test]
+async fn f58_after_a_fail_over_that_lost_commits_everything_is_recovered_before_anything_is_sent() {
+    together(2, [Unknown::End, Unknown::Round], failed_over).await;
+}
+
+async fn failed_over(unknown: Unknown) -> Result<()> {
+    // Blocks come when they are asked for, or the copy of the server would come too late.
+    let options = Options { finality: "depth:2", ..Options::manual("depth:2") };
+    let Some((mut world, mut server)) = shared(options).await? else { return Ok(()) };
+    world.edit("block_time = \"1s\"", "block_time = \"200ms\"")?;
+    let wire = TcpRelay::start((Ipv4Addr::LOCALHOST, server.port()).into()).await?;
+    let url = format!("postgres://oracle@{}/oracle", wire.address());
+    let replica = world.replica(BINARY, &url, &[])?;
+    let sent = async |world: &World, price: &str| {
+        let known = world.proxy.forwarded().len();
+        world.venues.market().set_price("BTC/USD", price)?;
+        world.pooled(world.sent_after(known).await?.hash).await
+    };
+    sent(&world, "61000").await?;
+    world.mine(4).await?;
+    world.settled().await?;
+    if unknown == Unknown::End {
+        sent(&world, "62000").await?;
+    }
+    let standby = server.standby(true)?;
+    if unknown == Unknown::Round {
+        sent(&world, "62000").await?;
+    }
+    world.mine(4).await?;
+    world.settled().await?;
+    let known = world.transactions().len();
+    server.crash()?;
+    standby.promote()?;
+    wire.lead_to((Ipv4Addr::LOCALHOST, standby.port()).into());
+    world.databases.push(Location::Server(standby.url().parse()?));
+
+    world.wait(SOON, "the lease is taken anew", async || Ok(replica.logged("PUB-4004")?.len() > 1)).await?;
+    let mut replica = replica;
+    match unknown {
+        Unknown::End => {
+            world.settled().await?;
+            ensure!(world.transactions().len() == known, "the round had landed");
+            sent(&world, "63000").await?;
+        }
+        Unknown::Round => {
+            let told = async || {
+                world.mine(1).await?; // It looks twice, at different heights.
+                Ok(replica.logged("PUB-2012")?.iter().any(|line| line["nonce"] == 1))
+            };
+            world.wait(SOON, "it says what it cannot explain", told).await?;
+            world.price("BTC/USD", "64000").await?;
+            ensure!(world.transactions().len() == known, "sent while halted");
+            let sent = world.proxy.forwarded().len();
+            replica.daemon.end()?;
+            replica = world.replica(BINARY, &url, &["--acknowledge-halts"])?;
+            world.pooled(world.sent_after(sent).await?.hash).await?;
+        }
+    }
+    world.mine(4).await?;
+    server.resume()?; // The judge wants to know what it knew.
+    judge(&world).await?;
+    replica.daemon.drain().await
 }

@@ -57,6 +57,11 @@ impl Daemon {
 
     /// Ends it without a word, as `kill -9` does.
     pub fn kill(mut self) -> Result<()> {
+        self.end()
+    }
+
+    /// The same, so that another can take its place.
+    pub fn end(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())

@@ -202,8 +202,9 @@ impl World {
 
     /// Waits until the journal knows the end of every round it knows.
     pub async fn settled(&self) -> Result<()> {
+        let journal = self.journals().pop().context("there is no journal")?;
         self.wait(SOON, "every round in the journal is closed", async || {
-            let reader = Journal::open_read_only(&self.journal()).await?;
+            let reader = Journal::open_read_only(&journal).await?;
             let nonces = reader.account_nonces().await;
             reader.close().await;
             Ok(nonces?.iter().all(|account| account.open == 0))

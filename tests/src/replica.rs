@@ -1,12 +1,14 @@
 //! Daemons that share a journal on PostgreSQL, each with a folder, a log and pages of its own.
 
 use crate::daemon::Daemon;
-use crate::world::{World, free_port};
+use crate::postgres::Postgres;
+use crate::world::{Options, World, free_port};
 use alloy::primitives::Address;
 use anyhow::{Context, Result};
-use publisher::store::{Journal, Location};
+use publisher::store::Location;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -17,6 +19,21 @@ pub struct Replica {
     pub daemon: Daemon,
     folder: TempDir,
     port: u16,
+}
+
+/// A world whose daemons share a journal on a PostgreSQL of their own. Where there can be none, a note past the test
+/// harness takes the test's place.
+pub async fn shared(options: Options) -> Result<Option<(World, Postgres)>> {
+    let server = match tokio::task::spawn_blocking(Postgres::start).await? {
+        Ok(server) => server,
+        Err(why) => {
+            writeln!(std::io::stderr(), "skipped: replicas share a PostgreSQL, and there is none: {why}")?;
+            return Ok(None);
+        }
+    };
+    let mut world = World::new(options).await?;
+    world.databases.push(Location::Server(server.url().parse()?));
+    Ok(Some((world, server)))
 }
 
 impl World {
@@ -46,20 +63,23 @@ impl World {
         })
         .await
     }
-
-    /// Waits until every round in a shared journal is closed.
-    pub async fn settled_at(&self, location: &Location, within: Duration) -> Result<()> {
-        self.wait(within, "every round in the shared journal is closed", async || {
-            let reader = Journal::open_read_only(location).await?;
-            let nonces = reader.account_nonces().await;
-            reader.close().await;
-            Ok(nonces?.iter().all(|account| account.open == 0))
-        })
-        .await
-    }
 }
 
 impl Replica {
+    /// Ends it without a word, if it still runs, and starts it again.
+    pub fn restart(&mut self, binary: &str) -> Result<()> {
+        self.daemon.end()?;
+        self.daemon = Daemon::start(binary, &self.config(), self.folder.path(), &[])?;
+        Ok(())
+    }
+
+    /// Lets it freeze for so long.
+    pub async fn freeze(&self, length: Duration) -> Result<()> {
+        self.daemon.signal("STOP")?;
+        tokio::time::sleep(length).await;
+        self.daemon.signal("CONT")
+    }
+
     /// Its configuration.
     pub fn config(&self) -> PathBuf {
         self.folder.path().join("publisher.toml")
