@@ -19,6 +19,7 @@ mod publishing;
 mod reorgs;
 mod replicas;
 mod signer;
+mod soak;
 mod sources;
 mod standby;
 mod tidy;
