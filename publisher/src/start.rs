@@ -1,9 +1,10 @@
 //! From a configuration to a running daemon: what is checked first, and how the parts are put together.
 //!
-//! Two kinds of trouble are kept apart. What is *unavailable* (a node or signer that does not answer) may come back:
+//! Two kinds of trouble are kept apart. What is *unavailable* (a node, signer or database that does not answer) may come back:
 //! `run` waits for it, `/readyz` stays red. What is *wrong* (another chain, another key, an aggregator that would
 //! refuse us) needs an operator: `run` refuses to start and nothing is ever signed.
 
+mod journal;
 mod stores;
 
 use crate::chain::{ChainError, FeedFacts, Node, VerifyError};
@@ -45,7 +46,7 @@ pub enum Verdict {
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// What: `node`, `signer main`, `feed BTC-USD`, `source kraken:XBTUSD`.
+    /// What: `node`, `signer main`, `journal postgres://db/oracle`, `feed BTC-USD`, `source kraken:XBTUSD`.
     pub what: String,
     /// How it ended.
     pub verdict: Verdict,
@@ -112,6 +113,8 @@ pub async fn examine(config: &Config) -> Examined {
     };
     examine_nodes(config, &mut examined).await;
     examine_signers(config, &mut examined).await;
+    let served = examined.nodes.as_ref().map(Nodes::identity).map(|served| (served.chain_id, served.genesis));
+    journal::examine(config, served, &mut examined.checks).await;
     if let Some(node) = examined.nodes.as_ref().map(Nodes::reader) {
         stores::examine_all(config, &node, &mut examined.checks).await;
         for (id, feed) in &config.feeds {

@@ -4,12 +4,14 @@ use crate::BINARY;
 use alloy::primitives::Address;
 use anyhow::{Result, ensure};
 use publisher::store::Location;
+use publisher_tests::cli::run;
 use publisher_tests::miner::SOON;
 use publisher_tests::postgres::Postgres;
 use publisher_tests::replica::{Replica, shared};
 use publisher_tests::tcp_relay::TcpRelay;
 use publisher_tests::together::together;
 use publisher_tests::world::{Options, World};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -356,4 +358,77 @@ async fn failed_over(unknown: Unknown) -> Result<()> {
     server.resume()?; // The judge wants to know what it knew.
     judge(&world).await?;
     replica.daemon.drain().await
+}
+
+/// Without this the first that an operator hears of a wrong database is that nothing is published.
+#[tokio::test]
+async fn check_online_says_what_is_wrong_with_the_database() {
+    let Some((world, mut server)) = deployment(1).await else { return };
+    let replica = world.replica(BINARY, &server.url(), &[]).unwrap();
+    rounds(&world, 61_000).await.unwrap();
+    replica.daemon.drain().await.unwrap();
+    let mut journal = format!("path = \"{}\"", world.journal().display());
+    // The worst of what is said about the journal at a URL, and the exit code.
+    let mut check = async |url: String| {
+        let url = format!("url = \"{url}\"");
+        world.edit(&journal, &url).unwrap();
+        journal = url;
+        let args = ["check", "--online", "--json"];
+        let ran = run(BINARY, world.dir.path(), &args, &[]).await.unwrap();
+        let checks = ran.json().unwrap()["checks"].as_array().cloned().unwrap_or_default();
+        let about = |check: &&Value| check["what"].as_str().is_some_and(|what| what.starts_with("journal "));
+        let said: Vec<String> = checks.iter().filter(about).map(Value::to_string).collect();
+        (ran.code, said.join("\n"))
+    };
+    let cluster = server.sql("oracle", "SELECT cluster FROM lease").unwrap();
+    let (code, said) = check(server.url()).await;
+    assert!(code == 0 && said.contains("PostgreSQL") && said.contains(&cluster), "{code} {said}");
+    assert!(said.contains("chain 138") && said.contains("\"verdict\":\"ok\""), "{said}");
+    // The harness does not care for power cuts, and operators should.
+    assert!(said.contains("fsync = off") && said.contains("\"verdict\":\"warn\""), "{said}");
+
+    for statement in [
+        "CREATE DATABASE none",
+        "CREATE DATABASE foreign_chain TEMPLATE oracle",
+        "CREATE DATABASE newer TEMPLATE oracle",
+        "CREATE DATABASE stranger",
+    ] {
+        server.sql("postgres", statement).unwrap();
+    }
+    for (database, statement) in [
+        ("foreign_chain", "ALTER TABLE chain DISABLE TRIGGER ALL; UPDATE chain SET chain_id = 1"),
+        ("newer", "INSERT INTO _sqlx_migrations VALUES (99991231, 'later', now(), true, '\\x00', 0)"),
+        ("stranger", "CREATE TABLE theirs (id BIGINT)"),
+    ] {
+        server.sql(database, statement).unwrap();
+    }
+    let standby = server.standby(true).unwrap();
+    for (url, code, wanted) in [
+        (server.url_of("none"), 0, "no journal yet"),
+        (server.url_of("foreign_chain"), 1, "belongs to chain 1 with genesis"),
+        (server.url_of("newer"), 1, "use the publisher that wrote it, or a newer one"),
+        (server.url_of("stranger"), 1, "tables of another program"),
+        (server.url_of("missing"), 69, "check journal.url"),
+        (standby.url(), 69, "promote"),
+    ] {
+        let (ended, said) = check(url).await;
+        assert!(ended == code && said.contains(wanted), "{wanted}: {ended} {said}");
+    }
+    server.crash().unwrap();
+    let (code, said) = check(server.url()).await;
+    assert!(code == 69 && said.contains("\"verdict\":\"unavailable\""), "{code} {said}");
+}
+
+/// Without this a replica whose machine starts before that of the database has to be started by hand.
+#[tokio::test]
+async fn f54_a_replica_that_starts_before_its_database_waits_for_it() {
+    let Some((world, mut server)) = deployment(1).await else { return };
+    server.crash().unwrap();
+    let replica = world.replica(BINARY, &server.url(), &[]).unwrap();
+    let waits =
+        async || Ok(replica.logged("PUB-5014")?.iter().any(|line| line.to_string().contains("journal ")));
+    world.wait(SOON, "it waits for the database", waits).await.unwrap();
+    server.resume().unwrap();
+    rounds(&world, 61_000).await.unwrap();
+    judge(&world).await.unwrap();
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 pub(super) struct CheckArgs {
     #[command(flatten)]
     common: Common,
-    /// Also ask the node, the signers, the contracts and every source.
+    /// Also ask the node, the signers, the journal's database, the contracts and every source.
     #[arg(long)]
     online: bool,
 }

@@ -40,7 +40,7 @@ struct Cli {
 enum Verb {
     /// Publish the feeds of a configuration until told to stop.
     Run(run::RunArgs),
-    /// Check a configuration; with --online also the node, the signers, the contracts and every source.
+    /// Check a configuration; with --online also the node, the signers, the journal's database, the contracts and every source.
     Check(check::CheckArgs),
     /// Fetch a feed's sources once and show what each one says and what follows.
     Quote(quote::QuoteArgs),

@@ -18,6 +18,7 @@ macro_rules! cluster {
          substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)"
     };
 }
+pub(super) use cluster;
 
 /// Now, in milliseconds by the database's clock and not by that of the transaction's beginning; and its history.
 const fn now_and_cluster(db: &Db) -> &'static str {

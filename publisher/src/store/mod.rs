@@ -24,12 +24,14 @@ mod open;
 mod read;
 mod row;
 mod session;
+mod survey;
 #[cfg(test)]
 mod tests;
 
 pub use error::StoreError;
 pub use location::Location;
 pub use read::{AccountNonces, AttemptEntry, Reader, RoundEntry};
+pub use survey::Survey;
 
 use alloy::primitives::{Address, B256};
 use lock::Lock;
@@ -38,6 +40,7 @@ use publisher_core::record::{Record, Recovered};
 use publisher_core::time::Span;
 use session::{Access, transaction};
 use std::collections::BTreeMap;
+use url::Url;
 
 /// A journal open for writing.
 #[derive(Debug)]
@@ -69,6 +72,14 @@ impl Journal {
     /// while none does.
     pub async fn open_read_only(location: impl Into<Location>) -> Result<Reader, StoreError> {
         open::reader(location.into(), None).await
+    }
+
+    /// What a database and the journal on it say of themselves, before anything is written.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::NotAJournal`] or [`StoreError::Damaged`].
+    pub async fn survey(url: &Url) -> Result<Survey, StoreError> {
+        open::survey(url).await
     }
 
     /// Writes the records in one transaction; when it returns they survive a crash. `epochs` are those of the leases

@@ -6,12 +6,13 @@ mod sqlite;
 use super::db::{Db, Pool, values};
 use super::read::{self, Reader};
 use super::session::{Access, transaction};
-use super::{Journal, Location, StoreError, lease};
+use super::{Journal, Location, StoreError, Survey, lease};
 use alloy::primitives::B256;
 use publisher_core::lease::ReplicaId;
 use publisher_core::record::Recovered;
 use sqlx::migrate::{MigrateError, Migrator};
 use std::hash::{BuildHasher, Hasher, RandomState};
+use url::Url;
 
 #[cfg(test)]
 pub(super) use sqlite::MIGRATIONS;
@@ -65,6 +66,11 @@ pub(super) async fn reader(location: Location, migrations: Option<&Migrator>) ->
     };
     let pool = opened.map_err(|e| e.at(&location))?;
     Ok(Reader { pool, location })
+}
+
+pub(super) async fn survey(url: &Url) -> Result<Survey, StoreError> {
+    let surveyed = postgres::survey(url, &postgres::MIGRATIONS).await;
+    surveyed.map_err(|error| error.at(&Location::Server(url.clone())))
 }
 
 fn usable(location: Location) -> Result<Location, StoreError> {

@@ -1,6 +1,7 @@
 //! A PostgreSQL database: whose it is, and which schema it has.
 
 use super::{StoreError, migration_error, newest, version_error};
+use crate::store::survey::{self, Survey};
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -41,6 +42,17 @@ pub(super) async fn reader(url: &Url, migrations: &Migrator) -> Result<PgPool, S
             Err(other.map_or_else(|error| error, |stored| version_error(stored, newest(migrations))))
         }
     }
+}
+
+pub(super) async fn survey(url: &Url, migrations: &Migrator) -> Result<Survey, StoreError> {
+    let pool = connect(url).await?;
+    let surveyed = async {
+        identify(&pool).await?;
+        survey::survey(&pool, schema_version(&pool).await?, newest(migrations)).await
+    };
+    let surveyed = surveyed.await;
+    pool.close().await;
+    surveyed
 }
 
 async fn connect(url: &Url) -> Result<PgPool, StoreError> {
