@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// Held until dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -46,7 +46,15 @@ impl Lock {
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Lock {
+    /// A child process that is just being started has the file open until it becomes another program; closing ours alone
+    /// would leave the lock with it for that long.
+    fn drop(&mut self) {
+        let _ = self.file.unlock(); // Closing the file is the second try.
     }
 }
 
