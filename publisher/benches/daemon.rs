@@ -26,6 +26,7 @@ use publisher_core::policy::{Combine, Policy};
 use publisher_core::price::{Answer, Ratio};
 use publisher_core::quote::{FeedId, MarketId, Observation, Quote};
 use publisher_core::record::Recovered;
+use publisher_core::spend::Caps;
 use publisher_core::time::{Mono, Now, Span, Wall};
 use publisher_core::tx::{AccountView, BlockRef, FeeHint, PreflightAnswer, RoundView, SendOutcome};
 use std::collections::BTreeMap;
@@ -95,6 +96,7 @@ fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -
                 bump_percent: 0,
                 rule: ReplacementRule::ANVIL,
             },
+            caps: Caps::default(),
             timing: Timing {
                 answer_timeout: Span::from_s(5),
                 retry: Span::from_ms(500),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop by panicking")]
 
 mod batching;
+mod budget;
 mod ccip;
 mod chains;
 mod cli;

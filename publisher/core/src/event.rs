@@ -74,6 +74,8 @@ pub enum Event {
     Bumped { account: Address, nonce: u64, from_wei: u128, to_wei: u128 },
     /// The fee that the chain asks for is above the configured cap.
     FeeCapReached { account: Address, nonce: u64, wanted_wei: u128, cap_wei: u128 },
+    /// A round is held, because what a feed may spend in an hour, or an account in a day, is spent or on its way.
+    BudgetReached { scope: Scope, spent_wei: u128, cap_wei: u128 },
     /// The account cannot pay for its transactions.
     OutOfFunds { account: Address },
     /// A canonical block includes our transaction. A batch has no feed, and its `round` is the store's sequence.
@@ -173,6 +175,7 @@ impl Event {
             Self::EntryIncluded { .. } => "PUB-2013",
             Self::EntrySkipped { .. } => "PUB-2014",
             Self::EntryFinal { .. } => "PUB-2015",
+            Self::BudgetReached { .. } => "PUB-2016",
             Self::Reorged { .. } => "PUB-3001",
             Self::FinalityViolated { .. } => "PUB-3002",
             Self::WindowLost { .. } => "PUB-3003",
@@ -212,6 +215,7 @@ impl Event {
             | Self::SignFailed { .. }
             | Self::Sent { .. }
             | Self::FeeCapReached { .. }
+            | Self::BudgetReached { .. }
             | Self::Orphaned { .. }
             | Self::Closed { .. }
             | Self::Reorged { .. }
@@ -256,7 +260,10 @@ impl Event {
                 "No action unless it repeats: the same bytes go out again and the nonce is kept. The detail is the node's own word."
             }
             Self::FeeCapReached { .. } => {
-                "Raise fees.max_fee if this price is acceptable; meanwhile the highest attempt is sent again."
+                "Raise fees.max_fee, or fees.max_transaction, if this price is acceptable; meanwhile the highest attempt is sent again."
+            }
+            Self::BudgetReached { .. } => {
+                "Heartbeats go out, unless fees.over_budget forbids it. Raise fees.max_feed_hour or fees.max_account_day if the spending is right, or look at what costs so much."
             }
             Self::OutOfFunds { .. } => "Send native currency to the account; it resumes by itself.",
             Self::Closed { outcome: Outcome::Reverted, .. } => {

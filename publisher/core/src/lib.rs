@@ -21,5 +21,6 @@ pub mod price;
 pub mod quote;
 pub mod record;
 pub mod sim;
+pub mod spend;
 pub mod time;
 pub mod tx;

@@ -120,6 +120,8 @@ pub enum Hold {
     Braked,
     /// A round is due, and the primary is given time to write it.
     Standby,
+    /// What may be spent is spent, and the heartbeat is not due.
+    OverBudget,
     /// The chain's round has not been read yet, or has to be read again.
     RoundUnknown,
     /// The aggregator is paused.
@@ -154,6 +156,7 @@ impl Hold {
             Self::OutOfBounds => "bounds",
             Self::Braked => "jump_brake",
             Self::Standby => "standby",
+            Self::OverBudget => "over_budget",
             Self::RoundUnknown => "round_unknown",
             Self::Paused => "paused",
             Self::NotAuthorised => "not_authorised",
@@ -190,6 +193,9 @@ impl Hold {
             }
             Self::Standby => {
                 "No action; if the primary does not write the round that is due, this standby does."
+            }
+            Self::OverBudget => {
+                "The feed's hour or the account's day is spent; heartbeats go out unless fees.over_budget says nothing. Raise the cap, or look at what costs so much."
             }
             Self::RoundUnknown => "Check that the node answers eth_call for the aggregator.",
             Self::Paused => "Unpause the aggregator.",

@@ -4,6 +4,7 @@
 //! key is refused by the store, because it would mean two histories.
 
 use crate::quote::FeedId;
+use crate::spend::{self, Payment};
 use crate::time::Wall;
 use crate::tx::{Attempt, Receipt, SendOutcome, Work};
 use alloy_primitives::{Address, B256};
@@ -184,6 +185,8 @@ pub struct RecoveredAccount {
     /// If the chain is halted: the newest intents, at most [`REOPENED_MAX`], that transactions of ours closed, by nonce.
     /// What was final for them may be gone.
     pub closed: Vec<RecoveredIntent>,
+    /// What was paid for closed intents within the day before the newest of them, oldest first.
+    pub payments: Vec<Payment>,
 }
 
 /// Broken finality reopens no more intents of one account than this.
@@ -194,7 +197,8 @@ impl RecoveredAccount {
     pub fn reopened(&self) -> Self {
         let mut open: Vec<RecoveredIntent> = self.closed.iter().chain(&self.open).cloned().collect();
         open.sort_by_key(|intent| intent.nonce);
-        Self { open, closed: Vec::new(), ..*self }
+        let paid = self.payments.iter().filter(|paid| !self.closed.iter().any(|i| i.nonce == paid.nonce));
+        Self { open, closed: Vec::new(), payments: paid.cloned().collect(), ..*self }
     }
 }
 
@@ -209,12 +213,21 @@ pub struct RecoveredIntent {
     pub attempts: Vec<Attempt>,
 }
 
+impl RecoveredIntent {
+    /// The feeds that the attempt of this hash carries.
+    fn feeds(&self, hash: B256) -> Vec<FeedId> {
+        let attempt = self.attempts.iter().find(|attempt| attempt.hash == hash);
+        attempt.into_iter().flat_map(|attempt| attempt.feeds(&self.work)).cloned().collect()
+    }
+}
+
 /// What a journal of these records, in order, tells at start. The reference for every store.
 pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
     let mut accounts: BTreeMap<Address, BTreeMap<u64, (RecoveredIntent, Option<Outcome>)>> = BTreeMap::new();
     let mut halts: BTreeMap<Scope, String> = BTreeMap::new();
     let mut included: BTreeMap<(Address, u64), Receipt> = BTreeMap::new();
     let mut landed: Vec<(Wall, u64, B256)> = Vec::new();
+    let mut paid: BTreeMap<Address, BTreeMap<u64, Payment>> = BTreeMap::new();
     let mut resumed_at: Option<Wall> = None;
     for record in records {
         match record {
@@ -244,6 +257,10 @@ pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
                     included.get(&(*account, *nonce)).filter(|_| *outcome != Outcome::Foreign)
                 {
                     landed.push((*at, receipt.block_number, receipt.block_hash));
+                    let intent = accounts.get(account).and_then(|a| Some(&a.get(nonce)?.0));
+                    let feeds = intent.map(|intent| intent.feeds(receipt.hash)).unwrap_or_default();
+                    let payment = Payment { nonce: *nonce, feeds, at: *at, wei: spend::paid_wei(receipt) };
+                    paid.entry(*account).or_default().insert(*nonce, payment);
                 }
             }
             Record::Reopened { account, nonce, .. } => {
@@ -251,6 +268,7 @@ pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
                     *end = None;
                 }
                 included.remove(&(*account, *nonce));
+                paid.entry(*account).or_default().remove(nonce);
             }
             Record::Halted { scope, reason, .. } => {
                 halts.insert(scope.clone(), reason.clone());
@@ -273,11 +291,17 @@ pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
             let closed = closed.into_iter().filter(|(_, end)| in_doubt && *end != Some(Outcome::Foreign));
             let mut closed: Vec<RecoveredIntent> = closed.map(|(intent, _)| intent).collect();
             let closed = closed.split_off(closed.len().saturating_sub(REOPENED_MAX));
+            let paid = paid.remove(&account).unwrap_or_default();
+            let newest = paid.values().map(|payment| payment.at).max().unwrap_or_default();
+            let paid = paid.into_values().filter(|payment| newest.since(payment.at) < spend::DAY);
+            let mut payments: Vec<Payment> = paid.collect();
+            payments.sort_by_key(|payment| payment.at);
             RecoveredAccount {
                 account,
                 next_nonce,
                 open: open.into_iter().map(|(intent, _)| intent).collect(),
                 closed,
+                payments,
             }
         })
         .collect();

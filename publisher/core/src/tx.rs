@@ -227,6 +227,15 @@ impl Attempt {
         feed.zip(self.observed_at).into_iter().chain(entries)
     }
 
+    /// The feeds that it carries, as an attempt at this work; none if it is a step of a rollout, or empty.
+    pub fn feeds<'a>(&'a self, work: &'a Work) -> impl Iterator<Item = &'a FeedId> + Clone {
+        let round = match work {
+            Work::Round { feed, .. } => self.answer.map(|_| feed),
+            Work::Batch { .. } | Work::Step { .. } => None,
+        };
+        round.into_iter().chain(self.entries.iter().map(|entry| &entry.feed))
+    }
+
     /// Whether it carries no answer at all.
     pub fn is_silent(&self) -> bool {
         self.answer.is_none() && self.entries.is_empty()

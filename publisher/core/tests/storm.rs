@@ -12,6 +12,7 @@
 use publisher_core::fees::FeeProfile;
 use publisher_core::head::Finality;
 use publisher_core::sim::{Report, Storm, run};
+use publisher_core::spend::Caps;
 use publisher_core::time::Span;
 
 fn weather(seed: u64, hours: u64, finality: Finality) -> Storm {
@@ -28,6 +29,7 @@ fn weather(seed: u64, hours: u64, finality: Finality) -> Storm {
         restores: false,
         batches: false,
         gather: Span::ZERO,
+        caps: Caps::default(),
         standby: Span::ZERO,
     }
 }
@@ -209,4 +211,41 @@ fn twenty_hours_as_the_standby_of_a_primary_that_dies_again_and_again() {
         assert!(report.ours * 20 > report.rounds && report.ours * 2 < report.rounds, "{report:?}");
         assert!(report.wasted > 0 && report.wasted * 20 <= report.rounds, "{report:?}");
     }
+}
+
+/// Crashes, lost answers and gas spikes, and never is more on its way than may be spent: what an hour of a feed, a day
+/// of an account and a transaction may cost, added up anew by the judge.
+#[test]
+fn f37_ten_hours_on_a_budget_never_pass_a_cap() {
+    let caps = Caps {
+        transaction_wei: 21_000_000,
+        feed_hour_wei: 22_000_000,
+        account_day_wei: 60_000_000,
+        heartbeats_pass: false,
+    };
+    let report = run(Storm { caps, ..weather(60, 10, Finality::Instant) });
+    assert!(report.violations.is_empty(), "{}", report.violations.join("\n"));
+    // Less than the heartbeats alone would be, and not nothing.
+    assert!((300..1_400).contains(&report.rounds) && report.crashes >= 20, "{report:?}");
+}
+
+/// The same for a store's feeds, who share what their batches cost, and for accounts that go from one replica to another:
+/// whoever takes one over knows from the journal what it has spent.
+#[test]
+fn f37_eight_hours_of_batches_and_replicas_on_a_budget_never_pass_a_cap() {
+    let caps = Caps { feed_hour_wei: 25_000_000, account_day_wei: 500_000_000, ..Caps::default() };
+    let weather = Storm { caps, batches: true, ..weather(62, 8, Finality::Instant) };
+    let divided = Storm { replicas: 3, batches: false, ..weather };
+    for weather in [weather, divided] {
+        let report = run(weather);
+        assert!(report.violations.is_empty(), "{weather:?}:\n{}", report.violations.join("\n"));
+        assert!(report.rounds >= 300 && report.crashes >= 16, "{report:?}");
+    }
+}
+
+/// Beyond a budget the heartbeats go out on time all the same.
+#[test]
+fn f37_heartbeats_pass_a_budget_that_is_spent() {
+    let caps = Caps { feed_hour_wei: 1, heartbeats_pass: true, ..Caps::default() };
+    storm(Storm { caps, ..weather(61, 10, Finality::Depth(12)) });
 }

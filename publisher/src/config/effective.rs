@@ -119,6 +119,11 @@ fn chain(chain: &Chain, out: &mut Out<'_>) {
         0 => fees.put("bump", "what the nodes ask for"),
         percent => fees.put("bump", format!("{percent}%")),
     }
+    let wei = |wei: u128| if wei == 0 { "off".to_owned() } else { format!("{wei} wei") };
+    fees.put("max_transaction", wei(chain.caps.transaction_wei));
+    fees.put("max_feed_hour", wei(chain.caps.feed_hour_wei));
+    fees.put("max_account_day", wei(chain.caps.account_day_wei));
+    fees.put("over_budget", if chain.caps.heartbeats_pass { "heartbeats" } else { "nothing" });
     let mut timing = out.below("timing");
     timing.put("answer_timeout", chain.timing.answer_timeout);
     timing.put("retry", chain.timing.retry);

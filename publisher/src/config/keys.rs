@@ -3,7 +3,9 @@
 //! The reader, the JSON schema, the reference and the tests that set one key after the other all come from here. What
 //! the keys mean together is the matter of `check`.
 
-use super::leaf::{Both, Database, Dialect, Entry, FinalityRule, Lead, Listen, Profile, Rule, Socket, Wei};
+use super::leaf::{
+    Beyond, Both, Database, Dialect, Entry, FinalityRule, Lead, Listen, Profile, Rule, Socket, Spend, Wei,
+};
 use super::problem::{Place, join};
 use super::raw::{Branch, Chapter, Default, Item, Key, Leaf, Reader, Section, Table, section};
 use super::secret::{Endpoint, Secret};
@@ -83,6 +85,14 @@ section! {
             "No attempt offers a smaller tip, or legacy price.";
         bump: Ratio, Words("exactly what the nodes ask for"), [r#""15%""#, r#""20%""#],
             "How much a replacement adds at least, whole percents from 10%. Nodes are known by `web3_clientVersion`: most ask for 10% on each field, Besu for 10% on the price paid, anvil for one wei.";
+        max_transaction: Rule<Spend>, Value(r#""off""#), [r#""0.01 ether""#, r#""5000000 gwei""#],
+            "A round's transaction never costs more: gas limit times the most that is offered. At this cap it waits as at `max_fee`.";
+        max_feed_hour: Rule<Spend>, Value(r#""off""#), [r#""0.05 ether""#, r#""0.06 ether""#],
+            "Rounds of a feed cost no more within any hour, what is on its way included; a batch costs each of its feeds an equal share. Beyond it the feed is held; what still goes out is said by `over_budget`.";
+        max_account_day: Rule<Spend>, Value(r#""off""#), [r#""0.5 ether""#, r#""0.6 ether""#],
+            "The same for everything that an account pays within any day. Steps of a rollout count, and are not held.";
+        over_budget: Beyond, Value(r#""heartbeats""#), [r#""nothing""#, r#""heartbeats""#],
+            "What goes out beyond `max_feed_hour` and `max_account_day`: `heartbeats` that are due and first rounds, or `nothing`.";
     }
 }
 

@@ -347,19 +347,42 @@ impl Leaf for Wei {
         r#"{"type":"string","pattern":"^[0-9]+([.][0-9]+)? (wei|gwei)$"}"#,
     );
     fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
-        let text = not_negative(text::<Self>(value)?)?;
-        let (number, unit) = text.rsplit_once(' ').ok_or_else(|| Fault::new("no unit"))?;
-        let decimals = match unit {
-            "wei" => 0,
-            "gwei" => 9,
-            _ => return Err(Fault::new("not a unit of gas prices")),
-        };
-        let price: Price = parsed(number)?;
-        let exact =
-            price.to_answer(decimals).filter(|a| a.display(decimals).to_string() == price.to_string());
-        let exact = exact.ok_or_else(|| Fault::new("less than one wei, or a fraction of one"))?;
-        u128::try_from(exact.value()).map(Self).map_err(|_| Fault::new("too large"))
+        wei(text::<Self>(value)?, &[("wei", 0), ("gwei", 9)], "not a unit of gas prices").map(Self)
     }
+}
+
+/// Wei.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spend(pub(super) u128);
+
+impl Leaf for Spend {
+    const KIND: Kind = kind(
+        "amount",
+        "an amount of wei, gwei or ether, e.g. \"0.05 ether\"",
+        r#"{"type":"string","pattern":"^[0-9]+([.][0-9]+)? (wei|gwei|ether)$"}"#,
+    );
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        wei(text::<Self>(value)?, &[("wei", 0), ("gwei", 9), ("ether", 18)], "not a unit of amounts")
+            .map(Self)
+    }
+}
+rule!(
+    Spend,
+    Spend(0),
+    "amount or off",
+    "an amount of wei, gwei or ether, e.g. \"0.05 ether\", or \"off\"",
+    r#"{"type":"string","pattern":"^(off|[0-9]+([.][0-9]+)? (wei|gwei|ether))$"}"#
+);
+
+/// A number and one of these units, in wei.
+fn wei(text: &str, units: &[(&str, u8)], otherwise: &str) -> Result<u128, Fault> {
+    let (number, unit) = not_negative(text)?.rsplit_once(' ').ok_or_else(|| Fault::new("no unit"))?;
+    let unit = units.iter().find(|(name, _)| *name == unit);
+    let (_, decimals) = *unit.ok_or_else(|| Fault::new(otherwise))?;
+    let price: Price = parsed(number)?;
+    let exact = price.to_answer(decimals).filter(|a| a.display(decimals).to_string() == price.to_string());
+    let exact = exact.ok_or_else(|| Fault::new("less than one wei, or a fraction of one"))?;
+    u128::try_from(exact.value()).map_err(|_| Fault::new("too large"))
 }
 
 /// Texts with a fixed set of values.
@@ -409,6 +432,16 @@ choice! {
         EthSigner = "ethsigner",
         /// A V3 keystore file.
         Keystore = "keystore",
+    }
+}
+
+choice! {
+    /// What goes out beyond a budget.
+    pub(super) Beyond, "\"heartbeats\" (that are due, and first rounds) or \"nothing\"", {
+        /// Heartbeats that are due, and first rounds.
+        Heartbeats = "heartbeats",
+        /// Nothing.
+        Nothing = "nothing",
     }
 }
 

@@ -34,6 +34,7 @@ use publisher_core::machine::{EntrySpec, StoreSpec};
 use publisher_core::outbox::Timing;
 use publisher_core::policy::Policy;
 use publisher_core::quote::{FeedId, VenueId};
+use publisher_core::spend::Caps;
 use publisher_core::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -95,6 +96,8 @@ pub struct Chain {
     pub tag: Option<Tag>,
     /// What may be paid.
     pub fees: FeePolicy,
+    /// What may be spent.
+    pub caps: Caps,
     /// Deadlines and delays.
     pub timing: Timing,
     /// Hash of block 0, if it is pinned.

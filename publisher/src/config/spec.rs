@@ -55,6 +55,7 @@ impl Config {
             block_time: self.chain.block_time,
             finality: self.chain.finality,
             fees: self.chain.fees,
+            caps: self.chain.caps,
             timing: self.chain.timing,
             in_flight_max: IN_FLIGHT_MAX,
             round_refresh: ROUND_REFRESH,

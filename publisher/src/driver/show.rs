@@ -36,6 +36,7 @@ pub(super) fn machine(health: &Health, machine: &Machine, now: Now) {
             feed.heartbeat_at = view.heartbeat_at;
             feed.hold = view.hold;
             feed.in_flight = view.in_flight;
+            feed.budget_left_wei = view.budget_left_wei;
         }
         state.accounts = accounts(machine, now);
     });
@@ -50,6 +51,7 @@ fn accounts(machine: &Machine, now: Now) -> BTreeMap<Address, AccountHealth> {
             next_nonce: outbox.and_then(Outbox::next_nonce).unwrap_or_default(),
             open: outbox.map_or(0, |outbox| outbox.open().count()),
             epoch: leases.and_then(|leases| leases.epoch(*account, now.mono)),
+            budget_left_wei: machine.account_budget_left_wei(*account),
             holder: leases.and_then(|leases| leases.holder(*account)).map(ToString::to_string),
         }
     };

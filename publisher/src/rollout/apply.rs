@@ -316,6 +316,7 @@ impl<P: FnMut(Progress<'_>)> Course<'_, P> {
                     next_nonce,
                     open: Vec::new(),
                     closed: Vec::new(),
+                    payments: Vec::new(),
                 });
             }
         }

@@ -89,8 +89,20 @@ mod tests {
         let strangers = vec![intent(1, step("deploy-aggregator:ETH-USD", None))];
         let recovered = Recovered {
             accounts: vec![
-                RecoveredAccount { account: OTHER, next_nonce: 2, open: strangers, closed: vec![] },
-                RecoveredAccount { account: DEPLOYER, next_nonce: 10, open, closed: vec![] },
+                RecoveredAccount {
+                    account: OTHER,
+                    next_nonce: 2,
+                    open: strangers,
+                    closed: vec![],
+                    payments: vec![],
+                },
+                RecoveredAccount {
+                    account: DEPLOYER,
+                    next_nonce: 10,
+                    open,
+                    closed: vec![],
+                    payments: vec![],
+                },
             ],
             ..Recovered::default()
         };

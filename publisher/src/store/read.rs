@@ -7,6 +7,7 @@ use super::{Location, StoreError};
 use alloy::primitives::{Address, B256};
 use publisher_core::quote::FeedId;
 use publisher_core::record::{Outcome, REOPENED_MAX, Recovered, RecoveredAccount, RecoveredIntent, Scope};
+use publisher_core::spend::{self, Payment};
 use publisher_core::time::Wall;
 use publisher_core::tx::{Attempt, Receipt, SendOutcome, Work};
 use sqlx::FromRow;
@@ -131,7 +132,8 @@ pub(super) async fn recovered(db: &mut Db) -> Result<Recovered, StoreError> {
             .await?;
         closed.reverse();
         let (open, closed) = (with_attempts(db, open).await?, with_attempts(db, closed).await?);
-        accounts.push(RecoveredAccount { account, next_nonce, open, closed });
+        let payments = payments(db, account).await?;
+        accounts.push(RecoveredAccount { account, next_nonce, open, closed, payments });
     }
     Ok(Recovered { accounts, halts, anchor: anchor(db).await? })
 }
@@ -187,6 +189,48 @@ async fn anchor(db: &mut Db) -> Result<Option<(u64, B256)>, StoreError> {
         )
         .await?;
     highest.map(|(number, hash)| Ok((row::number(number)?, row::hash(&hash)?))).transpose()
+}
+
+/// What an account has paid for intents that were closed within the day before the newest of them, oldest first.
+async fn payments(db: &mut Db, account: Address) -> Result<Vec<Payment>, StoreError> {
+    /// A closed intent, where it is included, and one of the feeds that it carried.
+    #[derive(FromRow)]
+    struct Row {
+        closed_at_ms: i64,
+        feed: Option<String>,
+        #[sqlx(flatten)]
+        inclusion: InclusionRow,
+    }
+    let day_ms = i64::try_from(spend::DAY.ms()).unwrap_or(i64::MAX);
+    let rows: Vec<Row> = db
+        .all(
+            "SELECT inclusion.*, intent.closed_at_ms, \
+         CASE WHEN attempt.answer IS NULL THEN entry.feed ELSE intent.feed END AS feed \
+         FROM intent JOIN inclusion ON inclusion.account = intent.account AND inclusion.nonce = intent.nonce \
+         JOIN attempt ON attempt.hash = inclusion.hash LEFT JOIN entry ON entry.hash = inclusion.hash \
+         WHERE intent.account = $1 AND canonical = 1 AND closed IN ('final', 'reverted', 'noop_filled') \
+         AND closed_at_ms > (SELECT closed_at_ms FROM intent JOIN inclusion USING (account, nonce) \
+         WHERE account = $1 AND canonical = 1 AND closed IN ('final', 'reverted', 'noop_filled') \
+         ORDER BY closed_at_ms DESC LIMIT 1) - $2 \
+         ORDER BY closed_at_ms, intent.nonce, feed",
+            values![account.as_slice(), day_ms],
+        )
+        .await?;
+    let mut payments: Vec<Payment> = Vec::new();
+    for row in rows {
+        let nonce = row::number(row.inclusion.nonce)?;
+        let feed = row.feed.map(|feed| FeedId::new(&feed));
+        match payments.last_mut().filter(|last| last.nonce == nonce) {
+            Some(last) => last.feeds.extend(feed),
+            None => payments.push(Payment {
+                nonce,
+                feeds: feed.into_iter().collect(),
+                at: Wall::from_ms(row.closed_at_ms),
+                wei: spend::paid_wei(&row.inclusion.receipt()?),
+            }),
+        }
+    }
+    Ok(payments)
 }
 
 async fn account_nonces(db: &mut Db) -> Result<Vec<AccountNonces>, StoreError> {

@@ -130,6 +130,7 @@ impl AttemptRow {
 /// An inclusion's row.
 #[derive(sqlx::FromRow)]
 pub(super) struct InclusionRow {
+    pub(super) nonce: i64,
     hash: Vec<u8>,
     block_hash: Vec<u8>,
     block_number: i64,

@@ -58,6 +58,7 @@ pub const fn title(event: &Event) -> &'static str {
         Event::Planned { .. } => "nonce assigned",
         Event::Signed { .. } => "attempt signed",
         Event::SignFailed { .. } => "signing failed",
+        Event::BudgetReached { .. } => "budget spent",
         Event::Sent { .. } => "broadcast answered",
         Event::Resent { .. } => "same bytes sent again",
         Event::Bumped { .. } => "fee raised",

@@ -63,17 +63,25 @@ pub(super) fn scraped(state: &State, now: Now) {
     }
     for (account, health) in &state.accounts {
         m::LEASE_EPOCH.set([&account.to_string()], integer(&health.epoch.unwrap_or(0).to_string()));
+        budget_left(&Scope::Account(*account), health.budget_left_wei);
     }
-    for (feed, health) in &state.feeds {
-        let feed = feed.as_str();
+    for (id, health) in &state.feeds {
+        let feed = id.as_str();
         m::HELD.flag([feed], health.hold.is_some());
         m::IN_FLIGHT.flag([feed], health.in_flight);
+        budget_left(&Scope::Feed(id.clone()), health.budget_left_wei);
         if let Some(margin_ms) = health.heartbeat_margin_ms(now.wall) {
             m::HEARTBEAT_MARGIN.set([feed], integer(&margin_ms.to_string()) / 1000.0);
         }
         if let Some(known) = &health.known {
             m::ROUND.set([feed], integer(&known.round.to_string()));
         }
+    }
+}
+
+fn budget_left(scope: &Scope, left_wei: Option<u128>) {
+    if let Some(left_wei) = left_wei {
+        m::BUDGET_LEFT.set([&scope_name(scope)], integer(&(left_wei / GWEI).to_string()));
     }
 }
 
@@ -100,6 +108,7 @@ pub(super) fn counted(event: &Event) {
         Event::Resent { .. } => m::RESENDS.count([]),
         Event::Bumped { .. } => m::FEE_BUMPS.count([]),
         Event::FeeCapReached { .. } => m::FEE_CAP_REACHED.count([]),
+        Event::BudgetReached { scope, .. } => m::BUDGET_REACHED.count([&scope_name(scope)]),
         Event::OutOfFunds { account } => m::OUT_OF_FUNDS.count([&account.to_string()]),
         Event::SequenceTaken { store, .. } => m::SEQUENCES_TAKEN.count([&store.to_string()]),
         Event::EntrySkipped { feed, reason, .. } => m::SKIPS.count([feed.as_str(), reason.code()]),

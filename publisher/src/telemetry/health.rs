@@ -103,6 +103,8 @@ pub struct FeedHealth {
     pub in_flight: bool,
     /// The store that it shares, by name, and its number there.
     pub entry: Option<(String, u16)>,
+    /// What it may still spend in this hour, in wei; `None` without a cap.
+    pub budget_left_wei: Option<u128>,
 }
 
 impl FeedHealth {
@@ -123,6 +125,8 @@ pub struct AccountHealth {
     pub epoch: Option<u64>,
     /// The replica that holds its lease, if it is known.
     pub holder: Option<String>,
+    /// What it may still spend in this day, in wei; `None` without a cap.
+    pub budget_left_wei: Option<u128>,
 }
 
 /// One loop.

@@ -142,6 +142,8 @@ registry! {
     Counter RESENDS "resends_total" [] "Broadcasts of bytes that had been sent before.";
     Counter FEE_BUMPS "fee_bumps_total" [] "Replacements with a higher fee.";
     Counter FEE_CAP_REACHED "fee_cap_reached_total" [] "How often the market asked for more than the configured cap.";
+    Counter BUDGET_REACHED "budget_reached_total" ["scope"] "How often a round was held because its feed's hour or its account's day was spent.";
+    Gauge BUDGET_LEFT "budget_left_gwei" ["scope"] "What a feed may still spend in this hour, or an account in this day, in gwei; absent without a cap.";
     Counter OUT_OF_FUNDS "out_of_funds_total" ["account"] "How often an account could not pay.";
     Counter ORPHANED "orphaned_total" [] "Transactions of ours that left the canonical chain again.";
     Counter FOREIGN_NONCES "foreign_nonces_total" [] "Nonces of ours that a stranger's transaction took.";

@@ -145,6 +145,7 @@ const fn stands_still(hold: Hold) -> bool {
         Hold::Braked
         | Hold::Standby
         | Hold::Leased
+        | Hold::OverBudget
         | Hold::RoundUnknown
         | Hold::Gathering
         | Hold::InFlight

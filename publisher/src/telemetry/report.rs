@@ -52,6 +52,9 @@ fn log(event: &Event) {
         Event::FeeCapReached { account, nonce, wanted_wei, cap_wei } => {
             line!(event, %account, nonce, wanted_wei, cap_wei)
         }
+        Event::BudgetReached { scope, spent_wei, cap_wei } => {
+            line!(event, scope = scope_name(scope), spent_wei, cap_wei)
+        }
         Event::OutOfFunds { account } => line!(event, %account),
         Event::Included { feed, round, what, answer, receipt, latency } => line!(
             event,

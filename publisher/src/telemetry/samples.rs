@@ -73,6 +73,7 @@ pub(super) fn events() -> Vec<Event> {
         Event::Resent { hash },
         Event::Bumped { account, nonce, from_wei: 100, to_wei: 110 },
         Event::FeeCapReached { account, nonce, wanted_wei: 200, cap_wei: 150 },
+        Event::BudgetReached { scope: Scope::Feed(feed()), spent_wei: 8, cap_wei: 9 },
         Event::OutOfFunds { account },
         Event::Included {
             feed: Some(feed()),
@@ -150,6 +151,7 @@ const HOLDS: &[Hold] = &[
     Hold::Braked,
     Hold::Standby,
     Hold::Gathering,
+    Hold::OverBudget,
     Hold::RoundUnknown,
     Hold::Paused,
     Hold::NotAuthorised,

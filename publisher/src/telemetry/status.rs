@@ -90,6 +90,8 @@ pub struct FeedStatus {
     pub advice: Option<String>,
     /// A transaction of it is on its way.
     pub in_flight: bool,
+    /// What it may still spend in this hour, in wei, as a decimal number; absent without a cap.
+    pub budget_left_wei: Option<String>,
 }
 
 /// One account.
@@ -105,6 +107,8 @@ pub struct AccountStatus {
     pub epoch: Option<u64>,
     /// The replica that holds its lease, if it is known.
     pub holder: Option<String>,
+    /// What it may still spend in this day, in wei, as a decimal number; absent without a cap.
+    pub budget_left_wei: Option<String>,
 }
 
 /// The answer of `/healthz`.
@@ -146,6 +150,7 @@ impl Status {
                 hold: health.hold.map(|hold| hold.code().to_owned()),
                 advice: health.hold.map(|hold| hold.advice().to_owned()),
                 in_flight: health.in_flight,
+                budget_left_wei: health.budget_left_wei.map(|wei| wei.to_string()),
             }
         });
         let accounts = state.accounts.iter().map(|(account, health)| AccountStatus {
@@ -154,6 +159,7 @@ impl Status {
             open: health.open,
             epoch: health.epoch,
             holder: health.holder.clone(),
+            budget_left_wei: health.budget_left_wei.map(|wei| wei.to_string()),
         });
         let nodes = state.nodes.iter().map(|node| NodeStatus {
             node: node.node.clone(),

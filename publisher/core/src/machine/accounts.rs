@@ -4,7 +4,7 @@ use super::Machine;
 use super::contract::Contract;
 use super::feed::{Asked, Flight};
 use crate::io::{Effect, Ticket};
-use crate::outbox::{Answered, Draft, Intent, Wanted};
+use crate::outbox::{Answered, Draft, Intent};
 use crate::policy::answer_of;
 use crate::price::Answer;
 use crate::quote::FeedId;
@@ -18,10 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 const NOOP_GAS: u64 = 21_000;
 
 /// What an attempt says.
-struct Content {
-    call: Call,
-    gas_limit: u64,
-    entries: Vec<Entry>,
+pub(super) struct Content {
+    pub call: Call,
+    pub gas_limit: u64,
+    pub entries: Vec<Entry>,
 }
 
 impl Machine {
@@ -59,18 +59,26 @@ impl Machine {
 
     fn sign(&mut self, account: Address, now: Now, out: &mut Vec<Effect>) {
         let Some(outbox) = self.outboxes.get_mut(&account) else { return };
-        for Wanted { nonce, fee } in outbox.wanted(now, &self.chain.fees, &self.hint, out) {
+        for nonce in outbox.signatures_due(now, out) {
             let ready = self.is_ready(account, nonce, now, out);
-            let content = self.content(account, nonce, ready, now);
-            let ticket = self.ticket();
             let retry = now.mono + self.chain.timing.retry;
+            let content = self.content(account, nonce, ready, now);
+            let intent = self.outboxes.get(&account).and_then(|outbox| outbox.intent(nonce));
+            let allowed =
+                intent.zip(content.as_ref()).map(|(intent, c)| self.ceiling(account, intent, c, now));
+            let (ticket, patience) = (self.ticket(), self.patience());
             let Some(outbox) = self.outboxes.get_mut(&account) else { return };
-            let Some(Content { call, gas_limit, entries }) = content else {
+            let (Some(Content { call, gas_limit, entries }), Some((fees, budget_wei))) = (content, allowed)
+            else {
                 outbox.postpone(nonce, retry, now);
                 // What the contract consented to cannot be said; it is asked about what can.
                 if let Some(flight) = self.flights.get_mut(&(account, nonce)).filter(|_| ready) {
                     flight.consent = None;
                 }
+                continue;
+            };
+            let Some(fee) = outbox.offer(nonce, &fees, &self.hint, budget_wei, out) else {
+                outbox.cannot_pay(nonce, retry, patience, now);
                 continue;
             };
             let tx = TxRequest { chain_id: self.chain.chain_id, from: account, nonce, gas_limit, fee, call };
@@ -157,6 +165,7 @@ impl Machine {
                 flight.gas = Some(*gas);
                 if let Some(contract) = contract {
                     contract.refusals.forget();
+                    contract.estimated(*gas, flight.answers.len());
                 }
                 outbox.hasten(nonce, now);
             }

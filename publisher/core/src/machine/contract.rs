@@ -10,9 +10,12 @@ use crate::io::Effect;
 use crate::quote::FeedId;
 use crate::time::{Mono, Now, Span};
 use alloy_primitives::{Address, B256};
+use std::collections::VecDeque;
 
 /// After this many failed transactions in a row the contract waits longer.
 const FAILURES_MAX: u32 = 3;
+/// So many of the latest estimates are remembered.
+const ESTIMATES: usize = 8;
 
 /// Refusals in a row, and until when nothing is tried because of them.
 #[derive(Clone, Debug, Default)]
@@ -79,6 +82,9 @@ pub(super) struct Contract {
     pub flight: Option<(Address, u64)>,
     pub planned_at: Mono,
     pub failures: u32,
+    /// What its last transactions took for each feed that they carried, beside the store's own part, by the nodes'
+    /// estimates; the newest last.
+    estimates: VecDeque<u64>,
 }
 
 impl Contract {
@@ -99,6 +105,7 @@ impl Contract {
             flight: None,
             planned_at: now.mono,
             failures: 0,
+            estimates: VecDeque::new(),
         }
     }
 
@@ -149,10 +156,34 @@ impl Contract {
         }
     }
 
+    /// A node estimated this gas for a transaction that carries so many feeds; zero: they are not known.
+    pub fn estimated(&mut self, gas: u64, feeds: usize) {
+        let feeds = if self.store.is_none() { 1 } else { u64::try_from(feeds).unwrap_or(u64::MAX) };
+        if feeds == 0 {
+            return;
+        }
+        if self.estimates.len() == ESTIMATES {
+            self.estimates.pop_front();
+        }
+        self.estimates.push_back(gas.saturating_sub(self.own_gas()).div_ceil(feeds));
+    }
+
+    /// What the dearest of the latest estimates means for so many feeds; `None` while there is none.
+    pub fn worst_estimate(&self, feeds: usize) -> Option<u64> {
+        let each = self.estimates.iter().max()?;
+        let feeds = u64::try_from(feeds).unwrap_or(u64::MAX);
+        Some(self.own_gas().saturating_add(each.saturating_mul(feeds)))
+    }
+
+    /// What a transaction takes beside its feeds.
+    fn own_gas(&self) -> u64 {
+        self.store.as_ref().map_or(0, |store| store.gas)
+    }
+
     /// The limit for an estimate of a transaction for these feeds: a quarter more, and within their bounds. A batch
     /// that has grown since it was estimated is within them too, because they are the sum of its feeds' dearest rounds.
     pub fn gas_limit<'a>(&self, estimate: u64, feeds: impl Iterator<Item = &'a FeedSpec>) -> u64 {
-        let base = self.store.as_ref().map_or(0, |store| store.gas);
+        let base = self.own_gas();
         let (floor, ceiling) = feeds.fold((base, base), |(floor, ceiling), feed| {
             (floor.saturating_add(feed.gas_floor), ceiling.saturating_add(feed.gas_ceiling))
         });

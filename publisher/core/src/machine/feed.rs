@@ -133,6 +133,8 @@ pub(super) struct Feed {
     /// What the last look found that may be published.
     pub offer: Option<Offer>,
     pub hold: Option<Hold>,
+    /// When it was last due, what it may spend was spent.
+    pub is_over_budget: bool,
     held_since: Option<(&'static str, Mono)>,
     hold_reported: Option<&'static str>,
     blocked_reported: bool,
@@ -151,6 +153,7 @@ impl Feed {
             skips: Refusals::default(),
             offer: None,
             hold: None,
+            is_over_budget: false,
             held_since: None,
             hold_reported: None,
             blocked_reported: false,

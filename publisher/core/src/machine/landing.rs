@@ -184,6 +184,9 @@ impl Machine {
                 contract.failed(self.chain.timing.retry, now);
             }
         }
+        if receipt.is_some() && self.chain.caps.look_back() {
+            intent.costs().iter().for_each(|(wei, feeds)| self.ledger.add(account, feeds, *wei, now.mono));
+        }
         let landed = receipt.and_then(|r| intent.attempts().find(|a| a.hash == r.hash));
         let trigger = feed.as_ref().and_then(|feed| flight.triggers.get(feed).copied());
         out.push(Effect::Report(Event::Closed {

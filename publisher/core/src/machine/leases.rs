@@ -118,6 +118,7 @@ impl Machine {
     /// Forgets everything about an account: what is true of it is in the journal, and another may write it from now on.
     fn leave(&mut self, account: Address, now: Now) {
         self.outboxes.remove(&account);
+        self.ledger.forget(account);
         self.flights.retain(|(owner, _), _| *owner != account);
         self.recall_steps(account, now);
         self.unrecovered.remove(&account);

@@ -2,11 +2,12 @@
 //!
 //! It owns the feeds, the accounts' outboxes and the head window of one chain, and nothing else exists that decides.
 //! `heads` says what a new head means, `rounds` decides what to publish, `accounts` asks for signatures, `landing`
-//! tells what the chain shows of transactions, `steps` carries out a rollout, `leases` begins and ends what replicas
-//! share. The machine trusts no answer to arrive:
+//! tells what the chain shows of transactions, `budget` what they may cost, `steps` carries out a rollout, `leases`
+//! begins and ends what replicas share. The machine trusts no answer to arrive:
 //! every question has a deadline and is asked again.
 
 mod accounts;
+mod budget;
 mod clock;
 mod contract;
 mod feed;
@@ -27,6 +28,7 @@ use crate::policy::{Hold, Known, Policy};
 use crate::price::{Answer, Ratio};
 use crate::quote::FeedId;
 use crate::record::{Record, Recovered, RecoveredAccount, Scope};
+use crate::spend::{Caps, Ledger};
 use crate::time::{Mono, Now, Span, Wall};
 use crate::tx::{BlockRef, FeeHint, Work};
 use alloy_primitives::{Address, B256};
@@ -90,6 +92,8 @@ pub struct ChainSpec {
     pub finality: Finality,
     /// What may be paid.
     pub fees: FeePolicy,
+    /// What may be spent.
+    pub caps: Caps,
     /// Deadlines and delays.
     pub timing: Timing,
     /// Transactions of one account that may wait for inclusion at once.
@@ -132,6 +136,8 @@ pub struct FeedView {
     pub heartbeat_lead: Span,
     /// Decimals of the answers.
     pub decimals: u8,
+    /// What it may still spend in this hour, in wei; `None` without a cap.
+    pub budget_left_wei: Option<u128>,
 }
 
 /// See the module's documentation.
@@ -151,6 +157,9 @@ pub struct Machine {
     anchoring: Option<Asked<(u64, B256)>>,
     anchored: bool,
     clock: ChainClock,
+    ledger: Ledger,
+    /// Whose budget people were told to be spent.
+    over_budget: BTreeSet<Scope>,
     /// Every account that is signed for here.
     accounts: BTreeSet<Address>,
     /// Which of them may be used now; `None`: all of them, always.
@@ -222,6 +231,8 @@ impl Machine {
             anchoring: None,
             anchored: true,
             clock: ChainClock::default(),
+            ledger: Ledger::default(),
+            over_budget: BTreeSet::new(),
             accounts,
             leases,
             unrecovered: BTreeSet::new(),
@@ -258,6 +269,7 @@ impl Machine {
             let outbox = Outbox::new(*account, old, self.chain.timing, self.chain.in_flight_max);
             let outbox = if self.accounts.contains(account) { outbox } else { outbox.retired() };
             self.outboxes.insert(*account, outbox);
+            self.ledger.adopt(*account, old.map_or(&[], |old| old.payments.as_slice()), now);
         }
         if recovered.anchor.is_some_and(|(number, _)| self.anchor.is_none_or(|(known, _)| known <= number)) {
             self.anchor = recovered.anchor;
@@ -413,6 +425,7 @@ impl Machine {
     /// What time alone can change.
     fn scan(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.watch_heads(now, out);
+        self.ledger.expire(now.mono);
         self.consider_all(now, out);
         let settled = self.leases.as_ref().is_none_or(|leases| leases.is_settled(now.mono));
         let read = settled && self.unrecovered.is_empty();
@@ -471,7 +484,10 @@ impl Machine {
 
     /// Every feed as a status page shows it.
     pub fn feeds(&self) -> impl Iterator<Item = (&FeedId, FeedView)> {
-        self.feeds.iter().map(|(id, feed)| {
+        let ours = self.outboxes.keys();
+        let budgets: BTreeMap<Address, _> =
+            ours.map(|account| (*account, self.budgets(*account, None))).collect();
+        self.feeds.iter().map(move |(id, feed)| {
             let known = feed.known;
             let flight = self.contracts.get(&feed.spec.aggregator).and_then(|contract| contract.flight);
             let view = FeedView {
@@ -482,6 +498,9 @@ impl Machine {
                 heartbeat_at: known.and_then(|k| feed.spec.policy.heartbeat_at(&k)),
                 heartbeat_lead: feed.spec.policy.heartbeat_lead,
                 decimals: feed.spec.decimals,
+                budget_left_wei: budgets
+                    .get(&feed.spec.account)
+                    .and_then(|budgets| budgets.feed_left_wei(id)),
             };
             (id, view)
         })

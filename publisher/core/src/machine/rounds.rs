@@ -49,8 +49,7 @@ impl Machine {
         let (first, rest): (Vec<&FeedId>, Vec<&FeedId>) = members.iter().partition(|id| feeds.contains(id));
         first.into_iter().for_each(|id| self.weigh(id, now, out));
         self.read_contract(contract, now, out);
-        let is_due = |id: &&FeedId| self.offer(id).is_some_and(|o| matches!(o.urgency, Urgency::Due(_)));
-        let due: Vec<&FeedId> = members.iter().filter(is_due).collect();
+        let due: Vec<&FeedId> = members.iter().filter(|id| self.is_due(id)).collect();
         if let Some(target) = self.contracts.get_mut(&contract) {
             target.due_since = (!due.is_empty()).then(|| target.due_since.unwrap_or(now.mono));
         }
@@ -68,8 +67,13 @@ impl Machine {
         rest.into_iter().for_each(|id| self.weigh(id, now, out));
         let can = |id: &FeedId| self.offer(id).is_some();
         let chosen = self.together(contract, &BTreeSet::new(), can);
-        self.hold_back(&members, &chosen, now, out);
-        let entries: Vec<DecidedEntry> = chosen.iter().filter_map(|id| self.decided(id)).collect();
+        self.hold_back(members, &chosen, Hold::GroupMember, now, out);
+        let paid = self.affordable(contract, &chosen, None, now, out);
+        self.hold_back(chosen, &paid, Hold::OverBudget, now, out);
+        if !paid.iter().any(|id| self.is_due(id)) {
+            return;
+        }
+        let entries: Vec<DecidedEntry> = paid.iter().filter_map(|id| self.decided(id)).collect();
         let Some(number) = self.contracts.get(&contract).and_then(Contract::number) else { return };
         let number = number.saturating_add(1);
         let said: Vec<Entry> = entries.iter().map(DecidedEntry::said).collect();
@@ -110,7 +114,9 @@ impl Machine {
         feed.hold = match decision {
             Decision::Hold(hold) => Some(hold),
             // The contract is about to be asked; the feed is free again only once it has consented.
-            Decision::Publish { .. } => obstacle.or(Some(Hold::InFlight)),
+            Decision::Publish { .. } => {
+                obstacle.or(Some(if feed.is_over_budget { Hold::OverBudget } else { Hold::InFlight }))
+            }
             Decision::Rest => obstacle,
         };
         feed.offer = aggregation.value.ok().filter(|_| own.is_none()).and_then(|estimate| {
@@ -154,6 +160,11 @@ impl Machine {
         self.feeds.get(id)?.offer
     }
 
+    /// Whether a feed is to be published by its own need.
+    fn is_due(&self, id: &FeedId) -> bool {
+        self.offer(id).is_some_and(|offer| matches!(offer.urgency, Urgency::Due(_)))
+    }
+
     /// Which feeds of a contract go into one transaction: those that are due or `carried` already, with them those
     /// that are nearly due, and of a group all or none. A feed that cannot is left out, and takes only its group
     /// with it.
@@ -181,18 +192,6 @@ impl Machine {
         }
         chosen.retain(|id| can(id));
         chosen
-    }
-
-    /// Says of feeds that are due and not among the `chosen` that their group keeps them.
-    fn hold_back(&mut self, members: &[FeedId], chosen: &BTreeSet<FeedId>, now: Now, out: &mut Vec<Effect>) {
-        let patience = self.patience();
-        for id in members.iter().filter(|id| !chosen.contains(id)) {
-            let Some(feed) = self.feeds.get_mut(id) else { continue };
-            if feed.offer.is_some_and(|offer| matches!(offer.urgency, Urgency::Due(_))) {
-                feed.hold = Some(Hold::GroupMember);
-                feed.report_hold(id, patience, now, out);
-            }
-        }
     }
 
     /// A feed's part of what is decided now.
@@ -437,11 +436,20 @@ impl Machine {
             }
         };
         contract.refusals.forget();
+        contract.estimated(gas, decided.entries.len());
         let current = contract.number().and_then(|known| known.checked_add(1)) == Some(decided.number);
-        let free = |entry: &DecidedEntry| self.own_obstacle(&entry.feed, now).is_none();
-        let whole = decided.entries.iter().all(free);
-        if current && whole && self.obstacle(address, now).is_none() {
+        let may = |entry: &DecidedEntry| self.own_obstacle(&entry.feed, now).is_none();
+        let whole = decided.entries.iter().all(may);
+        let free = current && whole && self.obstacle(address, now).is_none();
+        if !free {
+            return;
+        }
+        let chosen: BTreeSet<FeedId> = decided.entries.iter().map(|entry| entry.feed.clone()).collect();
+        let paid = self.affordable(address, &chosen, Some(gas), now, out);
+        if paid == chosen {
             self.plan(address, decided, gas, now, out);
+        } else {
+            self.hold_back(chosen, &paid, Hold::OverBudget, now, out);
         }
     }
 

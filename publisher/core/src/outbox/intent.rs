@@ -4,6 +4,7 @@ use crate::io::Ticket;
 use crate::price::Answer;
 use crate::quote::FeedId;
 use crate::record::Outcome;
+use crate::spend::{cost_wei, paid_wei};
 use crate::time::{Mono, Span};
 use crate::tx::{Attempt, Entry, Fee, FeeMinimum, Receipt, SendOutcome, Work};
 use alloy_primitives::B256;
@@ -166,6 +167,21 @@ impl Intent {
             && self.landed().is_some_and(|attempt| !attempt.is_silent());
         let passed = self.included.is_some() && known.is_some_and(|known| known >= number);
         !landed && !passed
+    }
+
+    /// Every way in which it may be paid for: what that costs, in wei, and the feeds that are carried. What is included
+    /// has one, and what nothing is signed for yet has none.
+    pub fn costs(&self) -> Vec<(u128, Vec<&FeedId>)> {
+        if let Some(receipt) = &self.included {
+            let feeds = self.landed().into_iter().flat_map(|attempt| attempt.feeds(&self.work));
+            return vec![(paid_wei(receipt), feeds.collect())];
+        }
+        let worst = |gas_limit, fee: Fee| cost_wei(gas_limit, fee.cap_wei());
+        let signed = self.attempts().map(|a| (worst(a.gas_limit, a.fee), a.feeds(&self.work).collect()));
+        let signing = self.signing.iter().map(|Signing { draft, .. }| {
+            (worst(draft.gas_limit, draft.fee), draft.entries.iter().map(|entry| &entry.feed).collect())
+        });
+        signed.chain(signing).collect()
     }
 
     pub(super) fn tracked(&mut self, hash: B256) -> Option<&mut Tracked> {

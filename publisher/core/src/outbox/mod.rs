@@ -19,7 +19,6 @@ mod signing;
 pub use chain::Seen;
 pub use intent::{Draft, Intent, Timing, describe};
 pub use sending::Answered;
-pub use signing::Wanted;
 
 use crate::event::Event;
 use crate::io::{Effect, Ticket};

@@ -6,60 +6,70 @@ use crate::event::Event;
 use crate::fees::{FeePolicy, Refusal};
 use crate::io::{Effect, Ticket};
 use crate::record::Record;
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Span};
 use crate::tx::{Attempt, Fee, FeeHint, SendOutcome, SignFault, Work};
 use alloy_primitives::{Address, B256, Bytes};
 
 /// A nonce has at most so many attempts that offer the same: enough to see a chain through an hour of full blocks.
 pub(super) const REFRESHES_MAX: usize = 64;
 
-/// A signature the outbox wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// For this nonce.
-    pub nonce: u64,
-    /// With this fee.
-    pub fee: Fee,
-}
-
 impl Outbox {
-    /// Signatures that are due. A replacement is wanted for the lowest waiting nonce only, because nothing behind it
-    /// can land earlier, and none while the account cannot even pay for what there is.
-    pub fn wanted(
-        &mut self,
-        now: Now,
-        fees: &FeePolicy,
-        hint: &FeeHint,
-        out: &mut Vec<Effect>,
-    ) -> Vec<Wanted> {
+    /// Nonces for which a signature is due. A replacement is wanted for the lowest waiting nonce only, because nothing
+    /// behind it can land earlier, and none while the account cannot even pay for what there is.
+    pub fn signatures_due(&mut self, now: Now, out: &mut Vec<Effect>) -> Vec<u64> {
         if self.halted || self.retired || !self.is_synced() {
             return Vec::new();
         }
         let (account, short) = (self.account, self.shortage.is_some());
         let lowest = self.waiting().next().map(|i| i.nonce);
-        let mut wanted = Vec::new();
+        let mut due = Vec::new();
         for intent in self.open.values_mut().filter(|i| i.included.is_none()) {
             if intent.is_being_signed(account, now, out) || now.mono < intent.sign_after {
                 continue;
             }
-            let offer = match intent.attempts.last().map(|t| t.attempt.fee) {
-                None => {
-                    let offer = fees.first(hint);
-                    report_cap(intent, account, offer.wanted_wei, fees.max_fee_wei, out);
-                    Some(offer.fee)
-                }
-                Some(highest)
-                    if (intent.renew || intent.replace && !short) && Some(intent.nonce) == lowest =>
-                {
-                    replacement(intent, account, highest, fees, hint, out)
-                }
-                Some(_) => None,
-            };
-            if let Some(fee) = offer {
-                wanted.push(Wanted { nonce: intent.nonce, fee });
+            let replaced = (intent.renew || intent.replace && !short) && Some(intent.nonce) == lowest;
+            if intent.attempts.is_empty() || replaced {
+                due.push(intent.nonce);
             }
         }
-        wanted
+        due
+    }
+
+    /// The fee of a signature that is due, within this policy. Where the market wants more, the offer waits at the
+    /// policy's cap; beyond `budget_wei` for a unit of gas there is none.
+    pub fn offer(
+        &mut self,
+        nonce: u64,
+        fees: &FeePolicy,
+        hint: &FeeHint,
+        budget_wei: u128,
+        out: &mut Vec<Effect>,
+    ) -> Option<Fee> {
+        let account = self.account;
+        let intent = self.open.get_mut(&nonce)?;
+        match intent.attempts.last().map(|t| t.attempt.fee) {
+            None => {
+                let offer = fees.first(hint);
+                report_cap(intent, account, offer.wanted_wei, fees.max_fee_wei, out);
+                Some(offer.fee).filter(|fee| fee.cap_wei() <= budget_wei)
+            }
+            Some(highest) => {
+                let fees = FeePolicy { max_fee_wei: fees.max_fee_wei.min(budget_wei), ..*fees };
+                replacement(intent, account, highest, &fees, hint, out)
+            }
+        }
+    }
+
+    /// No fee may be offered for a nonce. One of which nothing is signed, and behind which others wait, is filled with
+    /// an empty transaction after `patience`; a signed one waits at what it has offered.
+    pub fn cannot_pay(&mut self, nonce: u64, until: Mono, patience: Span, now: Now) {
+        if self.open.get(&nonce).is_some_and(|intent| intent.attempts.is_empty()) {
+            self.postpone(nonce, until, now);
+            let silent = self.open.get(&nonce).is_some_and(|i| i.silent_for(now.mono) >= patience);
+            if silent && self.blocks_others(nonce) {
+                self.supersede(nonce);
+            }
+        }
     }
 
     /// A wanted signature has been asked for.

@@ -103,10 +103,17 @@ pub(super) struct Judge {
     max_age: Span,
     quorum: usize,
     cap_wei: u128,
+    is_on_a_budget: bool,
 }
 
 impl Judge {
-    pub fn new(feeds: BTreeMap<FeedId, Place>, max_age: Span, quorum: usize, cap_wei: u128) -> Self {
+    pub fn new(
+        feeds: BTreeMap<FeedId, Place>,
+        max_age: Span,
+        quorum: usize,
+        cap_wei: u128,
+        is_on_a_budget: bool,
+    ) -> Self {
         Self {
             report: Report::default(),
             feeds,
@@ -128,6 +135,7 @@ impl Judge {
             max_age,
             quorum,
             cap_wei,
+            is_on_a_budget,
         }
     }
 
@@ -340,7 +348,9 @@ impl Judge {
             self.report.bumps += 1;
             let more = attempt.fee.cap_wei() > old.cap_wei() && attempt.fee.tip_wei() > old.tip_wei();
             let free = attempt.fee.cap_wei() == 0 && old.cap_wei() == 0;
-            if !more && !free && self.taken.contains(&hash) {
+            // Where no more may be spent, what may never have left is signed anew all the same once it is old.
+            let same = attempt.fee == old && self.is_on_a_budget;
+            if !more && !free && !same && self.taken.contains(&hash) {
                 self.accuse(format!("nonce {nonce}: a replacement does not offer more"));
             }
         }

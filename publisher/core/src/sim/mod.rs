@@ -11,6 +11,7 @@ mod chain;
 mod check;
 mod journal;
 mod node;
+mod purse;
 mod replica;
 mod setup;
 mod weather;

@@ -414,6 +414,9 @@ impl World {
                 }
                 self.judge.written(lease, epoch);
                 self.judge.recorded(record, &self.chain, time);
+                if let Some(excess) = self.purse.recorded(record, time) {
+                    self.judge.accuse(excess);
+                }
             }
         }
         if !hears {

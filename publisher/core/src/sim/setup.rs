@@ -21,6 +21,8 @@ pub(super) const MAX_AGE: Span = Span::from_s(30);
 pub(super) const REFRESH: Span = Span::from_s(30);
 pub(super) const VENUES: usize = 5;
 pub(super) const QUORUM: usize = 3;
+/// The gas limit of an aggregator's round, for which less is estimated.
+pub(super) const GAS_FLOOR: u64 = 100_000;
 pub(super) const FEE_CAP_WEI: u128 = 1_000_000;
 /// Timers are looked at this often, in milliseconds.
 pub(super) const TICK: u64 = 500;
@@ -122,7 +124,7 @@ impl World {
             account: place.account,
             pricing: Pricing { paths: paths(id), rules, max_age: MAX_AGE, reference: None },
             policy,
-            gas_floor: 100_000,
+            gas_floor: GAS_FLOOR,
             gas_ceiling: 500_000,
         };
         let rule = match profile {
@@ -136,6 +138,7 @@ impl World {
                 block_time: BLOCK,
                 finality,
                 fees,
+                caps: self.storm.caps,
                 timing: timing(),
                 in_flight_max: 16,
                 round_refresh: REFRESH,

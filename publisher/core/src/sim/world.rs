@@ -4,9 +4,11 @@ use super::chain::Chain;
 use super::check::{Judge, Report};
 use super::journal::Journal;
 use super::node::Node;
+use super::purse::Purse;
 use super::replica::{Replica, Run, Seat};
 use super::setup::{
-    BLOCK, FEE_CAP_WEI, HEARTBEAT, LEAD, MAX_AGE, Place, QUORUM, TICK, VENUES, feeds, shards, timing,
+    BLOCK, FEE_CAP_WEI, GAS_FLOOR, HEARTBEAT, LEAD, MAX_AGE, Place, QUORUM, TICK, VENUES, feeds, shards,
+    timing,
 };
 use super::weather::Ills;
 use crate::fees::FeeProfile;
@@ -14,6 +16,7 @@ use crate::head::Finality;
 use crate::io::{Effect, Input, Ticket};
 use crate::lease::Board;
 use crate::quote::{FeedId, MarketId, Observation, Quote, SourceFault};
+use crate::spend::Caps;
 use crate::time::{Mono, Now, Span, Wall};
 use crate::tx::TxRequest;
 use alloy_primitives::{Address, B256};
@@ -51,6 +54,8 @@ pub struct Storm {
     pub batches: bool,
     /// How long the feeds of the store wait for each other.
     pub gather: Span,
+    /// What may be spent. Where nothing goes out beyond it, lateness is excused and the sums are judged.
+    pub caps: Caps,
     /// Ours is the standby of a primary that writes every heartbeat, while it lives; zero: ours is alone.
     pub standby: Span,
 }
@@ -103,6 +108,7 @@ pub(super) struct World {
     pub chain: Chain,
     pub nodes: Vec<Node>,
     pub judge: Judge,
+    pub purse: Purse,
     pub ills: Ills,
     /// Shards whose halts an operator has looked at.
     pub acknowledged: BTreeSet<usize>,
@@ -130,7 +136,8 @@ impl World {
     fn new(storm: Storm) -> Self {
         let feeds = feeds(storm.batches);
         let shards = shards(storm.replicas);
-        let judge = Judge::new(feeds.clone(), MAX_AGE, QUORUM, FEE_CAP_WEI);
+        let cap_wei = FEE_CAP_WEI.min(storm.caps.transaction_fee_wei(GAS_FLOOR));
+        let judge = Judge::new(feeds.clone(), MAX_AGE, QUORUM, cap_wei, storm.caps != Caps::default());
         let places = (0..storm.replicas).flat_map(|r| (0..shards.len()).map(move |s| (r, s)));
         Self {
             rng: fastrand::Rng::with_seed(storm.seed),
@@ -145,6 +152,7 @@ impl World {
             chain: Chain::new(Wall::from_ms(EPOCH_MS)),
             nodes: vec![Node::default(); storm.nodes],
             judge,
+            purse: Purse::new(storm.caps),
             ills: Ills::default(),
             acknowledged: BTreeSet::new(),
             feeds,
@@ -202,6 +210,9 @@ impl World {
         self.at(0, Happening::Watch);
         if self.storm.misfortune_every > Span::ZERO {
             self.at(60_000, Happening::Misfortune);
+        }
+        if self.storm.caps.look_back() && !self.storm.caps.heartbeats_pass {
+            self.excuse_now(Span::from_s(3_600 * (self.storm.hours + 1)));
         }
         if self.storm.standby > Span::ZERO {
             self.at(POLL, Happening::Primary);

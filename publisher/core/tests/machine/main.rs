@@ -11,6 +11,7 @@
 
 mod age;
 mod batches;
+mod budget;
 mod fees;
 mod halts;
 mod leases;

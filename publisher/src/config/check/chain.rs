@@ -4,13 +4,14 @@ use super::Check;
 use crate::chain::{NodeSetup, Tag};
 use crate::config::Chain;
 use crate::config::keys::{Chain as RawChain, Fees, Rpc};
-use crate::config::leaf::{FinalityRule, Profile, Wei, value};
+use crate::config::leaf::{Beyond, FinalityRule, Profile, Rule, Spend, Wei, value};
 use crate::config::problem::Place;
 use crate::config::raw::Item;
 use publisher_core::fees::{FeePolicy, FeeProfile, ReplacementRule};
 use publisher_core::head::Finality;
 use publisher_core::outbox::Timing;
 use publisher_core::price::Ratio;
+use publisher_core::spend::Caps;
 use publisher_core::time::Span;
 use reqwest::header::HeaderValue;
 
@@ -21,6 +22,20 @@ const DELAY: (Span, Span) = (Span::from_ms(10), Span::from_s(600));
 const MAX_FEE_WEI: u128 = 500_000_000_000;
 const BATCH_MAX: usize = 1000;
 const BUMP_MAX: u64 = 1000;
+
+/// What may be spent; zero where nothing is said.
+fn caps(fees: Option<&Fees>) -> Caps {
+    let wei = |item: fn(&Fees) -> Option<&Item<Rule<Spend>>>| match value(fees.and_then(item)) {
+        Some(Rule::On(Spend(wei))) => wei,
+        Some(Rule::Off) | None => 0,
+    };
+    Caps {
+        transaction_wei: wei(|fees| fees.max_transaction.as_ref()),
+        feed_hour_wei: wei(|fees| fees.max_feed_hour.as_ref()),
+        account_day_wei: wei(|fees| fees.max_account_day.as_ref()),
+        heartbeats_pass: value(fees.and_then(|fees| fees.over_budget.as_ref())) != Some(Beyond::Nothing),
+    }
+}
 
 impl Check<'_> {
     pub(super) fn chain(&mut self) -> Option<Chain> {
@@ -47,7 +62,17 @@ impl Check<'_> {
         };
         let (block_time, timing) = block_time?;
         let (id, genesis) = (value(raw.id.as_ref())?, value(raw.genesis.as_ref()));
-        Some(Chain { id, rpc, block_time, finality, tag, fees: fees?, timing, genesis })
+        Some(Chain {
+            id,
+            rpc,
+            block_time,
+            finality,
+            tag,
+            fees: fees?,
+            caps: caps(raw.fees.as_ref()),
+            timing,
+            genesis,
+        })
     }
 
     /// An error at a key that is there.

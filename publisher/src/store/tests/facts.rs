@@ -2,6 +2,7 @@
 
 use super::*;
 use publisher_core::record::{Outcome, RecoveredAccount, RecoveredIntent, Scope, replay};
+use publisher_core::spend::Payment;
 use publisher_core::tx::SendOutcome;
 
 on_both! {
@@ -81,12 +82,19 @@ async fn recovery_reads_back_what_is_open(place: Place) {
                     open(9, step, vec![]),
                 ],
                 closed: vec![],
+                payments: vec![Payment {
+                    nonce: 7,
+                    feeds: vec![FeedId::new("BTC-USD")],
+                    at: Wall::from_ms(5_000),
+                    wei: 42_000 * 7,
+                }],
             },
             RecoveredAccount {
                 account: account(2),
                 next_nonce: 1,
                 open: vec![open(0, call, vec![])],
                 closed: vec![],
+                payments: vec![],
             },
         ],
         halts: vec![

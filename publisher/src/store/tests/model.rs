@@ -3,6 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 use publisher_core::record::{Outcome, RecoveredAccount, RecoveredIntent, Scope};
+use publisher_core::spend::Payment;
 use publisher_core::tx::SendOutcome;
 use std::collections::BTreeMap;
 
@@ -133,6 +134,7 @@ impl Model {
                 next_nonce: 0,
                 open: vec![],
                 closed: vec![],
+                payments: vec![],
             });
             entry.next_nonce = nonce + 1;
             let end = self.closed.get(key).map(|(outcome, _)| *outcome);
@@ -156,6 +158,18 @@ impl Model {
             .filter(|(key, _)| self.closed.get(*key).is_some_and(|(outcome, _)| *outcome != Outcome::Foreign))
             .map(|(_, receipt)| (receipt.block_number, receipt.block_hash))
             .max_by_key(|(number, _)| *number);
+        for (key @ (account, nonce), receipt) in &self.canonical {
+            let end = self.closed.get(key).filter(|(outcome, _)| *outcome != Outcome::Foreign);
+            let (Some((_, at)), Some(entry)) = (end, accounts.get_mut(account)) else { continue };
+            let (work, attempt) =
+                (self.intents.get(key).map(|(work, _)| work), self.attempts.get(&receipt.hash));
+            let said = work.zip(attempt.map(|(_, attempt, _)| attempt));
+            let feeds = said.into_iter().flat_map(|(work, attempt)| attempt.feeds(work)).cloned().collect();
+            let wei = u128::from(receipt.gas_used) * receipt.gas_price_wei;
+            entry.payments.push(Payment { nonce: *nonce, feeds, at: *at, wei });
+        }
+        // No test's history is as long as a day.
+        accounts.values_mut().for_each(|entry| entry.payments.sort_by_key(|payment| payment.at));
         Recovered { accounts: accounts.into_values().collect(), halts, anchor }
     }
 }

@@ -14,6 +14,7 @@ use publisher_core::policy::{Combine, Policy};
 use publisher_core::price::{Answer, Ratio};
 use publisher_core::quote::{FeedId, MarketId, Observation, Quote};
 use publisher_core::record::{Outcome, Record, Scope, replay};
+use publisher_core::spend::Caps;
 use publisher_core::time::{Mono, Now, Span, Wall};
 use publisher_core::tx::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

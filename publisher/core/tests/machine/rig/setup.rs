@@ -66,6 +66,7 @@ pub fn spec(feeds: &[&str]) -> Spec {
                 bump_percent: 0,
                 rule: ReplacementRule::GETH,
             },
+            caps: Caps::default(),
             timing: Timing {
                 answer_timeout: Span::from_s(3),
                 retry: Span::from_ms(500),
