@@ -5,7 +5,7 @@ use alloy::consensus::{Transaction as _, TxEnvelope};
 use alloy::eips::eip2718::Decodable2718;
 use alloy::providers::Provider as _;
 use anyhow::{Context, Result, bail, ensure};
-use publisher_tests::chains::{Absent, Chain, Kind, Loss, Node, Undo};
+use publisher_tests::chains::{Absent, Chain, Kind, Loss, Node, Rollup, Undo};
 use publisher_tests::miner::SOON;
 use publisher_tests::rpc_proxy::Forwarded;
 use publisher_tests::world::{Options, World};
@@ -24,12 +24,15 @@ pub(crate) async fn network(kind: Kind) -> Result<Option<Chain>> {
     match Chain::start(kind).await? {
         Ok(chain) => Ok(Some(chain)),
         Err(Absent(reason)) => {
-            // Written past the test harness, which shows what is printed by failing tests only.
-            let note = format!("skipped: no {kind:?} network, only anvil has met the daemon: {reason}\n");
-            std::io::stderr().write_all(note.as_bytes())?;
+            say(&format!("skipped: no {kind:?} network, only anvil has met the daemon: {reason}"))?;
             Ok(None)
         }
     }
+}
+
+/// Writes past the test harness, which shows what is printed by failing tests only.
+fn say(note: &str) -> Result<()> {
+    Ok(std::io::stderr().write_all(format!("{note}\n").as_bytes())?)
 }
 
 /// A network with a world around it.
@@ -61,12 +64,19 @@ async fn conforms(kind: Kind) -> Result<()> {
     let daemon = world.daemon(BINARY, &[])?;
     let mut prices = Prices(60_000);
     submit(&world, &mut prices).await.context("submit")?;
-    if traits.fees != "zero-gas" {
+    if traits.fees == "zero-gas" {
+        say(&format!("{kind:?} shows no replacement: where nothing has a price nothing is outbid"))?;
+    } else {
         replace(&world, &mut prices).await.context("replace")?;
+    }
+    if traits.undo == Undo::Never {
+        say(&format!("{kind:?} shows no reorg: its blocks are final; validators stop instead"))?;
     }
     undo(&mut world, &mut prices).await.context("undo")?;
     if traits.durable {
         restart(&mut world, &mut prices, false).await.context("restart in mid-flight")?;
+    } else {
+        say(&format!("{kind:?} shows no restart: its chain ends with its process"))?;
     }
     match traits.loss {
         Loss::Drop => dropped(&world, &mut prices).await.context("a transaction that the pool lost")?,
@@ -191,9 +201,27 @@ async fn undo(world: &mut World, prices: &mut Prices) -> Result<()> {
             world.included(sent.hash, 2).await?;
             ensure!(world.transactions().len() == known, "another transaction was sent");
         }
+        Undo::Beneath => {
+            let kept = rollup(world)?.stop_batches().await?;
+            let sent = sent(world, &price).await?;
+            world.included(sent.hash, 1).await?;
+            rollup(world)?.take_back(kept).await?;
+            world.said("PUB-3001", reorgs + 1).await?;
+            world.included(sent.hash, 2).await?;
+            // Included is not final as long as the chain beneath does not hold it.
+            let closed = world.logged("PUB-2011")?;
+            let early = closed.iter().find(|line| line["hash"] == sent.hash.to_string());
+            ensure!(early.is_none(), "an unsafe round was taken for final: {early:?}");
+            rollup(world)?.resume_batches().await?;
+            world.settled().await?;
+        }
         Undo::Never => return halt(world, prices).await,
     }
     world.wait_answer(world.feed(), answer, SOON).await
+}
+
+fn rollup(world: &mut World) -> Result<&mut Rollup> {
+    world.chain()?.rollup().context("this is no rollup")
 }
 
 /// One of four validators stops and nothing changes; a second one stops, and with it the chain, until both are back.
@@ -254,6 +282,10 @@ async fn resume(world: &mut World) -> Result<()> {
 async fn restart(world: &mut World, prices: &mut Prices, loses_pool: bool) -> Result<()> {
     let (price, answer) = prices.next();
     let (gone, back) = (world.logged("PUB-5005")?.len(), world.logged("PUB-5006")?.len());
+    if let Some(rollup) = world.chain()?.rollup() {
+        // It may forget what it made last, which must not have counted as final: without it finality looks violated.
+        rollup.stop_batches().await?;
+    }
     let sent = held_up(world, &price).await?;
     world.chain()?.kill(0)?;
     world.said("PUB-5005", gone + 1).await?;
@@ -274,7 +306,12 @@ async fn restart(world: &mut World, prices: &mut Prices, loses_pool: bool) -> Re
     resume(world).await?;
     world.proxy.set_upstream(&world.node.endpoint());
     world.said("PUB-5006", back + 1).await?;
-    world.wait_answer(world.feed(), answer, SOON).await
+    world.wait_answer(world.feed(), answer, SOON).await?;
+    if let Some(rollup) = world.chain()?.rollup() {
+        rollup.resume_batches().await?;
+        world.settled().await?;
+    }
+    Ok(())
 }
 
 /// Whether the daemon's node knows a transaction, mined or not.
@@ -327,4 +364,11 @@ async fn f25_f26_f27_clique_conforms() {
 #[tokio::test]
 async fn f05_f36_qbft_conforms_with_validators_that_stop() {
     conforms(Kind::Qbft).await.unwrap();
+}
+
+/// Without this no unsafe block that a sequencer takes back, and none that its execution client forgets when it dies,
+/// has met the daemon.
+#[tokio::test]
+async fn f05_f09_f25_f28_op_stack_conforms() {
+    conforms(Kind::OpStack).await.unwrap();
 }

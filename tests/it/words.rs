@@ -121,11 +121,11 @@ async fn understood(kind: Kind) -> Result<()> {
             ),
         ]);
     }
-    if matches!(kind, Kind::Geth | Kind::Clique) {
+    if matches!(kind, Kind::Geth | Kind::Clique | Kind::OpStack) {
         let dear = Tx { gas_limit: GAS_LIMIT, fee: dynamic(200_000_000_000_000, 1), ..next };
         cases.push(("more than the node lets anybody spend", dear, FeeCap));
     }
-    if kind == Kind::Geth {
+    if matches!(kind, Kind::Geth | Kind::OpStack) {
         cases.push(("no tip", next.with_fee(dynamic(10_000_000_000, 0)), FeeTooLow));
     }
     let mut misunderstood = Vec::new();
@@ -176,4 +176,10 @@ async fn f06_f09_f10_f35_f38_clique_geths_refusals_are_understood() {
 #[tokio::test]
 async fn f06_f09_f10_f38_goquorums_refusals_are_understood() {
     understood(Kind::Qbft).await.unwrap();
+}
+
+/// The same of the OP Stack's go-ethereum.
+#[tokio::test]
+async fn f06_f09_f10_f35_f38_op_geths_refusals_are_understood() {
+    understood(Kind::OpStack).await.unwrap();
 }

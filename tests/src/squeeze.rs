@@ -1,5 +1,6 @@
 //! Blocks that are full of somebody else's dearer transactions, as when everybody wants to be first.
 
+use crate::chains::Node;
 use crate::world::World;
 use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy::eips::BlockNumberOrTag;
@@ -46,8 +47,12 @@ impl World {
         let dearest = history.reward.iter().flatten().flatten().copied().max().unwrap_or_default();
         let tip = dearest.max(TIP_MIN_WEI) / 4 * 5;
         let head = self.owner.get_block_by_number(BlockNumberOrTag::Latest).await?.context("no head")?;
+        let reserved = match &self.node {
+            Node::Real(chain) => chain.traits.reserved_gas,
+            Node::Anvil(_) => 0,
+        };
         for nonce in known..mined + AHEAD {
-            let filler = self.filler(nonce, head.header.gas_limit, tip)?;
+            let filler = self.filler(nonce, head.header.gas_limit - reserved, tip)?;
             let _pending = self.owner.send_raw_transaction(&filler).await?;
         }
         Ok(())

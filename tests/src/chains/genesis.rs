@@ -3,10 +3,23 @@
 use super::{ALLOWANCE_WEI, GAS_LIMIT, Kind, RICH};
 use alloy::primitives::{Address, hex};
 use alloy::signers::local::PrivateKeySigner;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The chain beneath a rollup.
+const BENEATH_ID: u64 = 900;
+/// So much older is the first block beneath than the rollup's, which may not come before it.
+const BENEATH_AGE_S: u64 = 60;
+/// The usual parameters of EIP-1559 on the OP Stack: what a base fee changes by at most, as its fraction, and how much
+/// larger blocks may be than they should.
+const DENOMINATOR: u32 = 250;
+const ELASTICITY: u32 = 6;
+/// The fork times of the OP Stack up to the one that these programs know best.
+const OP_FORKS: [&str; 7] = ["regolith", "canyon", "ecotone", "fjord", "granite", "holocene", "isthmus"];
 
 /// The genesis of a network whose blocks these accounts make.
-pub(super) fn genesis(kind: Kind, makers: &[Address]) -> Value {
+pub(super) fn genesis(kind: Kind, makers: &[Address]) -> Result<Value> {
     let mut config = json!({ "chainId": 138 });
     let mut file = json!({
         "gasLimit": format!("{GAS_LIMIT:#x}"),
@@ -22,17 +35,21 @@ pub(super) fn genesis(kind: Kind, makers: &[Address]) -> Value {
     }
     match kind {
         Kind::Hardhat => {}
-        Kind::Geth => {
+        Kind::Geth | Kind::OpStack => {
             for fork in ["berlin", "london", "mergeNetsplit"] {
                 config[format!("{fork}Block")] = json!(0);
             }
             config["terminalTotalDifficulty"] = json!(0);
             config["shanghaiTime"] = json!(0);
             config["cancunTime"] = json!(0);
-            config["blobSchedule"] =
-                json!({ "cancun": { "target": 3, "max": 6, "baseFeeUpdateFraction": 3_338_477 } });
             // Nobody has ever mined here.
             file["difficulty"] = json!("0x0");
+            if kind == Kind::OpStack {
+                op_stack(&mut config, &mut file)?;
+            } else {
+                config["blobSchedule"] =
+                    json!({ "cancun": { "target": 3, "max": 6, "baseFeeUpdateFraction": 3_338_477 } });
+            }
         }
         Kind::Clique => {
             config["berlinBlock"] = json!(0);
@@ -54,7 +71,82 @@ pub(super) fn genesis(kind: Kind, makers: &[Address]) -> Value {
         }
     }
     file["config"] = config;
-    file
+    Ok(file)
+}
+
+/// What a chain of the OP Stack has besides.
+fn op_stack(config: &mut Value, file: &mut Value) -> Result<()> {
+    for fork in OP_FORKS {
+        config[format!("{fork}Time")] = json!(0);
+    }
+    config["bedrockBlock"] = json!(0);
+    config["pragueTime"] = json!(0);
+    config["optimism"] = fee_parameters();
+    file["timestamp"] = json!(format!("{:#x}", now_s()?));
+    // Since Holocene a header names the parameters of its base fee, after a version.
+    file["extraData"] = json!(format!("0x00{DENOMINATOR:08x}{ELASTICITY:08x}"));
+    // Since Isthmus a header commits to the storage of the contract that takes withdrawals, which may not be empty.
+    file["alloc"]["0x4200000000000000000000000000000000000016"] =
+        json!({ "balance": "0x0", "nonce": "0x1", "storage": { word(0): word(1) } });
+    Ok(())
+}
+
+/// The genesis file of the chain beneath a rollup, which go-ethereum makes alone.
+pub(super) fn beneath() -> Result<Value> {
+    let mut file = genesis(Kind::Geth, &[])?;
+    file["config"]["chainId"] = json!(BENEATH_ID);
+    file["timestamp"] = json!(format!("{:#x}", now_s()? - BENEATH_AGE_S));
+    Ok(file)
+}
+
+/// What the rollup's clients agree on, from the first blocks of both chains. No contract stands beneath, because nobody
+/// deposits, and a sequencer may stay away for a day before others speak for it.
+pub(super) fn rollup(beneath: &Value, first: &Value, batcher: Address) -> Result<Value> {
+    let time =
+        first["timestamp"].as_str().and_then(|text| text.strip_prefix("0x")).context("no timestamp")?;
+    let mut config = json!({
+        "genesis": {
+            "l1": { "hash": beneath["hash"], "number": 0 },
+            "l2": { "hash": first["hash"], "number": 0 },
+            "l2_time": u64::from_str_radix(time, 16)?,
+            "system_config": {
+                "batcherAddr": batcher,
+                "gasLimit": GAS_LIMIT,
+                "overhead": word(0),
+                // Version 1, and no share of the fees beneath.
+                "scalar": format!("0x01{:062x}", 0),
+                "eip1559Params": format!("0x{DENOMINATOR:08x}{ELASTICITY:08x}"),
+                "operatorFeeParams": word(0),
+            },
+        },
+        "block_time": 1,
+        "max_sequencer_drift": 1800,
+        "seq_window_size": 43_200,
+        "channel_timeout": 300,
+        "l1_chain_id": BENEATH_ID,
+        "l2_chain_id": 138,
+        "delta_time": 0,
+        "batch_inbox_address": Address::repeat_byte(0xba),
+        "deposit_contract_address": Address::repeat_byte(0xde),
+        "l1_system_config_address": Address::repeat_byte(0x5c),
+        "chain_op_config": fee_parameters(),
+    });
+    for fork in OP_FORKS {
+        config[format!("{fork}_time")] = json!(0);
+    }
+    Ok(config)
+}
+
+fn fee_parameters() -> Value {
+    json!({ "eip1559Elasticity": ELASTICITY, "eip1559Denominator": 50, "eip1559DenominatorCanyon": DENOMINATOR })
+}
+
+fn word(number: u8) -> String {
+    format!("{:#066x}", number)
+}
+
+fn now_s() -> Result<u64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
 }
 
 /// RLP of 32 bytes of anything, the validators, no votes, round 0 and no seals. With four validators the lengths

@@ -23,11 +23,15 @@ pub(super) struct Member {
     pub(super) key: PrivateKeySigner,
     pub(super) http_port: u16,
     pub(super) p2p_port: u16,
+    /// Where a consensus client drives it.
+    pub(super) engine_port: u16,
     pub(super) program: PathBuf,
     /// Where it is started from.
     pub(super) home: PathBuf,
     pub(super) args: Vec<OsString>,
     pub(super) rpc: DynProvider,
+    /// The method that it answers as soon as it runs.
+    greeting: &'static str,
     child: Option<Child>,
 }
 
@@ -35,12 +39,31 @@ impl Member {
     /// A node that does not run yet.
     pub(super) fn new(program: &Path, dir: PathBuf, key: PrivateKeySigner) -> Result<Self> {
         fs::create_dir_all(&dir)?;
-        let (http_port, p2p_port) = (free_port()?, free_port()?);
+        let (http_port, p2p_port, engine_port) = (free_port()?, free_port()?, free_port()?);
         let rpc = ProviderBuilder::default()
             .connect_http(format!("http://127.0.0.1:{http_port}").parse()?)
             .erased();
         let (program, home, args) = (program.to_owned(), dir.clone(), Vec::new());
-        Ok(Self { dir, key, http_port, p2p_port, program, home, args, rpc, child: None })
+        let greeting = "eth_blockNumber";
+        Ok(Self {
+            dir,
+            key,
+            http_port,
+            p2p_port,
+            engine_port,
+            program,
+            home,
+            args,
+            rpc,
+            greeting,
+            child: None,
+        })
+    }
+
+    /// The same of a program that is no node of a chain.
+    pub(super) fn greeted_by(mut self, greeting: &'static str) -> Self {
+        self.greeting = greeting;
+        self
     }
 
     pub(super) fn endpoint(&self) -> String {
@@ -85,7 +108,7 @@ impl Member {
             .with_context(|| format!("{} did not start", self.program.display()))?;
         let child = self.child.insert(child);
         let deadline = tokio::time::Instant::now() + START;
-        while self.rpc.get_block_number().await.is_err() {
+        while self.rpc.raw_request::<_, Value>(self.greeting.into(), json!([])).await.is_err() {
             let ended = child.try_wait()?;
             let late = tokio::time::Instant::now() > deadline;
             if ended.is_some() || late {

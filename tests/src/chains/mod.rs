@@ -7,6 +7,7 @@
 mod genesis;
 mod member;
 mod programs;
+mod rollup;
 
 use crate::world::World;
 use alloy::node_bindings::AnvilInstance;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub use programs::{Absent, Program};
+pub use rollup::Rollup;
 
 /// Gas that fits into a block: two creations of contracts, and little enough that a test can fill it.
 pub const GAS_LIMIT: u64 = 8_000_000;
@@ -43,6 +45,8 @@ pub enum Kind {
     Clique,
     /// Four GoQuorum validators of QBFT, without gas prices.
     Qbft,
+    /// A rollup of the OP Stack, sequenced over a chain of its own.
+    OpStack,
 }
 
 /// How a network can take blocks back.
@@ -54,6 +58,8 @@ pub enum Undo {
     SetHead,
     /// A sealer that was cut off meets the others' heavier chain.
     Rejoin,
+    /// The chain beneath takes back blocks on which a rollup was built.
+    Beneath,
     /// It cannot.
     Never,
 }
@@ -84,6 +90,8 @@ pub struct Traits {
     pub undo: Undo,
     /// How it loses what waits.
     pub loss: Loss,
+    /// Gas of a block that no single transaction may take.
+    pub reserved_gas: u64,
 }
 
 impl Kind {
@@ -97,6 +105,7 @@ impl Kind {
             durable: true,
             undo: Undo::SetHead,
             loss: Loss::Restart,
+            reserved_gas: 0,
         };
         match self {
             Self::Hardhat => Traits {
@@ -116,6 +125,15 @@ impl Kind {
                 undo: Undo::Never,
                 ..geth
             },
+            Self::OpStack => Traits {
+                program: Program::OpGeth,
+                finality: "op-stack",
+                undo: Undo::Beneath,
+                // What op-geth keeps for the transaction that tells of the chain beneath (`l1InfoGasOverhead` in its
+                // `core/txpool/validation.go`). That takes 24 700 or so; the rest is too little for a round.
+                reserved_gas: 70_000,
+                ..geth
+            },
         }
     }
 }
@@ -126,6 +144,7 @@ pub struct Chain {
     /// What it is and can do.
     pub traits: Traits,
     members: Vec<Member>,
+    rollup: Option<Box<Rollup>>,
     _dir: TempDir,
 }
 
@@ -133,9 +152,10 @@ impl Chain {
     /// Starts a network and waits until its nodes know each other.
     pub async fn start(kind: Kind) -> Result<std::result::Result<Self, Absent>> {
         let traits = kind.traits();
-        let program = match tokio::task::spawn_blocking(move || traits.program.find()).await?? {
-            Ok(program) => program,
-            Err(absent) => return Ok(Err(absent)),
+        let find = move || -> Result<_> { Ok((traits.program.find()?, rollup::Programs::find(kind)?)) };
+        let (program, around) = match tokio::task::spawn_blocking(find).await?? {
+            (Ok(program), Ok(around)) => (program, around),
+            (Err(absent), _) | (_, Err(absent)) => return Ok(Err(absent)),
         };
         let dir = tempfile::tempdir()?;
         let keys: Vec<PrivateKeySigner> = (0..traits.members)
@@ -143,8 +163,8 @@ impl Chain {
             .collect::<std::result::Result<_, _>>()?;
         let makers: Vec<Address> = keys.iter().map(PrivateKeySigner::address).collect();
         let genesis = dir.path().join("genesis.json");
-        std::fs::write(&genesis, genesis::genesis(kind, &makers).to_string())?;
-        let mut chain = Self { traits, members: Vec::new(), _dir: dir };
+        std::fs::write(&genesis, genesis::genesis(kind, &makers)?.to_string())?;
+        let mut chain = Self { traits, members: Vec::new(), rollup: None, _dir: dir };
         for (n, key) in keys.into_iter().enumerate() {
             let folder = chain._dir.path().join(format!("node{n}"));
             let mut member = match kind {
@@ -153,6 +173,10 @@ impl Chain {
             };
             member.start().await?;
             chain.members.push(member);
+        }
+        if let Some(programs) = around {
+            let rollup = Rollup::start(&programs, chain._dir.path(), &chain.members[0]).await?;
+            chain.rollup = Some(Box::new(rollup));
         }
         chain.join(0).await?;
         for member in 1..chain.members.len() {
@@ -184,6 +208,11 @@ impl Chain {
         self.members[0].endpoint()
     }
 
+    /// The rollup around the daemon's node, where there is one.
+    pub fn rollup(&mut self) -> Option<&mut Rollup> {
+        self.rollup.as_deref_mut()
+    }
+
     /// Asks a member.
     pub async fn ask(&self, member: usize, method: &'static str, params: Value) -> Result<Value> {
         self.members[member].ask(method, params).await
@@ -200,9 +229,10 @@ impl Chain {
         }
     }
 
-    /// Ends a member without a word, as `kill -9` does.
+    /// Ends a member without a word, as `kill -9` does; with what drives it, if that shares its machine.
     pub fn kill(&mut self, member: usize) -> Result<()> {
-        self.members[member].kill()
+        self.members[member].kill()?;
+        self.rollup.as_deref_mut().map_or(Ok(()), Rollup::kill_deriver)
     }
 
     /// Lets a member forget what it was given and has not seen in a block. It must not run.
@@ -214,6 +244,9 @@ impl Chain {
     /// Starts a member again on what it had.
     pub async fn revive(&mut self, member: usize) -> Result<()> {
         self.members[member].start().await?;
+        if let Some(rollup) = &mut self.rollup {
+            rollup.start_deriver().await?;
+        }
         self.join(member).await
     }
 
@@ -293,7 +326,8 @@ fn geth(
             // In ether: more than a block full of the dearest transactions of a test.
             member.arg(["--miner.gaslimit", &GAS_LIMIT.to_string(), "--rpc.txfeecap", "1000"]);
             // It would stop on a machine whose disk is rather full.
-            member.arg(["--authrpc.port", "0", "--datadir.minfreedisk", "0"]);
+            member.arg(["--datadir.minfreedisk", "0"]);
+            member.arg(["--authrpc.port".to_owned(), member.engine_port.to_string()]);
         }
     }
     match kind {
@@ -308,6 +342,7 @@ fn geth(
             member.arg(["--mine", "--miner.etherbase", &maker, "--unlock", &maker, "--password", &password]);
             member.arg(["--allow-insecure-unlock", "--syncmode", "full"]);
         }
+        Kind::OpStack => member.arg(["--syncmode", "full"]),
         Kind::Hardhat | Kind::Qbft => {}
     }
     member.run(&[&init[..], &["init", &genesis]].concat())?;

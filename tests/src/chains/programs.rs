@@ -20,6 +20,12 @@ pub enum Program {
     CliqueGeth,
     /// The last GoQuorum that the module proxy builds.
     GoQuorum,
+    /// The execution client of the OP Stack.
+    OpGeth,
+    /// Its consensus client, which derives a rollup from the chain beneath it, and sequences.
+    OpNode,
+    /// What writes a sequencer's blocks to the chain beneath.
+    OpBatcher,
 }
 
 /// Why a program is not there.
@@ -32,24 +38,30 @@ struct Pin {
     folder: &'static str,
     /// Files that pin every byte of it, with their names.
     files: &'static [(&'static str, &'static str)],
-    /// The command that makes it, in that folder.
-    make: &'static [&'static str],
+    /// The commands that make it, in that folder.
+    make: &'static [&'static [&'static str]],
     /// What is run.
     binary: &'static str,
 }
 
-/// Two compilers at once are as many as a small machine has cores.
-const GO_BUILD: &[&str] = &[
-    "go",
-    "build",
-    "-trimpath",
-    "-buildvcs=false",
-    "-p=2",
-    // Old releases reach into the runtime for names that newer linkers keep to themselves.
-    "-ldflags=-s -w -checklinkname=0",
-    "-o=geth",
-    "github.com/ethereum/go-ethereum/cmd/geth",
-];
+macro_rules! go_build {
+    ($binary:literal, $package:literal) => {
+        &[
+            "go",
+            "build",
+            "-trimpath",
+            "-buildvcs=false",
+            // Two compilers at once are as many as a small machine has cores.
+            "-p=2",
+            // Old releases reach into the runtime for names that newer linkers keep to themselves.
+            "-ldflags=-s -w -checklinkname=0",
+            concat!("-o=", $binary),
+            $package,
+        ]
+    };
+}
+
+const GETH: &[&str] = go_build!("geth", "github.com/ethereum/go-ethereum/cmd/geth");
 
 macro_rules! pinned {
     ($folder:literal: $($name:literal)*) => {
@@ -63,27 +75,44 @@ impl Program {
             Self::Hardhat => Pin {
                 folder: "hardhat-2.29.1",
                 files: pinned!["hardhat": "package.json" "package-lock.json" "hardhat.config.js"],
-                make: &["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                make: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]],
                 binary: "node_modules/hardhat/internal/cli/bootstrap.js",
             },
             Self::Geth => Pin {
                 folder: "geth-1.17.5",
                 files: pinned!["geth": "go.mod" "go.sum"],
-                make: GO_BUILD,
+                make: &[GETH],
                 binary: "geth",
             },
             Self::CliqueGeth => Pin {
                 folder: "geth-1.13.15",
                 files: pinned!["clique": "go.mod" "go.sum"],
-                make: GO_BUILD,
+                make: &[GETH],
                 binary: "geth",
             },
             Self::GoQuorum => Pin {
                 folder: "goquorum-22.7.4",
                 files: pinned!["quorum": "go.mod" "go.sum"],
-                make: GO_BUILD,
+                make: &[GETH],
                 binary: "geth",
             },
+            Self::OpGeth => Self::op_stack("geth"),
+            Self::OpNode => Self::op_stack("op-node"),
+            Self::OpBatcher => Self::op_stack("op-batcher"),
+        }
+    }
+
+    /// The three share most of what is compiled.
+    const fn op_stack(binary: &'static str) -> Pin {
+        Pin {
+            folder: "op-stack-1.16.13",
+            files: pinned!["op-stack": "go.mod" "go.sum"],
+            make: &[
+                GETH,
+                go_build!("op-node", "github.com/ethereum-optimism/optimism/op-node/cmd"),
+                go_build!("op-batcher", "github.com/ethereum-optimism/optimism/op-batcher/cmd"),
+            ],
+            binary,
         }
     }
 
@@ -115,16 +144,18 @@ fn make(folder: &Path, pin: &Pin) -> Result<()> {
     for (name, text) in pin.files {
         fs::write(folder.join(name), text)?;
     }
-    let [tool, args @ ..] = pin.make else { anyhow::bail!("nothing makes it") };
-    let output = Command::new(tool)
-        .args(args)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("{tool} is not on PATH"))?;
-    let words = String::from_utf8_lossy(&output.stderr);
-    let last = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-    anyhow::ensure!(output.status.success(), "{tool} ended with {}: {last}", output.status);
-    anyhow::ensure!(folder.join(pin.binary).is_file(), "{tool} made no {}", pin.binary);
+    for command in pin.make {
+        let [tool, args @ ..] = command else { anyhow::bail!("nothing makes it") };
+        let output = Command::new(tool)
+            .args(args)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("{tool} is not on PATH"))?;
+        let words = String::from_utf8_lossy(&output.stderr);
+        let last = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+        anyhow::ensure!(output.status.success(), "{tool} ended with {}: {last}", output.status);
+    }
+    anyhow::ensure!(folder.join(pin.binary).is_file(), "there is no {}", pin.binary);
     Ok(())
 }
