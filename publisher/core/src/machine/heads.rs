@@ -20,13 +20,21 @@ const STALL_BLOCKS: u64 = 5;
 impl Machine {
     /// A branch whose last block is the polled head.
     pub(super) fn polled(&mut self, branch: &[BlockRef], now: Now, out: &mut Vec<Effect>) {
+        // A node that has lost blocks which are final, as one does that was killed, is behind until it has them again
+        // or shows others. Only those others could say that finality did not hold.
+        let is_behind = |head: &&BlockRef| {
+            let ours = self.window.at(head.number).is_some_and(|ours| ours.hash == head.hash);
+            ours && self.highest_final.is_some_and(|height| head.number < height)
+        };
+        if branch.last().as_ref().is_some_and(is_behind) {
+            return;
+        }
         // If the window is lost, nothing else remembers that a final block was another one.
         let replaced = branch.iter().find_map(|block| {
             let ours = self.window.at(block.number).filter(|ours| ours.hash != block.hash)?;
             let is_final = self.highest_final.is_some_and(|height| block.number <= height);
             is_final.then_some((block.number, Some(ours.hash), Some(block.hash)))
         });
-        let highest = self.highest_final.map(|height| (height, self.window.at(height).map(|ours| ours.hash)));
         let change = self.window.apply(branch, now.mono);
         let tip = self.window.tip().copied();
         if matches!(change, Change::Extended | Change::Reorged { .. } | Change::Lost) {
@@ -44,9 +52,7 @@ impl Machine {
             Change::Reorged { ancestor, depth } => {
                 let to = tip.map_or(ancestor, |b| b.number);
                 out.push(Effect::Report(Event::Reorged { depth, from: ancestor.saturating_add(depth), to }));
-                // A rollback replaces nothing: the highest final block is then gone, and no other is known.
-                let gone = highest.filter(|(height, _)| *height > ancestor);
-                if let Some((number, expected, found)) = replaced.or(gone.map(|(n, hash)| (n, hash, None))) {
+                if let Some((number, expected, found)) = replaced {
                     self.finality_violated(number, expected, found, now, out);
                 }
                 self.forget_above(ancestor, now, out);

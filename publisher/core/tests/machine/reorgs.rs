@@ -85,6 +85,35 @@ fn f28_a_silent_rollback_is_believed_once_the_older_head_stays() {
     assert_eq!((rig.rounds(&btc()).len(), rig.intents()), (2, 2));
 }
 
+/// Without it a node that was killed and came back without its newest blocks would halt everything at night, although
+/// no block was replaced by another one.
+#[test]
+fn f28_a_node_that_lost_final_blocks_is_behind_until_it_shows_others() {
+    for finality in [Finality::Instant, Finality::Depth(2)] {
+        for replaced in [false, true] {
+            let mut spec = spec(&["BTC-USD"]);
+            spec.chain.finality = finality;
+            let mut rig = Rig::running_with(spec);
+            rig.deviate();
+            rig.blocks(6);
+            let whole = rig.blocks.clone();
+            rig.roll_back(5, Lost::Dropped);
+            for _ in 0..30 {
+                rig.pass_ms(1_000);
+                rig.poll();
+            }
+            assert!(!rig.is_halted(&Scope::Chain), "{finality:?}: it may get them back");
+            if !replaced {
+                rig.blocks = whole;
+            }
+            rig.blocks(8);
+            assert_eq!(rig.is_halted(&Scope::Chain), replaced, "{finality:?}");
+            assert_eq!(rig.count_events("PUB-3002"), usize::from(replaced), "{finality:?}");
+            assert!(replaced || rig.rounds(&btc()).starts_with(&[10_000, 10_100]), "{finality:?}");
+        }
+    }
+}
+
 /// Without it a node that lags behind a balancer would look like a reorg, and on an instant chain halt everything.
 #[test]
 fn f08_a_lagging_node_that_moves_on_is_no_reorg() {
