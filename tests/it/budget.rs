@@ -1,7 +1,10 @@
-//! What may be spent, on a real chain.
+//! What may be spent, and on how much gas, on a real chain.
 
 use crate::BINARY;
-use alloy::primitives::Uint;
+use alloy::consensus::Transaction as _;
+use alloy::primitives::{B256, Uint};
+use alloy::providers::Provider;
+use publisher_tests::rpc_proxy::{RpcFault, Rule};
 use publisher_tests::world::{Options, World};
 use serde_json::Value;
 use std::time::Duration;
@@ -48,5 +51,55 @@ async fn f37_a_spent_budget_holds_deviations_and_lets_heartbeats_pass_over_resta
         .await
         .unwrap();
     assert_eq!(world.round(&feed).await.unwrap(), round);
+    drop(daemon);
+}
+
+/// Without it a node whose estimates fail silences the feed, and one whose estimates are ten times too high makes every
+/// round put ten times its cost at risk.
+#[tokio::test]
+async fn f23_the_last_estimate_stands_in_for_one_that_fails_and_one_too_high_is_clamped() {
+    let world = World::new(Options { finality: "instant", ..Options::default() }).await.unwrap();
+    let feed = world.feed().clone();
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    world.wait_answer(&feed, 6_700_000_000_000, SOON).await.unwrap();
+    let gas_limit = async |landed: usize| {
+        world.said("PUB-2009", landed).await.unwrap();
+        let hash: B256 =
+            world.logged("PUB-2009").unwrap()[landed - 1]["hash"].as_str().unwrap().parse().unwrap();
+        world.owner.get_transaction_by_hash(hash).await.unwrap().unwrap().gas_limit()
+    };
+    let usual = gas_limit(1).await;
+
+    world.proxy.fault(Rule::new(RpcFault::UnknownError { forwarded: false }).on("eth_estimateGas"));
+    world.venues.market().set_price(feed.pair, "68000").unwrap();
+    world.wait_answer(&feed, 6_800_000_000_000, SOON).await.unwrap();
+    assert_eq!(gas_limit(2).await, usual);
+    world.said("PUB-2017", 1).await.unwrap();
+
+    world.proxy.clear();
+    world.proxy.fault(Rule::new(RpcFault::Estimate(800_000)));
+    world.venues.market().set_price(feed.pair, "69000").unwrap();
+    world.wait_answer(&feed, 6_900_000_000_000, SOON).await.unwrap();
+    assert_eq!(gas_limit(3).await, 500_000, "the ceiling");
+    world.said("PUB-2018", 1).await.unwrap();
+    drop(daemon);
+}
+
+/// Without it a network without gas prices, whose nodes were started with the usual minimum, would stay silent.
+#[tokio::test]
+async fn f36_nodes_with_a_minimum_price_are_named_on_a_chain_where_gas_is_to_be_free() {
+    let anvil = &["--block-time", "1", "--base-fee", "0", "--gas-price", "0", "--disable-min-priority-fee"];
+    let options = Options { finality: "instant", fees: "zero-gas", anvil, ..Options::default() };
+    let world = World::new(options).await.unwrap();
+    // The words of Besu.
+    let refusal =
+        RpcFault::Refusal { code: -32_009, message: "Gas price below configured minimum gas price" };
+    world.proxy.fault(Rule::new(refusal).on("eth_sendRawTransaction"));
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    let line = world.said("PUB-2019", 1).await.unwrap().remove(0);
+    assert_eq!(line["offered_wei"], "0", "{line:#}");
+    assert!(line["advice"].as_str().unwrap().contains("--min-gas-price=0"), "{line:#}");
+    world.proxy.clear();
+    world.wait_answer(world.feed(), 6_700_000_000_000, SOON).await.unwrap();
     drop(daemon);
 }

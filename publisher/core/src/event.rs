@@ -60,6 +60,11 @@ pub enum Event {
     SequenceTaken { store: Address, sequence: u64, standby: bool },
     /// The contract would refuse the transaction, so it was not sent.
     PreflightRefused { feed: Option<FeedId>, reason: String },
+    /// No node can say how much gas a transaction takes, although the contract can be read: the dearest of the latest
+    /// estimates stands in.
+    EstimateFailed { feed: Option<FeedId>, gas: u64 },
+    /// A node estimates more gas than a transaction may have; it gets the most that it may have.
+    EstimateClamped { feed: Option<FeedId>, estimate: u64, gas_limit: u64 },
     /// A nonce was given to a piece of work.
     Planned { account: Address, nonce: u64, what: String },
     /// An attempt is signed and journalled.
@@ -74,6 +79,9 @@ pub enum Event {
     Bumped { account: Address, nonce: u64, from_wei: u128, to_wei: u128 },
     /// The fee that the chain asks for is above the configured cap.
     FeeCapReached { account: Address, nonce: u64, wanted_wei: u128, cap_wei: u128 },
+    /// Nodes take nothing at the highest price that may be offered, although the market is below it: they have a minimum
+    /// of their own, which some name.
+    PriceRefused { account: Address, nonce: u64, offered_wei: u128, minimum_wei: Option<u128> },
     /// A round is held, because what a feed may spend in an hour, or an account in a day, is spent or on its way.
     BudgetReached { scope: Scope, spent_wei: u128, cap_wei: u128 },
     /// The account cannot pay for its transactions.
@@ -176,6 +184,9 @@ impl Event {
             Self::EntrySkipped { .. } => "PUB-2014",
             Self::EntryFinal { .. } => "PUB-2015",
             Self::BudgetReached { .. } => "PUB-2016",
+            Self::EstimateFailed { .. } => "PUB-2017",
+            Self::EstimateClamped { .. } => "PUB-2018",
+            Self::PriceRefused { .. } => "PUB-2019",
             Self::Reorged { .. } => "PUB-3001",
             Self::FinalityViolated { .. } => "PUB-3002",
             Self::WindowLost { .. } => "PUB-3003",
@@ -199,6 +210,7 @@ impl Event {
             | Self::ForeignNonce { .. }
             | Self::FinalityViolated { .. }
             | Self::OutOfFunds { .. }
+            | Self::PriceRefused { .. }
             | Self::Halted { .. } => Level::Error,
             Self::SignFailed {
                 fault: SignFault::Mismatch | SignFault::HighS | SignFault::Policy, ..
@@ -212,6 +224,8 @@ impl Event {
             | Self::SequenceTaken { .. }
             | Self::EntrySkipped { .. }
             | Self::PreflightRefused { .. }
+            | Self::EstimateFailed { .. }
+            | Self::EstimateClamped { .. }
             | Self::SignFailed { .. }
             | Self::Sent { .. }
             | Self::FeeCapReached { .. }
@@ -243,6 +257,12 @@ impl Event {
             Self::PreflightRefused { .. } => {
                 "Read the reason: unpause the aggregator, grant the transmitter role, or widen the bounds."
             }
+            Self::EstimateFailed { .. } => {
+                "Check eth_estimateGas of the nodes; rounds go out with the dearest estimate of before, which the contract has not been asked about."
+            }
+            Self::EstimateClamped { .. } => {
+                "Compare eth_estimateGas of the nodes. If the contract really takes so much, for a validator of its own, its rounds run out of gas."
+            }
             Self::SignFailed { fault: SignFault::Mismatch | SignFault::HighS, .. } => {
                 "The signer signed something else, or with another key. Treat it as compromised until explained; nothing was sent."
             }
@@ -261,6 +281,9 @@ impl Event {
             }
             Self::FeeCapReached { .. } => {
                 "Raise fees.max_fee, or fees.max_transaction, if this price is acceptable; meanwhile the highest attempt is sent again."
+            }
+            Self::PriceRefused { .. } => {
+                "The nodes' minimum gas price is above what chain.fees allows. Where gas is to be free, start them with --min-gas-price=0 (Besu) or --miner.gasprice=0 (go-ethereum, GoQuorum); else choose another profile, or raise fees.max_fee."
             }
             Self::BudgetReached { .. } => {
                 "Heartbeats go out, unless fees.over_budget forbids it. Raise fees.max_feed_hour or fees.max_account_day if the spending is right, or look at what costs so much."

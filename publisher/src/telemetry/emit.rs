@@ -79,6 +79,11 @@ pub(super) fn scraped(state: &State, now: Now) {
     }
 }
 
+/// A feed's name; of a store, whose transactions are for many, a dash.
+fn feed_name(feed: Option<&FeedId>) -> &str {
+    feed.map_or("-", FeedId::as_str)
+}
+
 fn budget_left(scope: &Scope, left_wei: Option<u128>) {
     if let Some(left_wei) = left_wei {
         m::BUDGET_LEFT.set([&scope_name(scope)], integer(&(left_wei / GWEI).to_string()));
@@ -101,13 +106,16 @@ pub(super) fn counted(event: &Event) {
         Event::SourceBack { feed, source } => m::SOURCE_LEFT_OUT.flag([feed.as_str(), source], false),
         Event::RoundTaken { feed, .. } => m::ROUNDS_TAKEN.count([feed.as_str()]),
         Event::PreflightRefused { feed, .. } => {
-            m::PREFLIGHT_REFUSALS.count([feed.as_ref().map_or("-", |feed| feed.as_str())]);
+            m::PREFLIGHT_REFUSALS.count([feed_name(feed.as_ref())]);
         }
+        Event::EstimateFailed { feed, .. } => m::ESTIMATES.count([feed_name(feed.as_ref()), "failed"]),
+        Event::EstimateClamped { feed, .. } => m::ESTIMATES.count([feed_name(feed.as_ref()), "clamped"]),
         Event::SignFailed { fault, .. } => m::SIGN_FAILURES.count([fault.code()]),
         Event::Sent { outcome, .. } => m::SEND_OUTCOMES.count([outcome.code()]),
         Event::Resent { .. } => m::RESENDS.count([]),
         Event::Bumped { .. } => m::FEE_BUMPS.count([]),
         Event::FeeCapReached { .. } => m::FEE_CAP_REACHED.count([]),
+        Event::PriceRefused { account, .. } => m::PRICE_REFUSED.count([&account.to_string()]),
         Event::BudgetReached { scope, .. } => m::BUDGET_REACHED.count([&scope_name(scope)]),
         Event::OutOfFunds { account } => m::OUT_OF_FUNDS.count([&account.to_string()]),
         Event::SequenceTaken { store, .. } => m::SEQUENCES_TAKEN.count([&store.to_string()]),

@@ -120,6 +120,7 @@ registry! {
     Counter BATCHES "batches_total" ["outcome"] "Transactions for several feeds of a store that are over, by how they ended.";
     Counter SKIPS "entries_skipped_total" ["feed", "reason"] "Entries of batches for which the store wrote no round, by its reason.";
     Counter PREFLIGHT_REFUSALS "preflight_refusals_total" ["feed"] "Transactions not sent because the contract would refuse them; feed is - for a step of a rollout.";
+    Counter ESTIMATES "gas_estimates_replaced_total" ["feed", "why"] "How often no node estimated gas, or so much that it was clamped; the feed is - for a store.";
     Gauge ANSWER "answer" ["feed"] "The latest included answer as the aggregator's integer; for display only.";
     Gauge ROUND "round" ["feed"] "The latest known round.";
     Gauge HELD "held" ["feed"] "1 while the feed may not publish.";
@@ -142,6 +143,7 @@ registry! {
     Counter RESENDS "resends_total" [] "Broadcasts of bytes that had been sent before.";
     Counter FEE_BUMPS "fee_bumps_total" [] "Replacements with a higher fee.";
     Counter FEE_CAP_REACHED "fee_cap_reached_total" [] "How often the market asked for more than the configured cap.";
+    Counter PRICE_REFUSED "price_refused_total" ["account"] "How often nodes took nothing at the highest price that may be offered.";
     Counter BUDGET_REACHED "budget_reached_total" ["scope"] "How often a round was held because its feed's hour or its account's day was spent.";
     Gauge BUDGET_LEFT "budget_left_gwei" ["scope"] "What a feed may still spend in this hour, or an account in this day, in gwei; absent without a cap.";
     Counter OUT_OF_FUNDS "out_of_funds_total" ["account"] "How often an account could not pay.";

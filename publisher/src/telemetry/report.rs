@@ -41,6 +41,10 @@ fn log(event: &Event) {
         Event::PreflightRefused { feed, reason } => {
             line!(event, feed = feed.as_ref().map(|f| f.as_str()), reason)
         }
+        Event::EstimateFailed { feed, gas } => line!(event, feed = feed.as_ref().map(|f| f.as_str()), gas),
+        Event::EstimateClamped { feed, estimate, gas_limit } => {
+            line!(event, feed = feed.as_ref().map(|f| f.as_str()), estimate, gas_limit)
+        }
         Event::Planned { account, nonce, what } => line!(event, %account, nonce, what),
         Event::Signed { account, nonce, seq, hash } => line!(event, %account, nonce, seq, %hash),
         Event::SignFailed { account, nonce, fault, detail } => {
@@ -51,6 +55,9 @@ fn log(event: &Event) {
         Event::Bumped { account, nonce, from_wei, to_wei } => line!(event, %account, nonce, from_wei, to_wei),
         Event::FeeCapReached { account, nonce, wanted_wei, cap_wei } => {
             line!(event, %account, nonce, wanted_wei, cap_wei)
+        }
+        Event::PriceRefused { account, nonce, offered_wei, minimum_wei } => {
+            line!(event, %account, nonce, offered_wei, minimum_wei)
         }
         Event::BudgetReached { scope, spent_wei, cap_wei } => {
             line!(event, scope = scope_name(scope), spent_wei, cap_wei)

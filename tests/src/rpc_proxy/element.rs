@@ -197,6 +197,7 @@ impl Element {
             (RpcFault::ChainId(id), "eth_chainId") => Some(self.result(format!("{id:#x}"))),
             (RpcFault::ChainId(id), "net_version") => Some(self.result(id.to_string())),
             (RpcFault::Nonce(nonce), "eth_getTransactionCount") => Some(self.result(format!("{nonce:#x}"))),
+            (RpcFault::Estimate(gas), "eth_estimateGas") => Some(self.result(format!("{gas:#x}"))),
             (RpcFault::Refusal { code, message }, _) => Some(rpc_error(self.id(), *code, message)),
             (RpcFault::UnknownError { forwarded: false }, _) => Some(unknown_error(self.id())),
             (RpcFault::StaleHead { block }, "eth_blockNumber") => {

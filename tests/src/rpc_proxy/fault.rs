@@ -35,6 +35,8 @@ pub enum RpcFault {
     ForgedReceipt,
     /// Every account has used so many nonces.
     Nonce(u64),
+    /// Every transaction takes so much gas.
+    Estimate(u64),
     /// An error in the node's own words; nothing was forwarded.
     Refusal {
         /// Its code.

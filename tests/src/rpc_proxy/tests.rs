@@ -203,6 +203,8 @@ async fn receipts_nonces_and_words_are_made_up() {
     assert_eq!(forged["blockHash"], block(HEAD)["hash"]);
     world.proxy.fault(Rule::new(RpcFault::Nonce(99)));
     assert_eq!(world.result("eth_getTransactionCount", json!([hash, "latest"])).await, "0x63");
+    world.proxy.fault(Rule::new(RpcFault::Estimate(450_000)));
+    assert_eq!(world.result("eth_estimateGas", json!([{}])).await, "0x6ddd0");
     let refusal = RpcFault::Refusal { code: -32_003, message: "no" };
     world.proxy.fault(Rule::new(refusal).on("eth_sendRawTransaction"));
     let answer: Value = world.post(&World::send("0x02c0ffee")).await.unwrap().json().await.unwrap();

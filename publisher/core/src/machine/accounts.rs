@@ -159,7 +159,14 @@ impl Machine {
         let contract = target.and_then(|(target, _)| self.contracts.get_mut(&target));
         flight.refused = matches!(answer, PreflightAnswer::Reverts(_));
         match (answer, contract) {
-            (PreflightAnswer::Unknown, _) => {}
+            (PreflightAnswer::Unknown, Some(contract)) => {
+                if let Some(gas) = contract.estimate_failed(flight.answers.len(), now, out) {
+                    flight.consent = Some(now.mono);
+                    flight.gas = flight.gas.or(Some(gas));
+                    outbox.hasten(nonce, now);
+                }
+            }
+            (PreflightAnswer::Unknown, None) => {}
             (PreflightAnswer::Gas(gas), contract) => {
                 flight.consent = Some(now.mono);
                 flight.gas = Some(*gas);

@@ -85,6 +85,10 @@ pub(super) struct Contract {
     /// What its last transactions took for each feed that they carried, beside the store's own part, by the nodes'
     /// estimates; the newest last.
     estimates: VecDeque<u64>,
+    /// When no node could estimate what is to be written; it is asked for again once the contract has been read.
+    estimates_fail: Option<Mono>,
+    estimate_failure_reported: bool,
+    clamp_reported: bool,
 }
 
 impl Contract {
@@ -106,6 +110,9 @@ impl Contract {
             planned_at: now.mono,
             failures: 0,
             estimates: VecDeque::new(),
+            estimates_fail: None,
+            estimate_failure_reported: false,
+            clamp_reported: false,
         }
     }
 
@@ -141,8 +148,7 @@ impl Contract {
         // The next head may show why: somebody else's round, a pause, a revoked role.
         self.read_at = None;
         if news {
-            let feed = self.feeds.first().filter(|_| self.store.is_none()).cloned();
-            out.push(Effect::Report(Event::PreflightRefused { feed, reason }));
+            out.push(Effect::Report(Event::PreflightRefused { feed: self.only_feed(), reason }));
         }
         until
     }
@@ -158,6 +164,7 @@ impl Contract {
 
     /// A node estimated this gas for a transaction that carries so many feeds; zero: they are not known.
     pub fn estimated(&mut self, gas: u64, feeds: usize) {
+        (self.estimates_fail, self.estimate_failure_reported) = (None, false);
         let feeds = if self.store.is_none() { 1 } else { u64::try_from(feeds).unwrap_or(u64::MAX) };
         if feeds == 0 {
             return;
@@ -166,6 +173,46 @@ impl Contract {
             self.estimates.pop_front();
         }
         self.estimates.push_back(gas.saturating_sub(self.own_gas()).div_ceil(feeds));
+    }
+
+    /// No node could say what a transaction for so many feeds takes (zero: they are not known), or whether it would be
+    /// refused. The estimate that stands in: there is one once the contract has been read since, for each transaction
+    /// anew, because the nodes are there then and the contract takes rounds.
+    pub fn estimate_failed(&mut self, feeds: usize, now: Now, out: &mut Vec<Effect>) -> Option<u64> {
+        let Some(since) = self.estimates_fail else {
+            self.estimates_fail = Some(now.mono);
+            self.read_at = None;
+            return None;
+        };
+        let feeds = if feeds == 0 { self.feeds.len() } else { feeds };
+        let gas = self.worst_estimate(feeds).filter(|_| self.read_at.is_some_and(|read| read > since))?;
+        self.estimates_fail = None;
+        if !self.estimate_failure_reported {
+            self.estimate_failure_reported = true;
+            out.push(Effect::Report(Event::EstimateFailed { feed: self.only_feed(), gas }));
+        }
+        Some(gas)
+    }
+
+    /// Says once that a node's estimate is beyond what a transaction for these feeds may have.
+    pub fn report_clamp<'a>(
+        &mut self,
+        estimate: u64,
+        feeds: impl Iterator<Item = &'a FeedSpec>,
+        out: &mut Vec<Effect>,
+    ) {
+        let gas_limit = self.gas_limit(estimate, feeds);
+        let clamped = gas_limit < with_margin(estimate);
+        if clamped && !self.clamp_reported {
+            let feed = self.only_feed();
+            out.push(Effect::Report(Event::EstimateClamped { feed, estimate, gas_limit }));
+        }
+        self.clamp_reported = clamped;
+    }
+
+    /// The feed of an aggregator; a store has many.
+    fn only_feed(&self) -> Option<FeedId> {
+        self.feeds.first().filter(|_| self.store.is_none()).cloned()
     }
 
     /// What the dearest of the latest estimates means for so many feeds; `None` while there is none.
@@ -187,7 +234,11 @@ impl Contract {
         let (floor, ceiling) = feeds.fold((base, base), |(floor, ceiling), feed| {
             (floor.saturating_add(feed.gas_floor), ceiling.saturating_add(feed.gas_ceiling))
         });
-        let margin = estimate.saturating_add(estimate / 4);
-        margin.clamp(floor.min(ceiling), ceiling)
+        with_margin(estimate).clamp(floor.min(ceiling), ceiling)
     }
+}
+
+/// A quarter more than what a node estimates: the chain may have moved by the time it counts.
+pub(super) const fn with_margin(estimate: u64) -> u64 {
+    estimate.saturating_add(estimate / 4)
 }

@@ -425,18 +425,25 @@ impl Machine {
         let Some(contract) = self.contracts.get_mut(&address) else { return };
         let Some(decided) = contract.preflight.take().map(|asked| asked.what) else { return };
         let gas = match answer {
-            PreflightAnswer::Gas(gas) => gas,
-            PreflightAnswer::Unknown => {
-                contract.refusals.wait(now.mono + retry);
-                return;
+            PreflightAnswer::Gas(gas) => {
+                contract.estimated(gas, decided.entries.len());
+                let specs = decided.entries.iter().filter_map(|entry| self.feeds.get(&entry.feed));
+                contract.report_clamp(gas, specs.map(|feed| &feed.spec), out);
+                gas
             }
+            PreflightAnswer::Unknown => match contract.estimate_failed(decided.entries.len(), now, out) {
+                Some(gas) => gas,
+                None => {
+                    contract.refusals.wait(now.mono + retry);
+                    return;
+                }
+            },
             PreflightAnswer::Reverts(reason) => {
                 contract.refused(reason, retry, now, out);
                 return;
             }
         };
         contract.refusals.forget();
-        contract.estimated(gas, decided.entries.len());
         let current = contract.number().and_then(|known| known.checked_add(1)) == Some(decided.number);
         let may = |entry: &DecidedEntry| self.own_obstacle(&entry.feed, now).is_none();
         let whole = decided.entries.iter().all(may);

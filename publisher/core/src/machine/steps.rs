@@ -2,6 +2,7 @@
 //! one before. A step that is refused, or fails on chain, takes those behind it with it.
 
 use super::Machine;
+use super::contract::with_margin;
 use crate::event::Event;
 use crate::io::{Effect, Ticket};
 use crate::outbox::describe;
@@ -30,7 +31,7 @@ pub(super) struct Queued {
 
 /// The limit for an estimate: a quarter more.
 pub(super) fn gas_limit(estimate: Option<u64>) -> u64 {
-    estimate.map_or(GAS_UNKNOWN, |estimate| estimate.saturating_add(estimate / 4).min(GAS_MAX))
+    estimate.map_or(GAS_UNKNOWN, |estimate| with_margin(estimate).min(GAS_MAX))
 }
 
 impl Machine {

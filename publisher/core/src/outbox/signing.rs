@@ -7,7 +7,7 @@ use crate::fees::{FeePolicy, Refusal};
 use crate::io::{Effect, Ticket};
 use crate::record::Record;
 use crate::time::{Mono, Now, Span};
-use crate::tx::{Attempt, Fee, FeeHint, SendOutcome, SignFault, Work};
+use crate::tx::{Attempt, Fee, FeeHint, FeeMinimum, SendOutcome, SignFault, Work};
 use alloy_primitives::{Address, B256, Bytes};
 
 /// A nonce has at most so many attempts that offer the same: enough to see a chain through an hour of full blocks.
@@ -235,6 +235,12 @@ fn replacement(
         intent.heads_waited = 0;
         let wanted = fees.first(hint).wanted_wei;
         report_cap(intent, account, wanted, fees.max_fee_wei, out);
+        if said == Some(SendOutcome::FeeTooLow) && !intent.cap_reported {
+            intent.cap_reported = true;
+            let (nonce, minimum_wei) = (intent.nonce, intent.minimum.map(FeeMinimum::wei));
+            let offered_wei = highest.cap_wei();
+            out.push(Effect::Report(Event::PriceRefused { account, nonce, offered_wei, minimum_wei }));
+        }
     }
     fee
 }

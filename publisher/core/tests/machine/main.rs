@@ -13,6 +13,7 @@ mod age;
 mod batches;
 mod budget;
 mod fees;
+mod gas;
 mod halts;
 mod leases;
 mod recovery;
