@@ -2,8 +2,9 @@
 
 use crate::BINARY;
 use alloy::consensus::Transaction as _;
-use alloy::primitives::{B256, Uint};
+use alloy::primitives::{B256, U256, Uint, address};
 use alloy::providers::Provider;
+use alloy::providers::ext::AnvilApi;
 use publisher_tests::rpc_proxy::{RpcFault, Rule};
 use publisher_tests::world::{Options, World};
 use serde_json::Value;
@@ -101,5 +102,32 @@ async fn f36_nodes_with_a_minimum_price_are_named_on_a_chain_where_gas_is_to_be_
     assert!(line["advice"].as_str().unwrap().contains("--min-gas-price=0"), "{line:#}");
     world.proxy.clear();
     world.wait_answer(world.feed(), 6_700_000_000_000, SOON).await.unwrap();
+    drop(daemon);
+}
+
+/// Without it a rollup's fee for data, often the greater part of the bill, would be on nobody's budget.
+#[tokio::test]
+async fn f37_what_a_rollup_asks_for_data_is_on_the_budget() {
+    let world = World::new(Options { finality: "instant", ..Options::default() }).await.unwrap();
+    let feed = world.feed().clone();
+    // A double of the OP Stack's oracle, which answers every call with the same fee: PUSH32 fee, PUSH0, MSTORE,
+    // PUSH1 32, PUSH0, RETURN.
+    let data_costs = async |wei: u64| {
+        let fee = B256::from(U256::from(wei));
+        let code = [&[0x7f], fee.as_slice(), &[0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3]].concat();
+        let oracle = address!("0x420000000000000000000000000000000000000F");
+        world.owner.anvil_set_code(oracle, code.into()).await.unwrap();
+    };
+    data_costs(2_000_000_000_000_000).await;
+    let capped = "fees = { profile = \"eip1559\", max_feed_hour = \"0.003 ether\" }";
+    world.edit("fees = \"eip1559\"", capped).unwrap();
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    assert!(world.logged("PUB-2016").unwrap().is_empty(), "one round is within the budget");
+    data_costs(4_000_000_000_000_000).await;
+    let height = world.head().await.unwrap().0;
+    world.wait(SOON, "the new fee is read", async || Ok(world.head().await?.0 > height + 2)).await.unwrap();
+    world.venues.market().set_price(feed.pair, "68000").unwrap();
+    world.said("PUB-2016", 1).await.unwrap();
+    assert_eq!(world.round(&feed).await.unwrap(), 1, "data that costs more than the hour may is not sent");
     drop(daemon);
 }

@@ -2,8 +2,8 @@
 //!
 //! What is open counts with the most that it can still cost, what is closed with what it did cost, from when it was
 //! closed. So nothing that may yet be paid is forgotten, and the journal knows all of it after a restart. A batch costs
-//! each of the feeds that it carries an equal share. Amounts saturate: a cost that cannot be written is above every
-//! cap.
+//! each of the feeds that it carries an equal share. A rollup's fee for a transaction's data is part of its cost. Amounts
+//! saturate: a cost that cannot be written is above every cap.
 
 use crate::quote::FeedId;
 use crate::time::{Mono, Now, Span, Wall};
@@ -30,9 +30,9 @@ pub struct Caps {
 }
 
 impl Caps {
-    /// The most that a transaction with so much gas may offer per gas.
-    pub fn transaction_fee_wei(&self, gas_limit: u64) -> u128 {
-        per_gas(limit(self.transaction_wei), gas_limit)
+    /// The most that a transaction with so much gas may offer per gas, if its data costs so much beside.
+    pub fn transaction_fee_wei(&self, gas_limit: u64, data_fee_wei: u128) -> u128 {
+        per_gas(limit(self.transaction_wei).saturating_sub(data_fee_wei), gas_limit)
     }
 
     /// Whether anything that was spent has to be remembered.
@@ -224,9 +224,11 @@ mod tests {
     #[test]
     fn f40_costs_saturate_and_a_cap_of_zero_is_none() {
         assert_eq!(cost_wei(u64::MAX, u128::MAX), u128::MAX);
-        assert_eq!(Caps::default().transaction_fee_wei(100_000), u128::MAX / 100_000);
+        assert_eq!(Caps::default().transaction_fee_wei(100_000, 0), u128::MAX / 100_000);
         let caps = Caps { transaction_wei: 250_000, ..Caps::default() };
-        assert_eq!((caps.transaction_fee_wei(100_000), caps.transaction_fee_wei(0)), (2, 250_000));
+        assert_eq!((caps.transaction_fee_wei(100_000, 0), caps.transaction_fee_wei(0, 0)), (2, 250_000));
+        assert_eq!(caps.transaction_fee_wei(100_000, 150_000), 1, "what the data costs is not there for gas");
+        assert_eq!(caps.transaction_fee_wei(100_000, 300_000), 0);
         let mut ledger = Ledger::default();
         for _ in 0..2 {
             ledger.add(ACCOUNT, &[], u128::MAX, Mono::default());

@@ -31,6 +31,8 @@ pub struct FeeHint {
     pub tip_wei: u128,
     /// The suggested legacy gas price in wei per gas.
     pub gas_price_wei: u128,
+    /// What a rollup asks for a transaction's data beside its gas, in wei; zero elsewhere.
+    pub data_fee_wei: u128,
 }
 
 /// The fee fields of a transaction, in wei per gas.
@@ -255,7 +257,7 @@ pub struct Receipt {
     pub success: bool,
     /// Gas used.
     pub gas_used: u64,
-    /// Effective gas price in wei.
+    /// What was paid per gas, in wei: the effective gas price, and a rollup's fee for the data spread over the gas.
     pub gas_price_wei: u128,
 }
 

@@ -2,7 +2,7 @@
 //! and receipts decode.
 
 use super::store::{Log, skipped};
-use alloy::primitives::{Address, B256, Bytes, U64, U128};
+use alloy::primitives::{Address, B256, Bytes, U64, U128, U256};
 use publisher_core::time::Wall;
 use publisher_core::tx::{BlockRef, Receipt, Skip};
 use serde::Deserialize;
@@ -51,6 +51,8 @@ pub(super) struct ReceiptBody {
     gas_used: U64,
     /// Old clients leave it out.
     effective_gas_price: Option<U128>,
+    /// A rollup of the OP Stack: what the data cost beside the gas.
+    l1_fee: Option<U256>,
     /// Set for a creation.
     pub(super) contract_address: Option<Address>,
     /// None for a creation.
@@ -73,8 +75,15 @@ impl ReceiptBody {
             block_hash: self.block_hash,
             success: self.status.to::<u64>() == 1,
             gas_used: self.gas_used.to(),
-            gas_price_wei: self.effective_gas_price.map_or(0, |price| price.to()),
+            gas_price_wei: self.price_wei(),
         }
+    }
+
+    /// What was paid per gas, everything included, rounded up.
+    fn price_wei(&self) -> u128 {
+        let price: u128 = self.effective_gas_price.map_or(0, |price| price.to());
+        let data: u128 = self.l1_fee.map_or(0, |wei| wei.saturating_to());
+        price.saturating_add(data.div_ceil(self.gas_used.to::<u128>().max(1)))
     }
 }
 

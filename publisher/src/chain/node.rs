@@ -2,6 +2,7 @@
 
 use super::ChainError;
 use super::answer::{Block, Contents, Data, ReceiptBody};
+use super::fees::DataFee;
 use super::heads::{NewHeads, Socket};
 use super::wire::{NodeSetup, Raw, SetupError, Wire, decode};
 use alloy::primitives::{Address, B256, U64, U256};
@@ -16,6 +17,7 @@ const ANCESTORS_LIMIT: u64 = 4096;
 pub struct Node {
     pub(super) wire: Wire,
     socket: Option<Socket>,
+    pub(super) data_fee: DataFee,
 }
 
 /// A finality tag.
@@ -40,7 +42,7 @@ impl Tag {
 impl Node {
     /// A node that has not been asked anything yet.
     pub fn new(setup: &NodeSetup) -> Result<Self, SetupError> {
-        Ok(Self { wire: Wire::new(setup)?, socket: Socket::new(setup) })
+        Ok(Self { wire: Wire::new(setup)?, socket: Socket::new(setup), data_fee: DataFee::default() })
     }
 
     /// Scheme and host: the name of this node in logs and errors.

@@ -86,7 +86,7 @@ section! {
         bump: Ratio, Words("exactly what the nodes ask for"), [r#""15%""#, r#""20%""#],
             "How much a replacement adds at least, whole percents from 10%. Nodes are known by `web3_clientVersion`: most ask for 10% on each field, Besu for 10% on the price paid, anvil for one wei.";
         max_transaction: Rule<Spend>, Value(r#""off""#), [r#""0.01 ether""#, r#""5000000 gwei""#],
-            "A round's transaction never costs more: gas limit times the most that is offered. At this cap it waits as at `max_fee`.";
+            "A round's transaction never costs more: gas limit times the most that is offered, and a rollup's fee for the data. At this cap it waits as at `max_fee`.";
         max_feed_hour: Rule<Spend>, Value(r#""off""#), [r#""0.05 ether""#, r#""0.06 ether""#],
             "Rounds of a feed cost no more within any hour, what is on its way included; a batch costs each of its feeds an equal share. Beyond it the feed is held; what still goes out is said by `over_budget`.";
         max_account_day: Rule<Spend>, Value(r#""off""#), [r#""0.5 ether""#, r#""0.6 ether""#],

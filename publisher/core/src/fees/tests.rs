@@ -189,7 +189,7 @@ proptest! {
         let profile = [FeeProfile::Eip1559, FeeProfile::Legacy, FeeProfile::ZeroGas][kind];
         let p = FeePolicy { rule: CLIENTS[client].1, bump_percent: percent, ..policy(profile, cap) };
         let old = if profile == FeeProfile::Eip1559 { dynamic(fee, tip.min(fee)) } else { legacy(fee) };
-        let market = FeeHint { base_fee_wei: Some(base), next_base_fee_wei: None, tip_wei: market_tip, gas_price_wei: price };
+        let market = FeeHint { base_fee_wei: Some(base), tip_wei: market_tip, gas_price_wei: price, ..FeeHint::default() };
         let first = p.first(&market).fee;
         prop_assert!(first.cap_wei() <= cap && first.tip_wei() <= first.cap_wei());
         let minimum = told.map(|wei| if is_tip { FeeMinimum::Tip(wei) } else { FeeMinimum::Price(wei) });

@@ -83,7 +83,7 @@ impl Machine {
         let open = self.outboxes.get(&account).into_iter().flat_map(|outbox| outbox.open());
         let open = open.filter(|intent| self.chain.caps.look_back() && Some(intent.nonce) != except);
         for intent in open {
-            let mut costs = intent.costs();
+            let mut costs = intent.costs(self.hint.data_fee_wei);
             if costs.is_empty() {
                 costs.push(self.planned_cost(account, intent));
             }
@@ -118,12 +118,12 @@ impl Machine {
         content: &Content,
         now: Now,
     ) -> (FeePolicy, u128) {
-        let (fees, caps) = (self.chain.fees, self.chain.caps);
+        let (fees, caps, data_fee_wei) = (self.chain.fees, self.chain.caps, self.hint.data_fee_wei);
         // Steps of a rollout are an operator's own decision.
         if matches!(intent.work, Work::Step { .. }) {
             return (fees, u128::MAX);
         }
-        let max_fee_wei = fees.max_fee_wei.min(caps.transaction_fee_wei(content.gas_limit));
+        let max_fee_wei = fees.max_fee_wei.min(caps.transaction_fee_wei(content.gas_limit, data_fee_wei));
         let feeds = content.entries.iter().map(|entry| &entry.feed);
         // An empty transaction frees its account for rounds that may be paid.
         let free =
@@ -132,7 +132,7 @@ impl Machine {
             true => u128::MAX,
             false => {
                 let left = self.budgets(account, Some(intent.nonce)).transaction_wei(feeds);
-                per_gas(left, content.gas_limit)
+                per_gas(left.saturating_sub(data_fee_wei), content.gas_limit)
             }
         };
         (FeePolicy { max_fee_wei, ..fees }, budget_wei)
@@ -229,7 +229,9 @@ impl Machine {
     /// What a first attempt with this gas limit costs at most.
     fn first_cost(&self, gas_limit: u64) -> u128 {
         let price = self.chain.fees.first(&self.hint).fee.cap_wei();
-        cost_wei(gas_limit, price.min(self.chain.caps.transaction_fee_wei(gas_limit)))
+        let data_fee_wei = self.hint.data_fee_wei;
+        let price = price.min(self.chain.caps.transaction_fee_wei(gas_limit, data_fee_wei));
+        cost_wei(gas_limit, price).saturating_add(data_fee_wei)
     }
 
     /// What a nonce will cost of which nothing is signed yet, and the feeds that it was planned for.

@@ -185,7 +185,8 @@ impl Machine {
             }
         }
         if receipt.is_some() && self.chain.caps.look_back() {
-            intent.costs().iter().for_each(|(wei, feeds)| self.ledger.add(account, feeds, *wei, now.mono));
+            let costs = intent.costs(self.hint.data_fee_wei);
+            costs.iter().for_each(|(wei, feeds)| self.ledger.add(account, feeds, *wei, now.mono));
         }
         let landed = receipt.and_then(|r| intent.attempts().find(|a| a.hash == r.hash));
         let trigger = feed.as_ref().and_then(|feed| flight.triggers.get(feed).copied());

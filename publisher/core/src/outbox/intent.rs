@@ -170,13 +170,13 @@ impl Intent {
     }
 
     /// Every way in which it may be paid for: what that costs, in wei, and the feeds that are carried. What is included
-    /// has one, and what nothing is signed for yet has none.
-    pub fn costs(&self) -> Vec<(u128, Vec<&FeedId>)> {
+    /// has one, and what nothing is signed for yet has none. What is not included pays `data_fee_wei` beside its gas.
+    pub fn costs(&self, data_fee_wei: u128) -> Vec<(u128, Vec<&FeedId>)> {
         if let Some(receipt) = &self.included {
             let feeds = self.landed().into_iter().flat_map(|attempt| attempt.feeds(&self.work));
             return vec![(paid_wei(receipt), feeds.collect())];
         }
-        let worst = |gas_limit, fee: Fee| cost_wei(gas_limit, fee.cap_wei());
+        let worst = |gas_limit, fee: Fee| cost_wei(gas_limit, fee.cap_wei()).saturating_add(data_fee_wei);
         let signed = self.attempts().map(|a| (worst(a.gas_limit, a.fee), a.feeds(&self.work).collect()));
         let signing = self.signing.iter().map(|Signing { draft, .. }| {
             (worst(draft.gas_limit, draft.fee), draft.entries.iter().map(|entry| &entry.feed).collect())

@@ -136,7 +136,7 @@ impl World {
     fn new(storm: Storm) -> Self {
         let feeds = feeds(storm.batches);
         let shards = shards(storm.replicas);
-        let cap_wei = FEE_CAP_WEI.min(storm.caps.transaction_fee_wei(GAS_FLOOR));
+        let cap_wei = FEE_CAP_WEI.min(storm.caps.transaction_fee_wei(GAS_FLOOR, 0));
         let judge = Judge::new(feeds.clone(), MAX_AGE, QUORUM, cap_wei, storm.caps != Caps::default());
         let places = (0..storm.replicas).flat_map(|r| (0..shards.len()).map(move |s| (r, s)));
         Self {

@@ -61,6 +61,30 @@ fn f37_where_nothing_may_go_out_beyond_a_cap_nothing_does_until_the_hour_is_over
     assert!(rig.rounds(&btc()).len() > 3);
 }
 
+/// Without it a rollup's fee for data, often the greater part of the bill, would be on nobody's budget.
+#[test]
+fn f37_what_a_rollup_asks_for_data_counts_beside_the_gas() {
+    const DATA: u128 = 10_000_000;
+    for (short, rounds) in [(0, 2), (1, 1)] {
+        let cap = WORST + 2 * PAID + DATA - short;
+        for caps in
+            [Caps { feed_hour_wei: cap, ..Caps::default() }, Caps { account_day_wei: cap, ..Caps::default() }]
+        {
+            let mut rig = rig(caps);
+            rig.data_fee_wei = DATA;
+            rig.blocks(1);
+            assert_eq!(spend(&mut rig), rounds, "{caps:?}");
+        }
+    }
+    let mut rig = rig(Caps { transaction_wei: 15_000_000 + DATA, ..Caps::default() });
+    (rig.base_fee_wei, rig.data_fee_wei) = (200, DATA);
+    rig.blocks(1);
+    rig.deviate();
+    rig.blocks(20);
+    let caps: Vec<u128> = rig.attempts(ACCOUNT, 1).iter().map(|a| a.fee.cap_wei()).collect();
+    assert_eq!(caps, [150], "what the data costs is not there for gas");
+}
+
 /// Without it one transaction in a spike could cost what a month may.
 #[test]
 fn f37_a_transaction_waits_at_its_cap() {

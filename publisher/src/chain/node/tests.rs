@@ -125,6 +125,10 @@ async fn only_an_explicit_null_is_absence() {
         gas_used: 43_000,
         gas_price_wei: 1_000_000_000,
     };
+    let mut rollups = receipt(hash(1));
+    rollups["l1Fee"] = json!(U64::from(86_001));
+    let rollups: ReceiptBody = serde_json::from_value(rollups).unwrap();
+    assert_eq!(rollups.receipt().gas_price_wei, 1_000_000_003, "the fee for the data is spread over the gas");
     for limit in [100, 3, 1] {
         let node = double.node_with(limit);
         let view = node.account_view(Address::ZERO, &hashes, &block_ref(9)).await.unwrap();

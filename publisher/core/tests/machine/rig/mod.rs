@@ -91,6 +91,8 @@ pub struct Rig {
     /// Feeds that their store skips.
     pub entries_paused: BTreeSet<u16>,
     pub base_fee_wei: u128,
+    /// What a rollup asks for the data of a transaction.
+    pub data_fee_wei: u128,
     /// Blocks are full of other people's transactions.
     pub crowded: bool,
     pub price: u64,
@@ -139,6 +141,7 @@ impl Rig {
             paused: false,
             entries_paused: BTreeSet::new(),
             base_fee_wei: 100,
+            data_fee_wei: 0,
             crowded: false,
             price: 10_000,
             prices: BTreeMap::new(),
@@ -258,6 +261,7 @@ impl Rig {
         let base = self.base_fee_wei;
         let fees =
             FeeHint { base_fee_wei: Some(base), tip_wei: 2, gas_price_wei: base + 2, ..FeeHint::default() };
+        let fees = FeeHint { data_fee_wei: self.data_fee_wei, ..fees };
         let head = self.blocks[usize::try_from(number).unwrap()].head;
         let tagged = self.tagged.map(|n| (n, self.blocks[usize::try_from(n).unwrap()].head.hash));
         self.step(Input::Head { head, fees, tagged });
