@@ -31,8 +31,11 @@ async fn fails(world: &World, mode: Mode, price: i64) -> Result<Vec<String>> {
     ensure!(nonces.windows(2).all(|two| two[0] == two[1]), "{mode:?} cost a nonce: {nonces:?}");
     let sent_now = world.transactions().len();
     ensure!(sent_now == sent, "{mode:?}: {} transactions were sent", sent_now - sent);
-    let (ready, page) = world.get("/readyz").await?;
-    ensure!(ready == 503 && page.contains("signer_failing"), "{mode:?}: {ready} {page}");
+    let is_unready = async || {
+        let (ready, page) = world.get("/readyz").await?;
+        Ok(ready == 503 && page.contains("signer_failing"))
+    };
+    world.wait(SOON, "the signer makes it unready", is_unready).await?;
     Ok(faults.collect())
 }
 
