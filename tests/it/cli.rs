@@ -258,6 +258,18 @@ async fn status_is_that_of_the_daemon_or_else_of_its_journal() {
 
 /// Everything that a quickstart has started is gone.
 fn gone(process: u32, rpc: &str) -> Result<()> {
+    // A process that was killed takes its time to die on a busy machine.
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while std::time::Instant::now() < deadline {
+        if all_gone(process, rpc).is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    all_gone(process, rpc)
+}
+
+fn all_gone(process: u32, rpc: &str) -> Result<()> {
     let port = rpc.rsplit(':').next().unwrap_or_default();
     for entry in std::fs::read_dir("/proc")?.flatten() {
         let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();

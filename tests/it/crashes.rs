@@ -42,7 +42,7 @@ async fn died(mut daemon: Daemon) -> Result<()> {
 async fn f52_killed_at_every_persisted_boundary_of_the_first_and_of_the_second_round() {
     let second = POINTS.iter().filter(|point| **point != "recovered").map(|point| (*point, 2));
     let cases = POINTS.iter().map(|point| (*point, 1)).chain(second);
-    together(9, cases, |(point, nth)| killed_at(point, nth)).await;
+    together(6, cases, |(point, nth)| killed_at(point, nth)).await;
 }
 
 async fn killed_at(point: &'static str, nth: u32) -> Result<()> {
@@ -117,12 +117,12 @@ const KILLS: u64 = 208;
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "it says how much it has shown")]
 async fn f52_f53_killed_two_hundred_times_at_every_step_and_at_random_while_prices_move() {
-    const WORLDS: u64 = 8;
+    const WORLDS: u64 = 5;
     let wanted = number("PUBLISHER_KILLS").unwrap_or(KILLS);
     let seed = number("PUBLISHER_SEED").unwrap_or_else(|| fastrand::u64(..1 << 48));
     let deaths = Rc::new(RefCell::new(BTreeMap::new()));
     let cases = (0..WORLDS).map(|world| (seed + world, wanted.div_ceil(WORLDS)));
-    together(8, cases, |(seed, kills)| campaign(seed, kills, Rc::clone(&deaths))).await;
+    together(5, cases, |(seed, kills)| campaign(seed, kills, Rc::clone(&deaths))).await;
     let deaths = deaths.borrow();
     println!("seed {seed}: {deaths:?}");
     assert!(deaths.values().sum::<u64>() >= wanted, "{deaths:?}");
