@@ -63,6 +63,7 @@ async fn f01_f02_f13_f14_answers_are_lost_on_each_leg_of_each_method() {
 /// One half of the losses, one after the other.
 async fn lost_answers(method: &'static str, half: usize) -> Result<()> {
     let world = world(Options { finality: "depth:2", ..Options::default() }).await?;
+    world.edit("max_age = \"10s\"", "max_age = \"5m\"")?;
     let feed = world.feed().clone();
     let daemon = world.daemon(BINARY, &[])?;
     world.wait_round(&feed, 1, SOON).await?;

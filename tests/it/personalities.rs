@@ -6,6 +6,7 @@ use alloy::eips::eip2718::Decodable2718;
 use alloy::primitives::{B256, Bytes};
 use alloy::providers::Provider;
 use anyhow::{Context, Result, ensure};
+use publisher_tests::daemon::Daemon;
 use publisher_tests::miner::SOON;
 use publisher_tests::rpc_proxy::{
     BESU, BESU_ZERO_GAS, Forwarded, NETHERMIND, OP, Offer, PERSONALITIES, Personality, Refused, Replacement,
@@ -20,7 +21,8 @@ fn prices() -> impl Iterator<Item = String> {
     (0u64..).map(|n| (60_000 + n * 700).to_string())
 }
 
-/// A world whose node is this client. Nothing that was taken is sent again by the clock alone.
+/// A world whose node is this client. Nothing that was taken is sent again by the clock alone, and no answer grows old
+/// while a busy machine waits.
 async fn world(client: &'static Personality) -> Result<World> {
     let finality = if client.name == OP.name { "op-stack" } else { "depth:12" };
     let mut options = Options::manual(finality);
@@ -30,9 +32,26 @@ async fn world(client: &'static Personality) -> Result<World> {
     }
     let world = World::new(options).await?;
     world.edit("block_time = \"1s\"", "block_time = \"200ms\"")?;
+    world.edit("max_age = \"10s\"", "max_age = \"5m\"")?;
     world.configure("[chain.timing]\nresend = \"5m\"\nretry_max = \"1s\"")?;
     world.proxy.impersonate(client).await;
     Ok(world)
+}
+
+/// A daemon that has published its first round, and the prices for the next ones.
+async fn begun(world: &World) -> Result<(Daemon, impl Iterator<Item = String> + use<>)> {
+    let daemon = world.daemon(BINARY, &[])?;
+    let mut prices = prices();
+    world.publish(&prices.next().context("no price")?).await?;
+    Ok((daemon, prices))
+}
+
+/// Two rounds are on the chain, and nothing else.
+async fn ended(world: &World, daemon: Daemon) -> Result<()> {
+    daemon.kill()?;
+    let rounds = world.judge(0).await?[0].len();
+    ensure!(rounds == 2, "{rounds} rounds are on the chain");
+    Ok(())
 }
 
 /// Clients that have words for a refusal.
@@ -80,9 +99,7 @@ async fn f09_f35_a_stuck_round_is_replaced_by_exactly_what_each_client_takes() {
 async fn replaced(client: &'static Personality) -> Result<()> {
     let world = world(client).await?;
     world.edit("[chain.timing]", "[chain.timing]\nbump_heads = 2")?;
-    let daemon = world.daemon(BINARY, &[])?;
-    let mut prices = prices();
-    world.publish(&prices.next().unwrap()).await?;
+    let (daemon, mut prices) = begun(&world).await?;
     world.seen().await?;
     world.proxy.hold().await;
     let stuck = sent(&world, &prices.next().unwrap()).await?;
@@ -134,9 +151,7 @@ async fn f25_f26_a_reorg_gives_the_transaction_back_or_loses_it_and_there_is_nev
 
 async fn taken_back(client: &'static Personality) -> Result<()> {
     let world = world(client).await?;
-    let daemon = world.daemon(BINARY, &[])?;
-    let mut prices = prices();
-    world.publish(&prices.next().unwrap()).await?;
+    let (daemon, mut prices) = begun(&world).await?;
     let sent = world.publish(&prices.next().unwrap()).await?;
     world.mine(1).await?;
     world.seen().await?;
@@ -148,9 +163,7 @@ async fn taken_back(client: &'static Personality) -> Result<()> {
     }
     world.mined(&sent).await?;
     ensure!(world.transactions().len() == 2, "another transaction was made");
-    daemon.kill()?;
-    ensure!(world.judge(0).await?[0].len() == 2);
-    Ok(())
+    ended(&world, daemon).await
 }
 
 /// Without this a client's own words for "I have it" make the daemon believe that the bytes were never sent.
@@ -161,17 +174,13 @@ async fn f02_f10_a_duplicate_is_success_in_every_clients_words() {
 
 async fn duplicated(client: &'static Personality) -> Result<()> {
     let world = world(client).await?;
-    let daemon = world.daemon(BINARY, &[])?;
-    let mut prices = prices();
-    world.publish(&prices.next().unwrap()).await?;
+    let (daemon, mut prices) = begun(&world).await?;
     world.proxy.fault(Rule::new(RpcFault::DropAfterForward).on("eth_sendRawTransaction").times(1));
     let sent = sent(&world, &prices.next().unwrap()).await?;
     told(&world, "known", sent.hash).await?;
     world.mined(&sent).await?;
     ensure!(world.transactions().len() == 2, "another transaction was made");
-    daemon.kill()?;
-    ensure!(world.judge(0).await?[0].len() == 2);
-    Ok(())
+    ended(&world, daemon).await
 }
 
 /// Without this an account whose nonce has a dearer transaction in the pool offers the same for ever, or takes the
@@ -201,11 +210,9 @@ async fn refused(client: &'static Personality) -> Result<()> {
         .await?;
     world.mined(&last).await?;
     let offers: Vec<Offer> = world.transactions().iter().map(offer).collect::<Result<_>>()?;
-    let rises = offers.iter().zip(offers.iter().skip(1)).skip(1);
-    ensure!(rises.clone().count() > 0 && rises.into_iter().all(|(a, b)| b.cap_wei > a.cap_wei), "{offers:?}");
-    daemon.kill()?;
-    ensure!(world.judge(0).await?[0].len() == 2);
-    Ok(())
+    let rises = offers.array_windows().skip(1);
+    ensure!(rises.clone().count() > 0 && rises.into_iter().all(|[a, b]| b.cap_wei > a.cap_wei), "{offers:?}");
+    ended(&world, daemon).await
 }
 
 /// Without this a client that is full for a while costs a round, or a second signature.
@@ -223,9 +230,7 @@ async fn f20_a_node_that_syncs_or_has_no_pool_is_waited_for_with_the_same_bytes(
 
 async fn waited_for((client, refused): (&'static Personality, Refused)) -> Result<()> {
     let world = world(client).await?;
-    let daemon = world.daemon(BINARY, &[])?;
-    let mut prices = prices();
-    world.publish(&prices.next().unwrap()).await?;
+    let (daemon, mut prices) = begun(&world).await?;
     let calls = world.proxy.calls("eth_sendRawTransaction");
     world.proxy.fault(Rule::new(RpcFault::Refuses(refused)).on("eth_sendRawTransaction").times(3));
     let sent = sent(&world, &prices.next().unwrap()).await?;
@@ -233,9 +238,7 @@ async fn waited_for((client, refused): (&'static Personality, Refused)) -> Resul
     ensure!(world.proxy.calls("eth_sendRawTransaction") >= calls + 4, "it was not refused three times");
     world.mined(&sent).await?;
     ensure!(world.logged("PUB-2002")?.len() == 2, "something was signed anew");
-    daemon.kill()?;
-    ensure!(world.judge(0).await?[0].len() == 2);
-    Ok(())
+    ended(&world, daemon).await
 }
 
 /// Without this an account that a permissioned network locks out burns signatures, or cannot come back.

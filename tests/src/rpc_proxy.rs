@@ -152,6 +152,13 @@ impl RpcProxy {
         }
     }
 
+    /// Does something to the node while no client's answer is made, so that none shows it half done: a client switches
+    /// to another branch at once, anvil goes back and then mines block after block.
+    pub async fn at_once<T>(&self, change: impl Future<Output = T>) -> T {
+        let _pool = self.shared.pool.lock().await;
+        change.await
+    }
+
     /// Puts a transaction into the pool that came by another way and never reaches a block.
     pub async fn plant(&self, raw: &Raw) -> anyhow::Result<()> {
         let mut pool = self.shared.pool.lock().await;

@@ -375,7 +375,8 @@ impl World {
     pub async fn reorg(&self, depth: u64, txs: &[(alloy::primitives::Bytes, u64)]) -> Result<()> {
         let pairs: Vec<_> = txs.iter().map(|(raw, block)| serde_json::json!([raw, block])).collect();
         let params = serde_json::json!([depth, pairs]);
-        self.owner.raw_request::<_, serde_json::Value>("anvil_reorg".into(), params).await?;
+        let reorg = self.owner.raw_request::<_, serde_json::Value>("anvil_reorg".into(), params);
+        self.proxy.at_once(reorg).await?;
         Ok(())
     }
 

@@ -128,8 +128,7 @@ impl Node {
         for (raw, number) in answers.into_iter().zip(numbers) {
             blocks.push(block_at(raw, number)?.ok_or(ChainError::BadAnswer("an ancestor is missing"))?);
         }
-        let linked =
-            blocks.iter().zip(blocks.iter().skip(1)).all(|(parent, child)| child.parent == parent.hash);
+        let linked = blocks.array_windows().all(|[parent, child]| child.parent == parent.hash);
         if linked && blocks.last().is_some_and(|b| b.hash == hash) {
             Ok(blocks)
         } else {

@@ -71,10 +71,9 @@ pub(super) async fn examine_all(config: &Config, node: &Node, checks: &mut Vec<C
 async fn longest_gap(node: &Node) -> Result<Span, ChainError> {
     let (head, _) = node.head().await?;
     let blocks = node.ancestors(head.number, head.hash, GAP_BLOCKS).await?;
-    let gaps = blocks.iter().zip(blocks.iter().skip(1));
     // Whatever time the first block claims, it is not the chain's pace.
-    let gaps =
-        gaps.filter(|(parent, _)| parent.number > 0).map(|(parent, child)| child.time.since(parent.time));
+    let gaps = blocks.array_windows().filter(|[parent, _]| parent.number > 0);
+    let gaps = gaps.map(|[parent, child]| child.time.since(parent.time));
     Ok(gaps.max().unwrap_or_default())
 }
 

@@ -100,10 +100,12 @@ impl Pool {
                     Ok(call) => call,
                     Err(answer) => return Some(answer),
                 };
+                let answer = shared.forward(&call).await?;
+                // Afterwards, so that whoever learns of a reorg here meets a pool that knows of it.
                 if call.pointer("/params/0") == Some(&json!("latest")) {
                     self.follow(shared).await?;
                 }
-                shared.forward(&call).await
+                Some(answer)
             }
         }
     }

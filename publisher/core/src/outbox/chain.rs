@@ -153,7 +153,8 @@ impl Outbox {
         }
     }
 
-    /// The chain left every block above `ancestor`: what they included is on its way again, same bytes first.
+    /// The chain left every block above `ancestor`: what they included is on its way again, as
+    /// the same bytes unless these have grown too old.
     pub fn reorged(&mut self, ancestor: u64, now: Now, out: &mut Vec<Effect>) -> Vec<(u64, Receipt)> {
         let account = self.account;
         let mut orphaned = Vec::new();
