@@ -122,6 +122,7 @@ fn quotes(venue: usize, feeds: usize, price: usize, now: Wall) -> Input {
             bid: None,
             ask: None,
             last: Some(format!("{price}.{venue:02}").parse().expect("a price")),
+            base_volume: None,
             as_of: now,
             received: now,
         })

@@ -275,6 +275,7 @@ mod tests {
             bid: None,
             ask: None,
             last: Some(price.parse().unwrap()),
+            base_volume: None,
             as_of: at,
             received: at,
         })

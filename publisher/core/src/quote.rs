@@ -86,6 +86,9 @@ pub struct Quote {
     pub ask: Option<Price>,
     /// Last trade, in units of the quote asset.
     pub last: Option<Price>,
+    /// What was traded in the last 24 hours, in units of the base asset. Venues declare it themselves, so it only caps
+    /// and gates; it never prices.
+    pub base_volume: Option<Price>,
     /// When it was true: the exchange's time, or the receive time less the time the request took.
     pub as_of: Wall,
     /// When it was received.
@@ -194,6 +197,7 @@ mod tests {
             bid: price(bid),
             ask: price(ask),
             last: price(last),
+            base_volume: None,
             as_of: Wall::default(),
             received: Wall::default(),
         }

@@ -322,6 +322,7 @@ impl Venue {
                 bid,
                 ask,
                 last,
+                base_volume: None,
                 as_of: time.unwrap_or(without_time),
                 received,
             })

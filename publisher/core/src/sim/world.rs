@@ -293,7 +293,16 @@ impl World {
                             self.judge.quoted(replica, feed, venue, value, now, time);
                         }
                         let (last, as_of) = (Some(last), now);
-                        Observation::Quote(Quote { market, bid: None, ask: None, last, as_of, received: now })
+                        let (bid, ask, base_volume) = (None, None, None);
+                        Observation::Quote(Quote {
+                            market,
+                            bid,
+                            ask,
+                            last,
+                            base_volume,
+                            as_of,
+                            received: now,
+                        })
                     }
                 });
             }

@@ -239,6 +239,7 @@ impl Rig {
                     bid: None,
                     ask: None,
                     last: Some(format!("{price}e-2").parse().unwrap()),
+                    base_volume: None,
                     as_of: now,
                     received: now,
                 })
