@@ -7,7 +7,10 @@ use publisher_tests::cli::{Ran, run, transcript};
 use publisher_tests::world::{Options, World};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 
 const SOON: Duration = Duration::from_secs(60);
 const AT_ONCE: &str = "heartbeat = \"1h\"\ndeviation = \"0.5%\"\nmax_age = \"10s\"\nsettle = \"off\"";
@@ -200,6 +203,11 @@ async fn quote_shows_every_source_and_what_follows() {
         (verdict("bitstamp:btcusd"), verdict("binance:BTCUSDT")),
         ("outlier".into(), "unreachable".into())
     );
+    let of =
+        |source: &str| said["sources"].as_array().unwrap().iter().find(|s| s["source"] == source).unwrap();
+    let okx = of("okx:BTC-USDT");
+    assert_eq!(okx["via"], serde_json::json!([{ "rate": "USDT-USD", "price": "0.999" }]), "{okx:#}");
+    assert!(okx["bid"].is_string() && okx["ask"].is_string() && okx["last"].is_string(), "{okx:#}");
     let rate = quote(&["quote", "USDT-USD", "--json"]).await;
     assert_eq!(rate.json().unwrap()["price"], "0.999", "{rate:?}");
     for venue in [Venue::Kraken, Venue::Coinbase] {
@@ -207,9 +215,42 @@ async fn quote_shows_every_source_and_what_follows() {
     }
     let none = quote(&["quote", "BTC-USD"]).await;
     assert!(none.code == 1 && none.out.contains("BTC-USD has no value"), "{none:?}");
+    let refused = quote(&["quote", "BTC-USD", "--json"]).await.json().unwrap();
+    assert_eq!(refused["refused"], "quorum", "{refused:#}");
     let unknown = quote(&["quote", "DOGE-USD"]).await;
     assert!(unknown.code == 64 && unknown.err.contains("BTC-USD, USDT-USD"), "{unknown:?}");
     assert!(unknown.out.is_empty(), "{unknown:?}");
+}
+
+/// Without this whoever watches a feed at night has to ask again and again, and sees no price move.
+#[tokio::test]
+async fn quote_watches_until_it_is_interrupted() {
+    let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
+    let args = ["quote", "BTC-USD", "--watch", "--every", "100ms", "--json"];
+    let mut watch = Command::new(BINARY)
+        .args(args)
+        .current_dir(world.dir.path())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    for price in ["67000", "67100", "67200"] {
+        world.venues.market().set_price("BTC/USD", price).unwrap();
+        let seen = async {
+            loop {
+                let look: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+                if look["price"] == price {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(SOON, seen).await.unwrap_or_else(|_| panic!("{price} is not seen"));
+    }
+    let pid = watch.id().unwrap().to_string();
+    Command::new("kill").args(["-INT", &pid]).status().await.unwrap();
+    let ended = tokio::time::timeout(SOON, watch.wait()).await.expect("it ends when it is told to").unwrap();
+    assert_eq!(ended.code(), Some(0));
 }
 
 /// Without this an operator without a browser cannot see whether it works, and after a crash not even what was last.
@@ -291,15 +332,15 @@ struct Quickstart {
 impl Quickstart {
     fn start(args: &[&str]) -> Result<Self> {
         use tokio::io::AsyncBufReadExt;
-        let mut child = tokio::process::Command::new(BINARY)
+        let mut child = Command::new(BINARY)
             .args(args)
             .stdin(std::process::Stdio::null())
-            .stdout(std::process::Stdio::piped())
+            .stdout(Stdio::piped())
             .stderr(std::process::Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
         let id = child.id().unwrap_or_default();
-        let lines = tokio::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Ok(Self { child, id, lines })
     }
 

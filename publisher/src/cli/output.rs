@@ -1,7 +1,7 @@
 //! The only place that prints.
 
 use serde_json::Value;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 /// A line of data on stdout. A reader that has gone away ends nothing; the verb goes on to its exit code.
 pub(super) fn put(line: &str) {
@@ -11,6 +11,12 @@ pub(super) fn put(line: &str) {
 /// A line for people on stderr.
 pub(super) fn say(line: &str) {
     let _gone = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Makes room for what replaces the last output; where nobody looks at a terminal, an empty line.
+pub(super) fn clear() {
+    let home = if io::stdout().is_terminal() { "\x1b[H\x1b[2J\x1b[3J" } else { "\n" };
+    let _gone = write!(io::stdout().lock(), "{home}");
 }
 
 /// One JSON document on stdout, on one line.
