@@ -22,7 +22,7 @@ use publisher_core::io::{Effect, Input};
 use publisher_core::lease::Beat;
 use publisher_core::machine::{ChainSpec, FeedSpec, Machine, Spec};
 use publisher_core::outbox::Timing;
-use publisher_core::policy::{Combine, Policy};
+use publisher_core::policy::{Deviation, Policy};
 use publisher_core::price::{Answer, Ratio};
 use publisher_core::quote::{FeedId, MarketId, Observation, Quote};
 use publisher_core::record::Recovered;
@@ -54,15 +54,8 @@ fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -
     let policy = Policy {
         heartbeat: Span::from_s(3600),
         heartbeat_lead: Span::from_s(2),
-        deviation: Ratio::from_bps(50),
-        deviation_abs: U256::ZERO,
-        combine: Combine::Any,
-        settle: Span::ZERO,
-        jump: Ratio::default(),
-        jump_confirm: Span::ZERO,
-        standby: Span::ZERO,
-        min_answer: Answer::new(I256::ONE),
-        max_answer: Answer::new(I256::MAX),
+        deviation: Deviation { relative: Ratio::from_bps(50), ..Deviation::default() },
+        ..Policy::within(Answer::new(I256::ONE), Answer::new(I256::MAX))
     };
     let feed = |index: usize| {
         let id = FeedId::new(&format!("FEED-{index}"));

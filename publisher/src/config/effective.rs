@@ -10,6 +10,7 @@ use publisher_core::book::Pricing;
 use publisher_core::fees::FeeProfile;
 use publisher_core::head::Finality;
 use publisher_core::policy::Combine;
+use publisher_core::price::{Answer, Ratio};
 use publisher_core::time::Span;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -32,6 +33,12 @@ impl Out<'_> {
     /// Zero means off.
     fn rule<T: Display + Default + PartialEq>(&mut self, key: &str, value: T) {
         if value == T::default() { self.put(key, "off") } else { self.put(key, value) }
+    }
+
+    /// A share as so many times the whole. Zero means off.
+    fn times(&mut self, key: &str, share: Ratio) {
+        let times = Answer::from(i64::try_from(share.ppb()).unwrap_or(i64::MAX)).display(9);
+        if share == Ratio::default() { self.put(key, "off") } else { self.put(key, format!("{times}x")) }
     }
 
     fn below(&mut self, key: &str) -> Out<'_> {
@@ -218,18 +225,28 @@ fn feed(feed: &Feed, out: &mut Out<'_>) {
     let (policy, mut out) = (&feed.policy, out.below("policy"));
     out.rule("heartbeat", policy.heartbeat);
     out.put("heartbeat_lead", policy.heartbeat_lead);
-    out.rule("deviation", policy.deviation);
-    let abs = alloy::primitives::I256::try_from(policy.deviation_abs).unwrap_or_default();
+    let deviation = &policy.deviation;
+    out.rule("deviation", deviation.relative);
+    let abs = alloy::primitives::I256::try_from(deviation.absolute).unwrap_or_default();
     match abs.is_zero() {
         true => out.put("deviation_abs", "off"),
-        false => out.put("deviation_abs", publisher_core::price::Answer::new(abs).display(feed.decimals)),
+        false => out.put("deviation_abs", Answer::new(abs).display(feed.decimals)),
     }
-    let combine = match policy.combine {
+    let decay: Vec<String> =
+        deviation.decay.iter().map(|(age, threshold)| format!("{threshold} at {age}")).collect();
+    out.put("deviation_decay", if decay.is_empty() { "none".to_owned() } else { decay.join(", ") });
+    out.put("on_change", deviation.on_change);
+    let combine = match deviation.combine {
         Combine::Any => "any",
         Combine::All => "all",
     };
     out.put("combine", combine);
     out.rule("settle", policy.settle);
+    let mut confirm = out.below("confirm");
+    confirm.put("ticks", policy.confirm.ticks);
+    confirm.times("bypass", policy.confirm.bypass);
+    out.rule("min_interval", policy.pace.min_interval);
+    out.times("min_interval_bypass", policy.pace.bypass);
     out.rule("jump", policy.jump);
     out.put("jump_confirm", policy.jump_confirm);
     out.rule("standby", policy.standby);

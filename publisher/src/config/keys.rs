@@ -4,7 +4,8 @@
 //! the keys mean together is the matter of `check`.
 
 use super::leaf::{
-    Beyond, Both, Database, Dialect, Entry, FinalityRule, Lead, Listen, Profile, Rule, Socket, Spend, Wei,
+    Beyond, Both, Database, Decay, Dialect, Entry, FinalityRule, Lead, Listen, Multiple, Profile, Rule,
+    Socket, Spend, Wei,
 };
 use super::problem::{Place, join};
 use super::raw::{Branch, Chapter, Default, Item, Key, Leaf, Reader, Section, Table, section};
@@ -209,6 +210,14 @@ section! {
             "A round as soon as the value differs by this much, in units of the feed's price.";
         combine: Both, Words("required with both deviations"), [r#""any""#, r#""all""#],
             "Whether either deviation suffices or both are needed.";
+        deviation_decay: Decay, Value("[]"), [r#"[["10m", "0.2%"], ["30m", "0.1%"]]"#, r#"[["20m", "0.15%"]]"#],
+            "What `deviation` becomes as the answer on chain ages: ages and thresholds, between which it falls in a straight line.";
+        on_change: bool, Value("false"), ["true", "false"],
+            "A round as soon as the answer differs at all from the one on chain, whatever the deviations say.";
+        min_interval: Rule<Span>, Value(r#""off""#), [r#""10s""#, r#""20s""#],
+            "No deviation makes a round sooner than this after the last one. Heartbeats do not wait.";
+        min_interval_bypass: Rule<Multiple>, Value(r#""off""#), [r#""5x""#, r#""2.5x""#],
+            "A deviation of so many thresholds does not wait for `min_interval`.";
         settle: Rule<Span>, Value(r#""off""#), [r#""3s""#, r#""4s""#],
             "A deviation must last this long without a break.";
         jump: Rule<Ratio>, Value(r#""off""#), [r#""20%""#, r#""30%""#],
@@ -218,6 +227,18 @@ section! {
         standby: Rule<Span>, Value(r#""off""#), [r#""20s""#, r#""30s""#],
             "This publisher is a standby with a key of its own: a round that is due is left to another transmitter for this long, and written only if it has not come by then.";
         + gates: Gates;
+        @ confirm: Option<Confirm>;
+    }
+}
+
+section! {
+    /// How often in a row a deviation must show before it is published.
+    /// A plain number stands for `ticks`: `confirm = 2`. Heartbeats do not wait.
+    Confirm from ticks {
+        ticks: u32, Value("0"), ["3", "4"],
+            "Values in a row, each newer than the one before, that must all deviate the same way; 0 and 1 for none but the first.";
+        bypass: Rule<Multiple>, Value(r#""off""#), [r#""3x""#, r#""4x""#],
+            "A deviation of so many thresholds is published at once.";
     }
 }
 

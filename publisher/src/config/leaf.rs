@@ -161,6 +161,58 @@ rule!(
     r#"{"type":["string","integer"],"pattern":"^(off|[0-9]+([.][0-9]+)?)$","minimum":0}"#
 );
 
+/// So many times something, as a share of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Multiple(pub(super) Ratio);
+
+impl Leaf for Multiple {
+    const KIND: Kind = kind(
+        "multiple",
+        "a number of times in quotes, e.g. \"3x\"",
+        r#"{"type":"string","pattern":"^[0-9]+([.][0-9]+)?x$"}"#,
+    );
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        let number = not_negative(text::<Self>(value)?)?.strip_suffix('x');
+        let times: Option<Price> = number.and_then(|number| number.parse().ok());
+        // A hundred percent is once.
+        let percent = times.and_then(|times| times.times("100".parse().ok()?));
+        let ratio = percent.and_then(|percent| format!("{percent}%").parse().ok());
+        ratio.map(Self).ok_or_else(|| Fault::new("not a multiple"))
+    }
+}
+rule!(
+    Multiple,
+    Multiple(Ratio::default()),
+    "multiple or off",
+    "a number of times in quotes, e.g. \"3x\", or \"off\"",
+    r#"{"type":"string","pattern":"^(off|[0-9]+([.][0-9]+)?x)$"}"#
+);
+
+/// Thresholds by the age of what they are measured against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Decay(pub(super) Vec<(Span, Ratio)>);
+
+impl Leaf for Decay {
+    const KIND: Kind = kind(
+        "list of ages and percentages",
+        "e.g. [[\"10m\", \"0.2%\"], [\"30m\", \"0.1%\"]], or [] for none",
+        r#"{"type":"array","items":{"type":"array","items":{"type":"string"},"minItems":2,"maxItems":2},"maxItems":32}"#,
+    );
+    fn read(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<Self, Fault> {
+        let list = value.as_array().ok_or_else(|| mismatch::<Self>(value))?;
+        if list.len() > LIST_MAX {
+            return Err(Fault::new(format!("more than {LIST_MAX} entries")).hint("shorten it"));
+        }
+        let point = |value: &toml::Spanned<DeValue<'_>>| match value.get_ref().as_array().map(|a| &a[..]) {
+            Some([age, threshold]) => {
+                Ok((Span::read(age.get_ref(), lookup)?, Ratio::read(threshold.get_ref(), lookup)?))
+            }
+            _ => Err(Fault::new("not an age with a percentage")),
+        };
+        list.iter().map(point).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 impl Leaf for Address {
     const KIND: Kind = kind(
         "address",

@@ -71,7 +71,7 @@ fn feed_spec(id: &FeedId, feed: &Feed, facts: Option<&FeedFacts>, found: &mut Fo
         let path = join(&join("feed", id.as_str()), key);
         Place { path, line: None, shown }
     };
-    let mut policy = feed.policy;
+    let mut policy = feed.policy.clone();
     if let Some(facts) = facts {
         if facts.decimals != feed.decimals {
             let reason = format!("the aggregator has {} decimals", facts.decimals);

@@ -143,6 +143,7 @@ const fn stands_still(hold: Hold) -> bool {
         | Hold::GroupMember
         | Hold::Halted => true,
         Hold::Braked
+        | Hold::RateFloor
         | Hold::Standby
         | Hold::Leased
         | Hold::OverBudget

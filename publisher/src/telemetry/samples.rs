@@ -152,6 +152,7 @@ const HOLDS: &[Hold] = &[
     Hold::NoValue(Refusal::TooManyOutliers),
     Hold::OutOfBounds,
     Hold::Braked,
+    Hold::RateFloor,
     Hold::Standby,
     Hold::Gathering,
     Hold::OverBudget,

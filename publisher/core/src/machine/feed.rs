@@ -175,7 +175,7 @@ impl Feed {
         }
         let lasts = self.held_since.is_some_and(|(_, since)| now.mono.since(since) >= patience);
         let passing = match self.hold {
-            Some(Hold::InFlight | Hold::Gathering | Hold::Standby | Hold::Leased) => true,
+            Some(Hold::InFlight | Hold::Gathering | Hold::RateFloor | Hold::Standby | Hold::Leased) => true,
             Some(Hold::AccountBusy | Hold::RoundUnknown) => !lasts,
             _ => false,
         };

@@ -113,6 +113,7 @@ impl Machine {
         };
         feed.hold = match decision {
             Decision::Hold(hold) => Some(hold),
+            Decision::Wait(hold) => obstacle.or(Some(hold)),
             // The contract is about to be asked; the feed is free again only once it has consented.
             Decision::Publish { .. } => {
                 obstacle.or(Some(if feed.is_over_budget { Hold::OverBudget } else { Hold::InFlight }))
@@ -127,7 +128,7 @@ impl Machine {
             let urgency = match decision {
                 Decision::Publish { trigger, .. } => Urgency::Due(trigger),
                 Decision::Rest if near() => Urgency::Nears,
-                Decision::Rest => Urgency::Rests,
+                Decision::Rest | Decision::Wait(_) => Urgency::Rests,
                 Decision::Hold(_) => return None,
             };
             let (sources, spread) = (estimate.venues, estimate.spread);

@@ -7,11 +7,11 @@ use crate::fees::{FeePolicy, FeeProfile, ReplacementRule};
 use crate::lease;
 use crate::machine::{ChainSpec, EntrySpec, FeedSpec, Spec, StoreSpec};
 use crate::outbox::Timing;
-use crate::policy::{Combine, Policy};
+use crate::policy::{Deviation, Policy};
 use crate::price::{Answer, Ratio};
 use crate::quote::{FeedId, MarketId};
 use crate::time::Span;
-use alloy_primitives::{Address, I256, U256};
+use alloy_primitives::{Address, I256};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const BLOCK: Span = Span::from_s(2);
@@ -107,15 +107,9 @@ impl World {
         let policy = Policy {
             heartbeat: HEARTBEAT,
             heartbeat_lead: LEAD,
-            deviation: Ratio::from_bps(50),
-            deviation_abs: U256::ZERO,
-            combine: Combine::Any,
-            settle: Span::ZERO,
-            jump: Ratio::default(),
-            jump_confirm: Span::ZERO,
+            deviation: Deviation { relative: Ratio::from_bps(50), ..Deviation::default() },
             standby: self.storm.standby,
-            min_answer: Answer::new(I256::ONE),
-            max_answer: Answer::new(I256::MAX),
+            ..Policy::within(Answer::new(I256::ONE), Answer::new(I256::MAX))
         };
         let feed = |id: &FeedId, place: &Place| FeedSpec {
             aggregator: place.contract,
@@ -123,7 +117,7 @@ impl World {
             decimals: 8,
             account: place.account,
             pricing: Pricing { paths: paths(id), rules, max_age: MAX_AGE, reference: None },
-            policy,
+            policy: policy.clone(),
             gas_floor: GAS_FLOOR,
             gas_ceiling: 500_000,
         };

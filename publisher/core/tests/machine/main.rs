@@ -20,6 +20,7 @@ mod recovery;
 mod reorgs;
 mod rig;
 mod rounds;
+mod rules;
 mod sending;
 mod signing;
 mod standby;

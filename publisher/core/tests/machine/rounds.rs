@@ -200,7 +200,7 @@ fn feeds_of_one_account_take_turns() {
     let mut spec = spec(&["BTC-USD", "ETH-USD", "SOL-USD"]);
     spec.chain.in_flight_max = 1;
     for feed in spec.feeds.values_mut() {
-        feed.policy.deviation = "0.0001%".parse().unwrap();
+        feed.policy.deviation.relative = "0.0001%".parse().unwrap();
     }
     let mut rig = Rig::new(spec);
     for _ in 0..60 {

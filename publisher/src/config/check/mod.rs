@@ -2,6 +2,7 @@
 
 mod assets;
 mod chain;
+mod deviation;
 mod policy;
 mod signers;
 mod stores;
@@ -170,19 +171,25 @@ struct Set<T> {
 
 impl<'a> Layers<'a> {
     /// A rule of publishing.
-    fn rule<T: Copy + 'a>(&self, key: &str, of: impl Fn(&'a Policy) -> Option<&'a Item<T>>) -> Set<T> {
+    fn rule<T: Clone + 'a>(&self, key: &str, of: impl Fn(&'a Policy) -> Option<&'a Item<T>>) -> Set<T> {
         self.first(key, self.rules.map(|rules| rules.and_then(&of)))
     }
 
     /// A gate for quotes.
-    fn gate<T: Copy + 'a>(&self, key: &str, of: impl Fn(&'a Gates) -> Option<&'a Item<T>>) -> Set<T> {
+    fn gate<T: Clone + 'a>(&self, key: &str, of: impl Fn(&'a Gates) -> Option<&'a Item<T>>) -> Set<T> {
         self.first(key, self.gates.map(|gates| gates.and_then(&of)))
     }
 
-    fn first<T: Copy>(&self, key: &str, [own, base]: [Option<&Item<T>>; 2]) -> Set<T> {
+    fn first<T: Clone>(&self, key: &str, [own, base]: [Option<&Item<T>>; 2]) -> Set<T> {
         match own.or(base) {
-            Some(item) => Set { value: Some(item.value), place: item.place.clone(), own: own.is_some() },
-            None => Set { value: None, place: self.place.missing("policy").missing(key), own: false },
+            Some(item) => {
+                Set { value: Some(item.value.clone()), place: item.place.clone(), own: own.is_some() }
+            }
+            None => {
+                let place =
+                    key.split('.').fold(self.place.missing("policy"), |place, key| place.missing(key));
+                Set { value: None, place, own: false }
+            }
         }
     }
 

@@ -1,13 +1,12 @@
 //! Policies: inheritance, defaults, and rules that could never or would always fire.
 
-use super::values::{distinct, exact};
+use super::values::distinct;
 use super::venues::Venues;
 use super::{Check, Layers, Set};
-use crate::config::leaf::{Both, Lead, Rule};
-use alloy::primitives::U256;
+use crate::config::leaf::{Lead, Rule};
 use publisher_core::aggregate::{Rules, default_quorum};
 use publisher_core::book::{Path, Pricing};
-use publisher_core::policy::{Combine, Policy};
+use publisher_core::policy::{Deviation, Policy};
 use publisher_core::price::{Answer, Ratio};
 use publisher_core::time::Span;
 
@@ -18,7 +17,7 @@ const JUMP_CONFIRM: Span = Span::from_s(180);
 const LEAD_LEAST: Span = Span::from_s(2);
 
 /// The threshold of a rule; zero if it is off.
-fn on<T: std::default::Default + Copy>(set: &Set<Rule<T>>, default: T) -> T {
+pub(super) fn on<T: std::default::Default + Copy>(set: &Set<Rule<T>>, default: T) -> T {
     match set.value {
         Some(Rule::On(value)) => value,
         Some(Rule::Off) => T::default(),
@@ -124,70 +123,38 @@ impl Check<'_> {
         max_age: Option<Span>,
     ) -> Option<Policy> {
         let heartbeat = on(&layers.rule("heartbeat", |p| p.heartbeat.as_ref()), Span::ZERO);
-        let deviation = on(&layers.rule("deviation", |p| p.deviation.as_ref()), Ratio::default());
-        let abs = layers.rule("deviation_abs", |p| p.deviation_abs.as_ref());
-        let has_abs = matches!(abs.value, Some(Rule::On(_)));
-        if heartbeat == Span::ZERO && deviation == Ratio::default() && !has_abs {
+        let deviation = self.deviation(layers, heartbeat, decimals);
+        let deviates = deviation.as_ref().is_none_or(Deviation::is_on);
+        if heartbeat == Span::ZERO && !deviates {
             let place = layers.place.missing("policy");
-            let hint = "set heartbeat, deviation or deviation_abs, here or in [defaults.policy]";
+            let hint = "set heartbeat, deviation, deviation_abs or on_change, here or in [defaults.policy]";
             let unknown =
                 [place.path.as_str(), "defaults"].iter().any(|path| self.found.has_error_below(path));
             if !unknown {
                 self.found.error(&place, "no rule could ever publish a second round", hint);
             }
         }
-        let combine = self.combine(layers, deviation != Ratio::default(), has_abs);
         self.heartbeat(layers, heartbeat, block_time, max_age);
         let heartbeat_lead = self.lead(layers, heartbeat, block_time);
-        let deviates = deviation != Ratio::default() || has_abs;
         let settle = self.settle(layers, heartbeat, deviates);
-        let (jump, jump_confirm) = self.jump(layers, heartbeat, deviation);
+        let confirm = self.confirm(layers, deviates);
+        let pace = self.pace(layers, heartbeat, deviates);
+        let relative = deviation.as_ref().map(|deviation| deviation.relative).unwrap_or_default();
+        let (jump, jump_confirm) = self.jump(layers, heartbeat, relative);
         let standby = self.standby(layers, heartbeat, block_time);
-        self.deviation(layers, deviation);
-        let deviation_abs = match (abs.value, decimals) {
-            (Some(Rule::On(price)), Some(decimals)) => {
-                let answer = exact(price, decimals);
-                if answer.is_none() {
-                    let whose = layers.whose(&abs.place);
-                    let reason = format!("not exact with {decimals} decimals{whose}");
-                    self.found.error(&abs.place, reason, "round it, or raise decimals");
-                }
-                answer?.value().unsigned_abs()
-            }
-            _ => U256::ZERO,
-        };
         let (min_answer, max_answer) = bounds?;
         Some(Policy {
             heartbeat,
             heartbeat_lead: heartbeat_lead?,
-            deviation,
-            deviation_abs,
-            combine,
+            deviation: deviation?,
             settle,
+            confirm,
+            pace,
             jump,
             jump_confirm,
             standby,
-            min_answer,
-            max_answer,
+            ..Policy::within(min_answer, max_answer)
         })
-    }
-
-    fn combine(&mut self, layers: &Layers<'_>, relative: bool, absolute: bool) -> Combine {
-        let set = layers.rule("combine", |p| p.combine.as_ref());
-        if relative && absolute && set.value.is_none() {
-            let reason =
-                "with deviation and deviation_abs, does either suffice or are both needed? Systems differ";
-            let hint = "add combine = \"any\" (a round when either fires) or \"all\" (only when both do)";
-            self.found.error(&set.place, reason, hint);
-        }
-        if set.own && !(relative && absolute) {
-            let hint = "leave it out, or set both deviation and deviation_abs";
-            self.found.warn(&set.place, "there is nothing to combine", hint);
-        }
-        match set.value {
-            Some(Both::All) => Combine::All,
-            Some(Both::Any) | None => Combine::Any,
-        }
     }
 
     fn heartbeat(
@@ -236,21 +203,6 @@ impl Check<'_> {
         Some(lead)
     }
 
-    fn settle(&mut self, layers: &Layers<'_>, heartbeat: Span, deviates: bool) -> Span {
-        let set = layers.rule("settle", |p| p.settle.as_ref());
-        let settle = on(&set, Span::ZERO);
-        let whose = layers.whose(&set.place);
-        if settle > Span::ZERO && deviates && heartbeat > Span::ZERO && settle >= heartbeat {
-            let reason =
-                format!("the heartbeat of {heartbeat} always comes first, so no deviation could fire{whose}");
-            self.found.error(&set.place, reason, "use a few seconds, or \"off\"");
-        }
-        if settle > Span::ZERO && set.own && !deviates {
-            self.found.warn(&set.place, "there is no deviation to settle", "leave it out, or set deviation");
-        }
-        settle
-    }
-
     fn jump(&mut self, layers: &Layers<'_>, heartbeat: Span, deviation: Ratio) -> (Ratio, Span) {
         let set = layers.rule("jump", |p| p.jump.as_ref());
         let confirm = layers.rule("jump_confirm", |p| p.jump_confirm.as_ref());
@@ -297,14 +249,5 @@ impl Check<'_> {
             self.found.warn(&set.place, reason, format!("use less than {heartbeat}"));
         }
         standby
-    }
-
-    fn deviation(&mut self, layers: &Layers<'_>, deviation: Ratio) {
-        if deviation >= Ratio::ONE {
-            let place = layers.rule("deviation", |p| p.deviation.as_ref()).place;
-            let reason =
-                format!("no fall is larger than 100%, so only a rise could fire it{}", layers.whose(&place));
-            self.found.warn(&place, reason, "use a few percent or less");
-        }
     }
 }

@@ -15,7 +15,7 @@ struct Full {
 }
 
 /// What tables are called here.
-const TABLES: [(&str, &str); 18] = [
+const TABLES: [(&str, &str); 20] = [
     ("", ""),
     ("chain", "[chain]"),
     // One node must be read, whatever is said of the other.
@@ -25,9 +25,11 @@ const TABLES: [(&str, &str); 18] = [
     ("signer.NAME", "[signer.main]"),
     ("feed.NAME", "[feed.\"BTC-USD\"]"),
     ("feed.NAME.policy", "[feed.\"BTC-USD\".policy]"),
+    ("feed.NAME.policy.confirm", "[feed.\"BTC-USD\".policy.confirm]"),
     ("store.NAME", "[store.main]"),
     ("defaults", "[defaults]"),
     ("defaults.policy", "[defaults.policy]"),
+    ("defaults.policy.confirm", "[defaults.policy.confirm]"),
     ("rate.NAME", "[rate.\"USDT-USD\"]"),
     ("rate.NAME.policy", "[rate.\"USDT-USD\".policy]"),
     ("venue.NAME", "[venue.binance]"),
@@ -94,7 +96,11 @@ pub(super) static FULL_TEXTS: LazyLock<Vec<String>> =
 
 impl Full {
     fn has(&self, chapter: &str, key: &str) -> bool {
-        !self.without.iter().any(|left| *left == chapter || *left == format!("{chapter}.{key}"))
+        let path = format!("{chapter}.{key}");
+        !self
+            .without
+            .iter()
+            .any(|left| path.strip_prefix(left).is_some_and(|p| p.is_empty() || p.starts_with('.')))
     }
 
     /// The file, with another value for one key, or without it.

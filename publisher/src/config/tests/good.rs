@@ -146,8 +146,9 @@ fn texts_become_what_the_core_computes_with() {
     assert_eq!((config.chain.finality, config.chain.tag), (Finality::Tag, Some(Tag::Safe)));
     let policy = &feed(&config).policy;
     assert_eq!((policy.min_answer, policy.max_answer), (answer("200000000"), answer("1000000000000000")));
-    assert_eq!((policy.deviation, policy.combine), (Ratio::from_bps(50), Combine::All));
-    assert_eq!(policy.deviation_abs.to_string(), "1250000000");
+    let deviation = &policy.deviation;
+    assert_eq!((deviation.relative, deviation.combine), (Ratio::from_bps(50), Combine::All));
+    assert_eq!(deviation.absolute.to_string(), "1250000000");
     let path = &feed(&config).pricing.paths[1];
     assert_eq!((&path.market, path.via.len()), (&MarketId::new("kraken", "XBTUSD"), 0));
 }

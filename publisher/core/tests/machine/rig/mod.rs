@@ -1,7 +1,7 @@
 //! A tiny scripted driver: one machine, a chain of its own with the real contract's compare-and-set, a journal as
 //! strict as the store. Everything answers at once unless a scenario says otherwise.
 
-use alloy_primitives::{Address, B256, Bytes, I256, U256};
+use alloy_primitives::{Address, B256, Bytes, I256};
 use publisher_core::aggregate::Rules;
 use publisher_core::book::{Path, Pricing};
 use publisher_core::event::Event;
@@ -10,7 +10,7 @@ use publisher_core::head::Finality;
 use publisher_core::io::{Effect, Input, Operator, Ticket};
 use publisher_core::machine::{ChainSpec, EntrySpec, FeedSpec, FeedView, Machine, Spec, StoreSpec};
 use publisher_core::outbox::Timing;
-use publisher_core::policy::{Combine, Policy};
+use publisher_core::policy::{Deviation, Policy};
 use publisher_core::price::{Answer, Ratio};
 use publisher_core::quote::{FeedId, MarketId, Observation, Quote};
 use publisher_core::record::{Outcome, Record, Scope, replay};

@@ -24,15 +24,8 @@ pub fn policy() -> Policy {
     Policy {
         heartbeat: Span::from_s(HEARTBEAT_S),
         heartbeat_lead: Span::from_s(4),
-        deviation: Ratio::from_bps(50),
-        deviation_abs: U256::ZERO,
-        combine: Combine::Any,
-        settle: Span::ZERO,
-        jump: Ratio::default(),
-        jump_confirm: Span::ZERO,
-        standby: Span::ZERO,
-        min_answer: Answer::new(I256::ONE),
-        max_answer: Answer::new(I256::MAX),
+        deviation: Deviation { relative: Ratio::from_bps(50), ..Deviation::default() },
+        ..Policy::within(Answer::new(I256::ONE), Answer::new(I256::MAX))
     }
 }
 

@@ -1,0 +1,117 @@
+//! Why nothing is published, with a code and advice for each reason.
+
+use crate::aggregate::Refusal;
+
+/// Why a feed publishes nothing although it might.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hold {
+    /// There is no value to publish.
+    NoValue(Refusal),
+    /// The value is outside the bounds of configuration or contract.
+    OutOfBounds,
+    /// A step too large to believe at once.
+    Braked,
+    /// The value deviates, and the last round is too young for the next one.
+    RateFloor,
+    /// A round is due, and the primary is given time to write it.
+    Standby,
+    /// What may be spent is spent, and the heartbeat is not due.
+    OverBudget,
+    /// The chain's round has not been read yet, or has to be read again.
+    RoundUnknown,
+    /// The aggregator is paused.
+    Paused,
+    /// Our account may not submit.
+    NotAuthorised,
+    /// The contract would refuse the transaction, or has skipped the feed's entry.
+    Refused,
+    /// Its group moves together, and another member of it may not move.
+    GroupMember,
+    /// It is due, and other feeds of its store are given a moment to join it.
+    Gathering,
+    /// An earlier round of this feed is on its way.
+    InFlight,
+    /// The account's transactions are not accounted for yet, it waits for funds, or has no room for another one.
+    AccountBusy,
+    /// An operator has to acknowledge something first.
+    Halted,
+    /// Another replica holds the account's lease, or this one is about to take over.
+    Leased,
+}
+
+impl Hold {
+    /// The name in logs, metrics and JSON.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NoValue(Refusal::Quorum { .. }) => "quorum",
+            Self::NoValue(Refusal::TooManyOutliers) => "too_many_outliers",
+            Self::NoValue(Refusal::Dispersed) => "dispersed",
+            Self::NoValue(Refusal::NoReference) => "no_reference",
+            Self::NoValue(Refusal::OffReference) => "off_reference",
+            Self::OutOfBounds => "bounds",
+            Self::Braked => "jump_brake",
+            Self::RateFloor => "rate_floor",
+            Self::Standby => "standby",
+            Self::OverBudget => "over_budget",
+            Self::RoundUnknown => "round_unknown",
+            Self::Paused => "paused",
+            Self::NotAuthorised => "not_authorised",
+            Self::Refused => "refused",
+            Self::GroupMember => "group_member",
+            Self::Gathering => "gathering",
+            Self::InFlight => "in_flight",
+            Self::AccountBusy => "account_busy",
+            Self::Halted => "halted",
+            Self::Leased => "leased",
+        }
+    }
+
+    /// What an operator can do about it.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::NoValue(Refusal::Quorum { .. }) => {
+                "Too few venues answer; `publisher quote` shows each one's reason."
+            }
+            Self::NoValue(Refusal::NoReference) => {
+                "The feed's reference has no value; `publisher quote` with its name shows why. Nothing is published unchecked."
+            }
+            Self::NoValue(Refusal::OffReference) => {
+                "The feed is far from its reference: a rate may be missing, inverted or wrong in its sources, or the reference is. Nothing is published until they agree."
+            }
+            Self::NoValue(Refusal::TooManyOutliers | Refusal::Dispersed) => {
+                "The venues disagree; `publisher quote` shows what each one says. Nothing is published until they agree."
+            }
+            Self::OutOfBounds => {
+                "Check the price; if it is real, deploy an aggregator with wider bounds. It is never clamped."
+            }
+            Self::Braked => {
+                "The price jumped; it is published once it has stayed there for policy.jump_confirm."
+            }
+            Self::RateFloor => {
+                "No action; the deviation is published policy.min_interval after the last round, or at once if it grows to policy.min_interval_bypass."
+            }
+            Self::Standby => {
+                "No action; if the primary does not write the round that is due, this standby does."
+            }
+            Self::OverBudget => {
+                "The feed's hour or the account's day is spent; heartbeats go out unless fees.over_budget says nothing. Raise the cap, or look at what costs so much."
+            }
+            Self::RoundUnknown => "Check that the node answers eth_call for the aggregator.",
+            Self::Paused => "Unpause the aggregator.",
+            Self::NotAuthorised => "Grant the account the transmitter role: setTransmitter(account, true).",
+            Self::Refused => "The aggregator would revert; the reason is in the log.",
+            Self::GroupMember => "Look at the other feeds of its group; the one that may not move says why.",
+            Self::Gathering => {
+                "No action; it goes out with its store's next transaction, after store.gather."
+            }
+            Self::InFlight => "No action; a transaction of this feed is on its way.",
+            Self::AccountBusy => "No action; the account's earlier transactions are being settled.",
+            Self::Halted => {
+                "Read the halt's reason, repair the cause, then restart with --acknowledge-halts."
+            }
+            Self::Leased => {
+                "No action: the replica that holds the account's lease publishes; `publisher status` names it."
+            }
+        }
+    }
+}

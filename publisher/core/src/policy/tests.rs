@@ -1,0 +1,244 @@
+//! What a feed does: the rules together. Each rule's own cases are in its module.
+
+use super::*;
+use alloy_primitives::{I256, U256};
+
+fn answer(v: i64) -> Answer {
+    Answer::new(I256::try_from(v).unwrap())
+}
+
+fn policy() -> Policy {
+    Policy {
+        heartbeat: Span::from_s(3600),
+        heartbeat_lead: Span::from_s(2),
+        deviation: relative("0.5%"),
+        jump: "20%".parse().unwrap(),
+        jump_confirm: Span::from_s(60),
+        ..Policy::within(answer(1), answer(1_000_000_000))
+    }
+}
+
+fn relative(text: &str) -> Deviation {
+    Deviation { relative: text.parse().unwrap(), ..Deviation::default() }
+}
+
+fn at(s: u64) -> Now {
+    Now { wall: Wall::from_s(s), mono: Mono::from_ms(s * 1000) }
+}
+
+fn known(round: u64, v: i64) -> Known {
+    Known { round, answer: answer(v), updated_at: Wall::from_s(0) }
+}
+
+fn estimate(text: &str) -> Estimate {
+    Estimate { price: text.parse().unwrap(), spread: Price::ZERO, venues: 5, as_of: Wall::default() }
+}
+
+fn look(policy: &Policy, memory: &mut Memory, known: &Known, text: &str, s: u64) -> Decision {
+    decide(policy, memory, known, Ok(&estimate(text)), 2, at(s))
+}
+
+fn publish(v: i64, trigger: Trigger) -> Decision {
+    Decision::Publish { answer: answer(v), trigger }
+}
+
+#[test]
+fn deviation_fires_at_the_threshold_not_below() {
+    let p = policy();
+    let k = known(7, 10_000);
+    let m = &mut Memory::default();
+    assert_eq!(look(&p, m, &k, "100.49", 1), Decision::Rest);
+    assert_eq!(look(&p, m, &k, "100.50", 1), publish(10_050, Trigger::Deviation));
+    assert_eq!(look(&p, m, &k, "99.50", 1), publish(9_950, Trigger::Deviation));
+}
+
+#[test]
+fn zero_is_off_and_never_always() {
+    let p = Policy { deviation: Deviation::default(), ..policy() };
+    assert_eq!(look(&p, &mut Memory::default(), &known(7, 10_000), "110", 1), Decision::Rest);
+    let p = Policy { heartbeat: Span::ZERO, ..policy() };
+    assert_eq!(look(&p, &mut Memory::default(), &known(7, 10_000), "100", 999_999), Decision::Rest);
+}
+
+#[test]
+fn absolute_and_relative_combine_as_told() {
+    let both = |combine| Policy {
+        deviation: Deviation { absolute: U256::from(100), combine, ..relative("0.5%") },
+        ..policy()
+    };
+    for (text, any, all) in [("100.50", true, false), ("101.00", true, true), ("100.49", false, false)] {
+        for (combine, fires) in [(Combine::Any, any), (Combine::All, all)] {
+            let decision = look(&both(combine), &mut Memory::default(), &known(7, 10_000), text, 1);
+            assert_eq!(decision != Decision::Rest, fires, "{text} {combine:?}");
+        }
+    }
+    let only_abs = Deviation { absolute: U256::from(100), combine: Combine::All, ..Deviation::default() };
+    let only_abs = Policy { deviation: only_abs, ..policy() };
+    assert_ne!(look(&only_abs, &mut Memory::default(), &known(7, 10_000), "101", 1), Decision::Rest);
+}
+
+#[test]
+fn heartbeat_counts_from_the_chain_and_is_owed_after_a_restart() {
+    let p = policy();
+    let k = known(7, 10_000);
+    assert_eq!(look(&p, &mut Memory::default(), &k, "100", 3597), Decision::Rest);
+    assert_eq!(look(&p, &mut Memory::default(), &k, "100", 3598), publish(10_000, Trigger::Heartbeat));
+    assert_eq!(look(&p, &mut Memory::default(), &k, "100", 90_000), publish(10_000, Trigger::Heartbeat));
+}
+
+#[test]
+fn a_first_round_needs_no_trigger() {
+    let decision = look(&policy(), &mut Memory::default(), &known(0, 0), "100", 1);
+    assert_eq!(decision, publish(10_000, Trigger::First));
+}
+
+#[test]
+fn out_of_bounds_is_held_and_never_clamped() {
+    let p = policy();
+    for text in ["0.004", "10000000.01"] {
+        let decision = look(&p, &mut Memory::default(), &known(7, 10_000), text, 9_999);
+        assert_eq!(decision, Decision::Hold(Hold::OutOfBounds), "{text}");
+    }
+}
+
+#[test]
+fn a_jump_waits_until_it_has_stayed() {
+    let p = policy();
+    let k = known(7, 10_000);
+    let m = &mut Memory::default();
+    assert_eq!(look(&p, m, &k, "1000", 10), Decision::Hold(Hold::Braked));
+    assert_eq!(look(&p, m, &k, "1001", 69), Decision::Hold(Hold::Braked));
+    assert_eq!(look(&p, m, &k, "1001", 70), publish(100_100, Trigger::Deviation));
+    // One that keeps moving starts over; one that comes back is forgotten.
+    let m = &mut Memory::default();
+    assert_eq!(look(&p, m, &k, "1000", 10), Decision::Hold(Hold::Braked));
+    assert_eq!(look(&p, m, &k, "1100", 60), Decision::Hold(Hold::Braked));
+    assert_eq!(look(&p, m, &k, "1100", 100), Decision::Hold(Hold::Braked));
+    assert_eq!(look(&p, m, &k, "100", 101), Decision::Rest);
+    assert_eq!(look(&p, m, &k, "1100", 121), Decision::Hold(Hold::Braked));
+    // A braked feed holds its heartbeat too: a wrong answer is worse than a late one.
+    assert_eq!(look(&p, m, &k, "1100", 170), Decision::Hold(Hold::Braked));
+}
+
+#[test]
+fn a_deviation_settles_without_a_break() {
+    let p = Policy { settle: Span::from_s(3), ..policy() };
+    let k = known(7, 10_000);
+    let m = &mut Memory::default();
+    assert_eq!(look(&p, m, &k, "101", 10), Decision::Rest);
+    assert_eq!(look(&p, m, &k, "100", 11), Decision::Rest);
+    assert_eq!(look(&p, m, &k, "101", 12), Decision::Rest);
+    assert_eq!(look(&p, m, &k, "102", 15), publish(10_200, Trigger::Deviation));
+    let refusal = Refusal::Dispersed;
+    assert_eq!(decide(&p, m, &k, Err(refusal), 2, at(16)), Decision::Hold(Hold::NoValue(refusal)));
+    assert_eq!(look(&p, m, &k, "102", 17), Decision::Rest);
+}
+
+#[test]
+fn a_standby_leaves_every_due_round_to_its_primary_for_a_while() {
+    let p = Policy { standby: Span::from_s(10), ..policy() };
+    let hold = Decision::Hold(Hold::Standby);
+    let m = &mut Memory::default();
+    // A deviation, a heartbeat and a first round alike.
+    for (known, text, s, trigger) in [
+        (known(7, 10_000), "101", 100, Trigger::Deviation),
+        (known(8, 10_100), "101", 3598, Trigger::Heartbeat),
+        (known(0, 0), "101", 9_000, Trigger::First),
+    ] {
+        assert_eq!(look(&p, m, &known, text, s), hold);
+        assert_eq!(look(&p, m, &known, text, s + 9), hold);
+        assert_eq!(look(&p, m, &known, text, s + 10), publish(10_100, trigger));
+    }
+    // What is not due any more has to become due anew; venues that are silent for a moment change nothing.
+    let k = known(9, 10_000);
+    assert_eq!(look(&p, m, &k, "101", 100), hold);
+    assert_eq!(look(&p, m, &k, "100", 105), Decision::Rest);
+    assert_eq!(look(&p, m, &k, "101", 109), hold);
+    decide(&p, m, &k, Err(Refusal::Dispersed), 2, at(112));
+    assert_eq!(look(&p, m, &k, "101", 115), hold);
+    assert_eq!(look(&p, m, &k, "101", 119), publish(10_100, Trigger::Deviation));
+}
+
+/// Without it a standby and a primary of the same pace would pay for every round twice.
+#[test]
+fn a_standby_that_loses_races_waits_longer_up_to_a_limit() {
+    let p = Policy { standby: Span::from_s(10), ..policy() };
+    let waited = |m: &mut Memory, round: u64| {
+        let k = known(round, 10_000);
+        (0..).find(|s| look(&p, m, &k, "101", round * 100 + s) != Decision::Hold(Hold::Standby)).unwrap()
+    };
+    let m = &mut Memory::default();
+    let mut waits = Vec::new();
+    for round in 1..=6 {
+        waits.push(waited(m, round));
+        m.lost_race();
+    }
+    assert_eq!(waits, [10, 20, 40, 80, 80, 80]);
+    // Rounds that are left to the primary make up for it, eight for a race.
+    for round in 7..=30 {
+        look(&p, m, &known(round, 10_000), "101", 5_000);
+    }
+    assert_eq!(waited(m, 31), 10);
+}
+
+#[test]
+fn a_deviation_is_confirmed_look_by_look_unless_it_is_large() {
+    let confirm = Confirm { ticks: 3, bypass: "300%".parse().unwrap() };
+    let p = Policy { confirm, heartbeat: Span::from_s(100), jump: Ratio::default(), ..policy() };
+    let k = known(7, 10_000);
+    let m = &mut Memory::default();
+    assert_eq!(look(&p, m, &k, "100.50", 1), Decision::Rest);
+    assert_eq!(look(&p, m, &k, "100.50", 2), Decision::Rest, "the same value again");
+    assert_eq!(look(&p, m, &k, "100.51", 3), Decision::Rest);
+    assert_eq!(look(&p, m, &k, "100.52", 4), publish(10_052, Trigger::Deviation));
+    // The other way, a moment without a value, and one that does not deviate begin anew.
+    for between in ["99.40", "100"] {
+        assert_eq!(look(&p, m, &k, between, 5), Decision::Rest);
+        assert_eq!(look(&p, m, &k, "100.53", 6), Decision::Rest);
+    }
+    assert_eq!(look(&p, m, &k, "100.54", 7), Decision::Rest);
+    decide(&p, m, &k, Err(Refusal::Dispersed), 2, at(8));
+    assert_eq!(look(&p, m, &k, "100.55", 9), Decision::Rest);
+    // Large ones and heartbeats do not wait.
+    let m = &mut Memory::default();
+    assert_eq!(look(&p, m, &k, "101.49", 10), Decision::Rest);
+    assert_eq!(look(&p, &mut Memory::default(), &k, "101.50", 10), publish(10_150, Trigger::Deviation));
+    assert_eq!(look(&p, &mut Memory::default(), &k, "100.60", 98), publish(10_060, Trigger::Heartbeat));
+}
+
+#[test]
+fn a_deviation_waits_for_its_pace_and_a_heartbeat_does_not() {
+    let pace = Pace { min_interval: Span::from_s(50), bypass: "300%".parse().unwrap() };
+    let p = Policy { pace, heartbeat: Span::from_s(42), jump: Ratio::default(), ..policy() };
+    let k = known(7, 10_000);
+    let m = &mut Memory::default();
+    assert_eq!(look(&p, m, &k, "100.50", 10), Decision::Wait(Hold::RateFloor));
+    assert_eq!(look(&p, m, &k, "101.50", 11), publish(10_150, Trigger::Deviation));
+    assert_eq!(look(&p, m, &k, "100.50", 39), Decision::Wait(Hold::RateFloor));
+    assert_eq!(look(&p, m, &k, "100.50", 40), publish(10_050, Trigger::Heartbeat));
+    assert_eq!(look(&p, m, &known(0, 0), "100.50", 0), publish(10_050, Trigger::First));
+}
+
+#[test]
+fn a_threshold_decays_with_the_age_of_the_answer_on_chain() {
+    let decay = vec![(Span::from_s(100), "0.1%".parse().unwrap())];
+    let p = Policy { deviation: Deviation { decay, ..relative("0.5%") }, ..policy() };
+    let k = known(7, 10_000);
+    for (s, text, fires) in
+        [(0, "100.49", false), (50, "100.29", false), (50, "100.30", true), (500, "100.10", true)]
+    {
+        let decision = look(&p, &mut Memory::default(), &k, text, s);
+        assert_eq!(decision != Decision::Rest, fires, "{text} at {s} s");
+    }
+    // What it has fallen to is what is nearly reached.
+    let near = |text: &str| {
+        p.is_near(
+            &k,
+            answer_of(&p, text.parse().unwrap(), 2).unwrap(),
+            "50%".parse().unwrap(),
+            Span::ZERO,
+            Wall::from_s(100),
+        )
+    };
+    assert!(near("100.05") && !near("100.04") && !near("100.10"));
+}
