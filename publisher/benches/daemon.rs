@@ -71,7 +71,7 @@ fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -
             decimals: 8,
             account,
             pricing: Pricing { paths, rules, max_age: Span::from_s(60), reference: None },
-            policy,
+            policy: policy.clone(),
             gas_floor: 100_000,
             gas_ceiling: 500_000,
         };

@@ -236,7 +236,7 @@ section! {
     /// A plain number stands for `ticks`: `confirm = 2`. Heartbeats do not wait.
     Confirm from ticks {
         ticks: u32, Value("0"), ["3", "4"],
-            "Values in a row, each newer than the one before, that must all deviate the same way; 0 and 1 for none but the first.";
+            "Looks in a row, each at newer quotes than the one before, that must all deviate the same way; 0 and 1 for none but the first.";
         bypass: Rule<Multiple>, Value(r#""off""#), [r#""3x""#, r#""4x""#],
             "A deviation of so many thresholds is published at once.";
     }

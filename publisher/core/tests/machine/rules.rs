@@ -19,19 +19,16 @@ fn a_deviation_is_published_once_it_has_shown_in_several_looks() {
     let before = rig.price;
     for _ in 0..5 {
         rig.deviate();
-        rig.poll();
+        rig.block();
         rig.price = before;
-        rig.poll();
+        rig.block();
     }
     assert_eq!(rig.intents(), 1, "only the first round");
     rig.deviate();
-    rig.poll();
-    rig.poll();
-    rig.poll();
     rig.blocks(8);
-    assert_eq!(rig.rounds(&btc()).len(), 2);
+    assert_eq!(rig.rounds(&btc()).len(), 2, "what lasts is published");
     rig.price = rig.price * 103 / 100;
-    rig.poll();
+    rig.quotes(VENUES);
     assert_eq!(rig.intents(), 3, "a large one goes out at once");
 }
 
