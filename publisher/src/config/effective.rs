@@ -180,6 +180,7 @@ fn source(source: &CustomSource, out: &mut Out<'_>) {
         TimeUnit::Microseconds => "us",
         TimeUnit::Nanoseconds => "ns",
         TimeUnit::Iso8601 => "iso8601",
+        TimeUnit::Date => "date",
     });
     out.opt("time_unit", unit);
     out.put("every", source.every.unwrap_or(Span::from_s(5)));

@@ -558,8 +558,8 @@ impl Leaf for LogFormat {
 impl Leaf for TimeUnit {
     const KIND: Kind = kind(
         "time unit",
-        "\"s\", \"ms\", \"us\", \"ns\" or \"iso8601\"",
-        r#"{"enum":["s","ms","us","ns","iso8601"]}"#,
+        "\"s\", \"ms\", \"us\", \"ns\", \"iso8601\" or \"date\"",
+        r#"{"enum":["s","ms","us","ns","iso8601","date"]}"#,
     );
     fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
         text::<Self>(value)?.parse().map_err(|_| Fault::new("not a unit of time stamps"))

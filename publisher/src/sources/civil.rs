@@ -1,4 +1,4 @@
-//! The two spellings of civil time that venues use: RFC 3339 in bodies, the HTTP date in headers.
+//! The spellings of civil time that venues use: RFC 3339 and bare dates in bodies, the HTTP date in headers.
 //!
 //! Exact to the millisecond (further digits are cut) and UTC only after applying the written offset. Days are
 //! counted in the proleptic Gregorian calendar; leap seconds are refused, because no venue writes them.
@@ -34,6 +34,11 @@ pub(super) fn rfc3339(text: &str) -> Option<Wall> {
         }
     };
     Some(Wall::from_ms(day_ms(year, month, day)? + clock_ms(clock)? + fraction_ms - offset_ms))
+}
+
+/// Reads `2026-03-06` as the beginning of that day.
+pub(super) fn date(text: &str) -> Option<Wall> {
+    (text.len() == 10).then(|| rfc3339(&format!("{text}T00:00:00Z"))).flatten()
 }
 
 /// Reads `Sun, 06 Nov 1994 08:49:37 GMT`, the only date that RFC 9110 lets a server write.
@@ -134,6 +139,14 @@ mod tests {
     }
 
     #[test]
+    fn a_date_is_the_beginning_of_its_day() {
+        assert_eq!(date("2000-02-29"), Some(Wall::from_ms(951_782_400_000)));
+        for text in ["", "2026-3-6", "2026-02-29", "2026-03-06T14:30:00Z", "06-03-2026", "2026-03-06 "] {
+            assert_eq!(date(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn reads_http_dates() {
         assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Wall::from_ms(784_111_777_000)));
         for text in [
@@ -149,7 +162,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn never_panics(text in ".{0,40}") {
-            let _ = (rfc3339(&text), http_date(&text));
+            let _ = (rfc3339(&text), date(&text), http_date(&text));
         }
     }
 }

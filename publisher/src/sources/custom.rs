@@ -107,6 +107,7 @@ impl Venue {
                 ask,
                 last,
                 mid: None,
+                base_volume: None,
                 time,
             },
             symbols: Symbols::default(),

@@ -34,6 +34,8 @@ pub(super) struct Answer {
     pub(super) last: Option<Place>,
     /// The middle of the book, if the venue gives that instead of its sides: a book without width.
     pub(super) mid: Option<Place>,
+    /// What was traded in a day, in units of the base asset.
+    pub(super) base_volume: Option<Place>,
     pub(super) time: Option<(Place, TimeUnit)>,
 }
 
@@ -48,7 +50,7 @@ pub(super) enum Rows {
     One,
 }
 
-/// A path from the row, or with `$.` in front from the body.
+/// A path from the row, or with `$.` in front from the body; `.` is the row itself.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     in_body: bool,
@@ -101,6 +103,8 @@ pub enum TimeUnit {
     Nanoseconds,
     /// A date and time with an offset, as in RFC 3339.
     Iso8601,
+    /// A day, `2026-03-06`, which counts from its beginning in UTC: nothing of it is taken for younger than it is.
+    Date,
 }
 
 /// What a row says about its market.
@@ -109,6 +113,8 @@ pub(super) struct Row {
     pub(super) bid: Option<Price>,
     pub(super) ask: Option<Price>,
     pub(super) last: Option<Price>,
+    /// `None` also where the venue's text is no number: a volume gates and never prices, so it costs no price.
+    pub(super) base_volume: Option<Price>,
     pub(super) time: Option<Wall>,
 }
 
@@ -130,8 +136,9 @@ impl Refusal {
 impl Place {
     pub(super) fn parse(text: &str) -> Result<Self, PathError> {
         match text.strip_prefix("$.") {
+            _ if text == "." => Ok(Self::in_row(Path::whole())),
             Some(rest) => Ok(Self { in_body: true, path: Path::parse(rest)? }),
-            None => Ok(Self { in_body: false, path: Path::parse(text)? }),
+            None => Ok(Self::in_row(Path::parse(text)?)),
         }
     }
 
@@ -166,6 +173,7 @@ impl TimeUnit {
             Self::Microseconds => civil::number(text)? / 1000,
             Self::Nanoseconds => civil::number(text)? / 1_000_000,
             Self::Iso8601 => return civil::rfc3339(text),
+            Self::Date => return civil::date(text),
         };
         Some(Wall::from_ms(ms))
     }
@@ -181,6 +189,7 @@ impl FromStr for TimeUnit {
             "us" => Self::Microseconds,
             "ns" => Self::Nanoseconds,
             "iso8601" => Self::Iso8601,
+            "date" => Self::Date,
             _ => return Err(TimeUnitError),
         })
     }
@@ -188,7 +197,7 @@ impl FromStr for TimeUnit {
 
 /// The text names no unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a unit of time: one of s, ms, us, ns, iso8601")]
+#[error("not a unit of time: one of s, ms, us, ns, iso8601, date")]
 pub struct TimeUnitError;
 
 impl Check {
@@ -342,7 +351,14 @@ impl Answer {
             }
             None => None,
         };
-        Ok(Row { bid, ask, last, time })
+        let base_volume = find(&self.base_volume)?.and_then(text).and_then(|text| text.parse().ok());
+        Ok(Row {
+            bid,
+            ask,
+            last,
+            base_volume: base_volume.filter(|volume: &Price| *volume >= Price::ZERO),
+            time,
+        })
     }
 }
 

@@ -15,6 +15,7 @@ mod civil;
 mod custom;
 mod decode;
 mod fetch;
+mod format;
 mod guard;
 mod limits;
 mod pace;
@@ -31,6 +32,7 @@ pub use guard::{Client, Guard, is_public};
 pub use pace::NextPoll;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, SourceSetupError};
+pub use symbols::Assets;
 pub use venue::{Poll, Venue, VenueSpec};
 
 #[cfg(test)]

@@ -35,6 +35,11 @@ pub(super) enum PathError {
 pub(super) struct Malformed;
 
 impl Path {
+    /// The document itself.
+    pub(super) fn whole() -> Self {
+        Self(Vec::new())
+    }
+
     /// Reads the notation of presets: keys joined by dots, indices in brackets.
     pub(super) fn parse(text: &str) -> Result<Self, PathError> {
         let mut steps: Vec<Box<str>> = Vec::new();
@@ -60,7 +65,7 @@ impl Path {
     /// Reads a JSON pointer (RFC 6901); the empty pointer is the whole document.
     pub(super) fn pointer(text: &str) -> Result<Self, PathError> {
         if text.is_empty() {
-            return Ok(Self(Vec::new()));
+            return Ok(Self::whole());
         }
         let steps = text.strip_prefix('/').ok_or(PathError::Pointer)?.split('/').map(unescape);
         Self::bounded(steps.collect::<Option<_>>().ok_or(PathError::Pointer)?)

@@ -7,7 +7,7 @@
 use super::decode::Answer;
 use super::problem::{Problems, SourceSetupError};
 use super::request::Request;
-use super::symbols::Symbols;
+use super::symbols::{Assets, Symbols};
 use publisher_core::time::Span;
 use std::sync::LazyLock;
 use url::Url;
@@ -60,6 +60,17 @@ impl Preset {
         self.symbols.formats_text()
     }
 
+    /// Whether a symbol has the shape of the venue's.
+    pub fn fits(&self, symbol: &str) -> bool {
+        self.symbols.fits(symbol)
+    }
+
+    /// What a market is about, in the names that everybody uses: Kraken's `XBTUSD` is BTC in USD, and Bitfinex'
+    /// `tBTCUST` is BTC in USDT. `None` where the symbol does not tell.
+    pub fn market(&self, symbol: &str) -> Option<Assets> {
+        self.symbols.market(symbol)
+    }
+
     /// Whether the venue says when a price was true; if not, the time of receipt less a penalty is used.
     pub fn has_time(&self) -> bool {
         self.answer.time.is_some()
@@ -100,13 +111,8 @@ pub fn preset(id: &str) -> Option<&'static Preset> {
     presets().iter().find(|preset| preset.id == id)
 }
 
-const FILES: [(&str, &str); 5] = [
-    ("binance", include_str!("../../presets/binance.toml")),
-    ("bitstamp", include_str!("../../presets/bitstamp.toml")),
-    ("coinbase", include_str!("../../presets/coinbase.toml")),
-    ("kraken", include_str!("../../presets/kraken.toml")),
-    ("okx", include_str!("../../presets/okx.toml")),
-];
+/// Name and text of every file in `publisher/presets`; `build.rs` collects them.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
 
 #[cfg(test)]
 mod tests {
@@ -116,9 +122,8 @@ mod tests {
     fn every_file_that_comes_with_the_program_is_good() {
         for (name, text) in FILES {
             let preset = Preset::parse(name, text).unwrap_or_else(|error| panic!("{error}"));
-            assert_eq!(preset.id, name);
+            assert_eq!(preset.id, *name);
             assert!(preset.hosts.iter().all(|host| host.scheme() == "https"));
-            assert!(!preset.answer.ok.is_empty() || !matches!(name, "kraken" | "okx"));
         }
         assert_eq!(presets().len(), FILES.len());
         assert_eq!(preset("okx").map(Preset::symbol_format).as_deref(), Some("{BASE}-{QUOTE}"));
@@ -150,7 +155,7 @@ mod tests {
             time = "t"
             time_unit = "none"
             [symbols]
-            formats = ["{BASE}"]
+            formats = ["{BASE}", "{BASE}{X}"]
             long_codes = { XBT = "XBT" }
         "#;
         let error = Preset::parse("mine", text).unwrap_err();
@@ -172,6 +177,7 @@ mod tests {
             ("answer.mid", 1),
             ("answer.time_unit", 1),
             ("symbols.formats", 1),
+            ("symbols.quote", 1),
             ("symbols.long_codes", 1),
         ] {
             assert_eq!(count(path), expected, "{path} in {error}");
@@ -181,7 +187,7 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_an_error_with_its_line() {
-        let good = FILES[0].1;
+        let good = FILES.first().unwrap().1;
         for (bad, name) in
             [(format!("colour = 1\n{good}"), "colour"), (format!("{good}\nform = []\n"), "form")]
         {

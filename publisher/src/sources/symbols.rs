@@ -4,12 +4,25 @@
 //! rules for that are data of the preset. A rule never invents a market: two symbols of one source that could
 //! mean the same row are an error at set-up, not a choice at run time.
 
+use super::format::Format;
 use super::problem::Problems;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// More characters than any venue's symbol has.
-const SYMBOL_MAX: usize = 32;
+/// Assets in which venues quote, where nothing divides them from the base asset. Longer ones win: `BTCUSDT`.
+const QUOTES: &[&str] = &[
+    "USDT", "USDC", "FDUSD", "DAI", "USD", "EUR", "GBP", "CHF", "JPY", "CAD", "AUD", "KRW", "TRY", "BRL",
+    "BTC", "XBT", "ETH",
+];
+
+/// What a market is about: one unit of `base` costs so many of `quote`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assets {
+    /// The asset that is priced.
+    pub base: String,
+    /// The asset in which it is priced.
+    pub quote: String,
+}
 
 /// What a preset says about symbols, checked.
 #[derive(Clone, Debug, Default)]
@@ -20,97 +33,49 @@ pub(super) struct Symbols {
     pub(super) alias: BTreeMap<String, String>,
     /// Asset codes that rows spell longer than requests do: `XBT` → `XXBT`.
     pub(super) long_codes: BTreeMap<String, String>,
+    /// What the venue's codes stand for where everybody else uses another name: `XBT` → `BTC`.
+    pub(super) assets: BTreeMap<String, String>,
+    /// How symbols end that are no spot market: a perpetual is not the coin.
+    pub(super) derivatives: Vec<String>,
+    /// The base asset of every market whose symbol does not say it.
+    pub(super) base: Option<String>,
+    /// The quote asset of every market whose symbol does not say it.
+    pub(super) quote: Option<String>,
     /// Characters that do not count when a key is compared.
     pub(super) ignore: String,
     /// Whether case does not count either.
     pub(super) ignore_case: bool,
 }
 
-/// The shape of a symbol: `{BASE}-{QUOTE}`.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Format {
-    text: String,
-    pieces: Vec<Piece>,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-enum Piece {
-    /// Letters of one case and digits, at least so many.
-    Word {
-        lower: bool,
-        least: usize,
-    },
-    Literal(char),
-}
-
-/// Why a text is not a format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a format consists of {{BASE}} and {{QUOTE}}, or {{base}} and {{quote}}, and characters like - / _")]
-pub(super) struct FormatError;
-
-impl Format {
-    pub(super) fn parse(text: &str) -> Result<Self, FormatError> {
-        let (mut pieces, mut rest, mut words) = (Vec::new(), text, 0);
-        while let Some(first) = rest.chars().next() {
-            let word = [("{BASE}", false), ("{QUOTE}", false), ("{base}", true), ("{quote}", true)]
-                .into_iter()
-                .find_map(|(name, lower)| Some((rest.strip_prefix(name)?, lower)));
-            match (word, pieces.last_mut()) {
-                (Some((after, lower)), Some(Piece::Word { lower: before, least })) => {
-                    if *before != lower {
-                        return Err(FormatError);
-                    }
-                    (rest, *least, words) = (after, *least + 1, words + 1);
-                }
-                (Some((after, lower)), _) => {
-                    pieces.push(Piece::Word { lower, least: 1 });
-                    (rest, words) = (after, words + 1);
-                }
-                (None, _) if first.is_ascii_punctuation() && !matches!(first, '{' | '}') => {
-                    pieces.push(Piece::Literal(first));
-                    rest = rest.get(first.len_utf8()..).unwrap_or_default();
-                }
-                _ => return Err(FormatError),
-            }
-        }
-        if words == 2 { Ok(Self { text: text.to_owned(), pieces }) } else { Err(FormatError) }
-    }
-
-    fn fits(&self, symbol: &str) -> bool {
-        let mut rest = symbol;
-        for piece in &self.pieces {
-            rest = match piece {
-                Piece::Literal(literal) => match rest.strip_prefix(*literal) {
-                    Some(after) => after,
-                    None => return false,
-                },
-                Piece::Word { lower, least } => {
-                    let of_case = |c: char| {
-                        c.is_ascii_digit()
-                            || if *lower { c.is_ascii_lowercase() } else { c.is_ascii_uppercase() }
-                    };
-                    let after = rest.trim_start_matches(of_case);
-                    if rest.len() - after.len() < *least {
-                        return false;
-                    }
-                    after
-                }
-            };
-        }
-        rest.is_empty() && symbol.len() <= SYMBOL_MAX
-    }
-}
-
-impl std::fmt::Debug for Format {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
 impl Symbols {
     /// The formats as a hint shows them.
     pub(super) fn formats_text(&self) -> String {
-        self.formats.iter().map(|format| format.text.as_str()).collect::<Vec<_>>().join(" or ")
+        self.formats.iter().map(|format| format.text()).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// Whether a symbol has the shape of the venue's.
+    pub(super) fn fits(&self, symbol: &str) -> bool {
+        self.formats.is_empty() || self.formats.iter().any(|format| format.fits(symbol))
+    }
+
+    /// What a market is about, in the names that everybody uses; `None` where its symbol does not tell.
+    pub(super) fn market(&self, symbol: &str) -> Option<Assets> {
+        let is_code = |code: &str| self.long_codes.values().any(|long| long == code);
+        // A long code is used on both sides or on none: XTZUSD is XTZ in USD, and not XT in ZUSD.
+        let divides = |base: &str, quote: &str| {
+            (is_code(quote) && is_code(base))
+                || QUOTES.contains(&&*quote.to_uppercase())
+                || self.assets.contains_key(quote)
+        };
+        let (base, quote) = self.formats.iter().find_map(|format| format.split(symbol, divides))?;
+        let base = base.map(|code| self.asset(code)).or_else(|| self.base.clone())?;
+        let quote = quote.map(|code| self.asset(code)).or_else(|| self.quote.clone())?;
+        Some(Assets { base, quote })
+    }
+
+    fn asset(&self, code: &str) -> String {
+        let code = self.long_codes.iter().find(|(_, long)| *long == code).map_or(code, |(short, _)| short);
+        self.assets.get(code).cloned().unwrap_or_else(|| code.to_uppercase())
     }
 
     /// What remains of a key when the parts that do not count are taken away.
@@ -145,13 +110,18 @@ impl Symbols {
     pub(super) fn keys(&self, symbols: &[Arc<str>], problems: &mut Problems) -> BTreeMap<String, usize> {
         let mut keys: BTreeMap<String, usize> = BTreeMap::new();
         for (at, symbol) in symbols.iter().enumerate() {
-            if !self.formats.is_empty() && !self.formats.iter().any(|format| format.fits(symbol)) {
+            if !self.fits(symbol) {
                 problems.add(
                     "symbols",
                     &**symbol,
                     "this venue has no symbol of this shape",
                     format!("write it as {}", self.formats_text()),
                 );
+                continue;
+            }
+            if let Some(ending) = self.derivatives.iter().find(|ending| symbol.ends_with(ending.as_str())) {
+                let reason = format!("{ending} marks a derivative, which is not the coin");
+                problems.add("symbols", &**symbol, reason, "name the spot market");
                 continue;
             }
             for key in self.candidates(symbol) {
@@ -191,35 +161,6 @@ mod tests {
     }
 
     #[test]
-    fn formats_say_what_a_symbol_looks_like() {
-        for (format, good, bad) in [
-            (
-                "{BASE}-{QUOTE}",
-                "BTC-USD",
-                ["BTCUSD", "btc-usd", "BTC-USDT-SWAP", "-USD", "BTC-", "BTC-USD&x=1"],
-            ),
-            (
-                "{BASE}{QUOTE}",
-                "1INCHUSDT",
-                ["B", "btcusdt", "BTC/USDT", "BTC USDT", "BTC%22", "ＢＴＣＵＳＤ"],
-            ),
-            ("{base}{quote}", "btcusd", ["BTCUSD", "btc/usd", "", "b", "btcusd\n", "../btcusd"]),
-        ] {
-            let format = Format::parse(format).unwrap();
-            assert!(format.fits(good), "{good}");
-            for symbol in bad {
-                assert!(!format.fits(symbol), "{symbol}");
-            }
-            assert!(!format.fits(&good.repeat(10)));
-        }
-        for text in
-            ["", "BTC", "{BASE}", "{BASE}{QUOTE}{BASE}", "{BASE}{quote}", "{BASE} {QUOTE}", "{BASE}{X}"]
-        {
-            assert_eq!(Format::parse(text), Err(FormatError), "{text}");
-        }
-    }
-
-    #[test]
     fn long_codes_cover_the_keys_a_row_comes_back_under() {
         let symbols = names(&["DOGEUSD", "ETHXBT", "USDTUSD", "XBTUSD"]);
         let mut problems = Problems::default();
@@ -239,6 +180,37 @@ mod tests {
         let values: Vec<_> = error.problems.iter().map(|p| p.value.as_str()).collect();
         assert_eq!(values, ["XXBTZUSD", "eth-usd", "x"]);
         assert!(error.to_string().contains("same market as XBTUSD"), "{error}");
+    }
+
+    #[test]
+    fn a_symbol_tells_its_assets_under_their_common_names() {
+        let symbols = Symbols {
+            assets: [("XBT", "BTC"), ("UST", "USTC")].map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
+            ..kraken()
+        };
+        for (symbol, expected) in [
+            ("XBTUSD", Some(("BTC", "USD"))),
+            ("XXBTZUSD", Some(("BTC", "USD"))),
+            ("ETHXBT", Some(("ETH", "BTC"))),
+            ("USTUSDT", Some(("USTC", "USDT"))),
+            // A rule for long codes must not read Tezos in dollars as XT in something else.
+            ("XTZUSD", Some(("XTZ", "USD"))),
+            ("XBTXYZ", None),
+            ("xbtusd", None),
+        ] {
+            let expected = expected.map(|(base, quote)| Assets { base: base.into(), quote: quote.into() });
+            assert_eq!(symbols.market(symbol), expected, "{symbol}");
+        }
+    }
+
+    #[test]
+    fn a_derivative_is_not_the_coin() {
+        let symbols = Symbols { derivatives: vec!["PERP".into()], ..kraken() };
+        let mut problems = Problems::default();
+        symbols.keys(&names(&["BTCUSDCPERP", "BTCUSDC"]), &mut problems);
+        let error = problems.finish("gemini", Some(())).unwrap_err();
+        assert_eq!(error.problems.len(), 1);
+        assert!(error.to_string().contains("PERP marks a derivative"), "{error}");
     }
 
     #[test]

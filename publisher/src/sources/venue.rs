@@ -317,12 +317,12 @@ impl Venue {
             })?;
         let without_time = received - fetched.elapsed - self.no_time_penalty;
         let quote = |(market, row): (&MarketId, Result<Row, SourceFault>)| {
-            row.map(|Row { bid, ask, last, time }| Quote {
+            row.map(|Row { bid, ask, last, base_volume, time }| Quote {
                 market: market.clone(),
                 bid,
                 ask,
                 last,
-                base_volume: None,
+                base_volume,
                 as_of: time.unwrap_or(without_time),
                 received,
             })

@@ -1,6 +1,6 @@
 //! Feeds and rates: their sources, how they depend on one another, and what belongs to one feed only.
 
-use super::assets::{not_dollars, other_asset};
+use super::assets::{Odd, not_dollars, odd};
 use super::venues::Venues;
 use super::{Check, Layers, Named};
 use crate::config::keys::{Feed as RawFeed, Gates, Policy, Rate};
@@ -11,7 +11,7 @@ use crate::config::{Feed, SignerSpec};
 use alloy::primitives::Address;
 use publisher_core::book::{Book, MAX_HOPS, Path, Pricing, Reference};
 use publisher_core::price::{Answer, Price, Ratio};
-use publisher_core::quote::FeedId;
+use publisher_core::quote::{FeedId, MarketId};
 use publisher_core::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -266,7 +266,7 @@ impl<'a> Check<'a> {
             if via.len() > MAX_HOPS {
                 self.found.error(&place, format!("more than {MAX_HOPS} rates"), "shorten the path");
             }
-            self.assets(name, &market.symbol, via.is_empty(), &place);
+            self.assets(name, &market, venues, via.is_empty(), &place);
             let path = Path { market, via };
             if paths.contains(&path) {
                 self.found.error(&place, "the same source twice", "keep one of them; it has one vote");
@@ -276,18 +276,27 @@ impl<'a> Check<'a> {
         good.then_some(paths)
     }
 
-    fn assets(&mut self, name: &str, symbol: &str, bare: bool, place: &Place) {
-        if symbol == crate::sources::CUSTOM_SYMBOL {
-            return;
-        }
-        if let Some(stable) = not_dollars(name, symbol).filter(|_| bare) {
-            let reason = format!("a price in {stable}, which is not a dollar");
-            let hint = format!("convert it: \"… * {stable}-USD\", with [rate.\"{stable}-USD\"]");
+    fn assets(&mut self, name: &str, market: &MarketId, venues: &Venues, bare: bool, place: &Place) {
+        // Of a symbol that it does not have the venue itself says so.
+        let preset = venues.preset(&market.venue).filter(|preset| preset.fits(&market.symbol));
+        let Some(preset) = preset else { return };
+        let (symbol, assets) = (&*market.symbol, preset.market(&market.symbol));
+        if let Some(quote) = not_dollars(name, symbol, assets.as_ref()).filter(|_| bare) {
+            let reason = format!("a price in {quote}, which is not a dollar");
+            let hint = format!("convert it: \"… * {quote}-USD\", with [rate.\"{quote}-USD\"]");
             self.found.error(place, reason, hint);
         }
-        if let Some(asset) = other_asset(name, symbol) {
-            let reason = format!("the symbol does not mention {asset}");
-            self.found.warn(place, reason, "check that it is the market that was meant");
+        match odd(name, symbol, assets.as_ref()) {
+            Some((asset, Odd::Another(other))) => {
+                let reason =
+                    format!("what {} calls by this symbol is {other}, which is not {asset}", preset.id());
+                self.found.error(place, reason, "name the market of the asset that is meant");
+            }
+            Some((asset, Odd::Unmentioned)) => {
+                let reason = format!("the symbol does not mention {asset}");
+                self.found.warn(place, reason, "check that it is the market that was meant");
+            }
+            None => {}
         }
     }
 

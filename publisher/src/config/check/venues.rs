@@ -66,6 +66,11 @@ impl Venues {
         self.presets.keys().chain(self.own.keys()).map(String::as_str)
     }
 
+    /// The format that a venue speaks; none is a source of one's own.
+    pub(super) fn preset(&self, venue: &VenueId) -> Option<&'static Preset> {
+        self.presets.get(venue.as_str()).map(|(_, preset, _)| *preset)
+    }
+
     /// Notes that a market is read.
     pub(super) fn note(&self, market: &MarketId, place: &Place) {
         self.read.borrow_mut().entry(market.clone()).or_insert_with(|| place.clone());

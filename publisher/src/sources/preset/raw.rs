@@ -2,11 +2,12 @@
 
 use super::Preset;
 use crate::sources::decode::{Answer, Check, Expect, Marker, Meaning, Place, Rows, TimeUnit};
+use crate::sources::format::{Format, Side};
 use crate::sources::limits::{self, span};
 use crate::sources::path::Path;
 use crate::sources::problem::Problems;
 use crate::sources::request::Request;
-use crate::sources::symbols::{Format, Symbols};
+use crate::sources::symbols::Symbols;
 use publisher_core::time::Span;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -64,6 +65,8 @@ struct RawAnswer {
     #[serde(default)]
     mid: Option<String>,
     #[serde(default)]
+    base_volume: Option<String>,
+    #[serde(default)]
     time: Option<String>,
     time_unit: String,
 }
@@ -95,6 +98,14 @@ struct RawSymbols {
     alias: BTreeMap<String, String>,
     #[serde(default)]
     long_codes: BTreeMap<String, String>,
+    #[serde(default)]
+    assets: BTreeMap<String, String>,
+    #[serde(default)]
+    derivatives: Vec<String>,
+    #[serde(default)]
+    base: Option<String>,
+    #[serde(default)]
+    quote: Option<String>,
     #[serde(default)]
     ignore: String,
     #[serde(default)]
@@ -172,9 +183,14 @@ fn answer(raw: &RawAnswer, problems: &mut Problems) -> Option<Answer> {
         let text = text.as_deref()?;
         problems.keep(&format!("answer.{key}"), text, Place::parse(text), "write e.g. last, a[0] or $.time")
     };
-    let [bid, ask, last, mid] =
-        [("bid", &raw.bid), ("ask", &raw.ask), ("last", &raw.last), ("mid", &raw.mid)]
-            .map(|(key, text)| place(key, text, problems));
+    let [bid, ask, last, mid, base_volume] = [
+        ("bid", &raw.bid),
+        ("ask", &raw.ask),
+        ("last", &raw.last),
+        ("mid", &raw.mid),
+        ("base_volume", &raw.base_volume),
+    ]
+    .map(|(key, text)| place(key, text, problems));
     if raw.last.is_none() && raw.mid.is_none() && (raw.bid.is_none() || raw.ask.is_none()) {
         problems.add("answer", "", "no price in it", "name last, mid, or bid and ask");
     }
@@ -195,7 +211,7 @@ fn answer(raw: &RawAnswer, problems: &mut Problems) -> Option<Answer> {
     };
     let unit = raw.time_unit.parse::<TimeUnit>().ok();
     if unit.is_some() != raw.time.is_some() || (unit.is_none() && raw.time_unit != "none") {
-        let hint = "one of s, ms, us, ns, iso8601 with time, none without";
+        let hint = "one of s, ms, us, ns, iso8601, date with time, none without";
         problems.add("answer.time_unit", &raw.time_unit, "not the unit of answer.time", hint);
     }
     let time = place("time", &raw.time, problems).zip(unit);
@@ -208,6 +224,7 @@ fn answer(raw: &RawAnswer, problems: &mut Problems) -> Option<Answer> {
         ask,
         last,
         mid,
+        base_volume,
         time,
     })
 }
@@ -258,6 +275,22 @@ fn symbols(raw: RawSymbols, problems: &mut Problems) -> Symbols {
             problems.add("symbols.long_codes", short, "changes nothing", "write e.g. XBT = \"XXBT\"");
         }
     }
-    let RawSymbols { alias, long_codes, ignore, ignore_case, .. } = raw;
-    Symbols { formats, alias, long_codes, ignore, ignore_case }
+    for (code, asset) in &raw.assets {
+        if code.is_empty() || asset.is_empty() || code == asset {
+            problems.add("symbols.assets", code, "changes nothing", "write e.g. XBT = \"BTC\"");
+        }
+    }
+    if raw.derivatives.iter().any(String::is_empty) {
+        problems.add("symbols.derivatives", "", "every symbol ends with nothing", "write e.g. PERP");
+    }
+    for (key, side, fixed) in
+        [("symbols.base", Side::Base, &raw.base), ("symbols.quote", Side::Quote, &raw.quote)]
+    {
+        if formats.iter().any(|format| format.names(side) == fixed.is_some()) {
+            let hint = "name it here, or else in every format";
+            problems.add(key, fixed.clone().unwrap_or_default(), "not the one name of this asset", hint);
+        }
+    }
+    let RawSymbols { alias, long_codes, assets, derivatives, base, quote, ignore, ignore_case, .. } = raw;
+    Symbols { formats, alias, long_codes, assets, derivatives, base, quote, ignore, ignore_case }
 }

@@ -1,203 +1,126 @@
 //! Bodies in the shape of the real venues: without these a changed field name would surface in production only.
 
 use super::super::decode::{self, Row};
-use super::super::preset::preset;
+use super::super::preset::{Preset, preset, presets};
 use super::super::problem::Problems;
 use publisher_core::quote::SourceFault;
 use publisher_core::time::Wall;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// 2026-03-06T14:30:01Z, shortly after the recorded times.
 const NOW: Wall = Wall::from_ms(1_772_807_401_000);
 
+/// What every preset must have a body of.
+const NEEDED: [&str; 4] = ["ok", "missing", "odd_rows", "error"];
+
+/// A row as `expected.toml` writes it: bid, ask, last, base volume and time, or the fault's code.
 fn show(row: Result<Row, SourceFault>) -> String {
     let row = match row {
         Ok(row) => row,
         Err(fault) => return fault.code().to_owned(),
     };
-    let price =
-        |price: Option<_>| price.map_or("-".to_owned(), |p: publisher_core::price::Price| p.to_string());
+    let prices = [row.bid, row.ask, row.last, row.base_volume];
+    let prices = prices.map(|price| price.map_or("-".to_owned(), |price| price.to_string())).join(" ");
     let time = row.time.map_or(String::new(), |time| format!(" @{}", time.ms()));
-    format!("{} {} {}{time}", price(row.bid), price(row.ask), price(row.last))
+    format!("{prices}{time}")
 }
 
-/// Each symbol with what it gives: bid, ask, last and time, or the fault's code.
-fn check(venue: &str, body: &str, expected: &[(&str, &str)]) {
-    let preset = preset(venue).unwrap();
-    let symbols: Vec<Arc<str>> = expected.iter().map(|(symbol, _)| Arc::from(*symbol)).collect();
+/// Each symbol with what a body gives it; or the fault of the whole body.
+fn read(preset: &Preset, body: &[u8], symbols: &[&str]) -> Result<BTreeMap<String, String>, String> {
+    let symbols: Vec<Arc<str>> = symbols.iter().map(|symbol| Arc::from(*symbol)).collect();
     let mut problems = Problems::default();
     let keys = preset.symbols.keys(&symbols, &mut problems);
-    problems.finish(venue, Some(())).unwrap();
-    let rows = decode::read(&preset.answer, &preset.symbols, &keys, symbols.len(), body.as_bytes(), NOW);
-    let rows = rows.unwrap_or_else(|refusal| panic!("{venue}: {refusal:?}"));
-    for (row, (symbol, expected)) in rows.into_iter().zip(expected) {
-        assert_eq!(show(row), *expected, "{venue} {symbol}");
+    problems.finish(preset.id(), Some(())).unwrap();
+    match decode::read(&preset.answer, &preset.symbols, &keys, symbols.len(), body, NOW) {
+        Ok(rows) => {
+            Ok(symbols.iter().map(|symbol| symbol.to_string()).zip(rows.into_iter().map(show)).collect())
+        }
+        Err(refusal) if refusal.unknown_symbol => Err("unknown_symbol".to_owned()),
+        Err(refusal) => Err(refusal.fault.code().to_owned()),
     }
 }
 
-/// The fault of a body that is an error for every symbol, and whether it is about an unknown symbol.
-fn refused(venue: &str, body: &str) -> (SourceFault, bool) {
-    let preset = preset(venue).unwrap();
-    let refusal =
-        decode::read(&preset.answer, &preset.symbols, &[].into(), 1, body.as_bytes(), NOW).unwrap_err();
-    (refusal.fault, refusal.unknown_symbol)
-}
-
-macro_rules! body {
-    ($name:literal) => {
-        include_str!(concat!("../../../presets/fixtures/", $name, ".json"))
+/// Bodies of a venue by name.
+pub(super) fn bodies(venue: &str) -> BTreeMap<String, Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets/fixtures").join(venue);
+    let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let body = |path: PathBuf| {
+        let name = path.file_stem()?.to_str()?.to_owned();
+        (path.extension()? == "json").then(|| (name, fs::read(&path).unwrap()))
     };
+    files.filter_map(|file| body(file.unwrap().path())).collect()
 }
 
-#[test]
-fn kraken() {
-    check(
-        "kraken",
-        body!("kraken/ok"),
-        &[
-            ("XBTUSD", "67012 67012.1 67012.1"),
-            ("ETHUSD", "3521.42 3521.43 3521.42"),
-            ("USDTUSD", "0.99989 0.9999 0.9999"),
-            ("SOLUSD", "symbol_missing"),
-        ],
-    );
-    check(
-        "kraken",
-        body!("kraken/missing"),
-        &[("XXBTZUSD", "67012 67012.1 67012.1"), ("ETHUSD", "symbol_missing")],
-    );
-    check(
-        "kraken",
-        body!("kraken/odd_rows"),
-        &[("XBTUSD", "bad_value"), ("ETHUSD", "bad_body"), ("USDTUSD", "1 1.0001 1.00005")],
-    );
-    assert_eq!(refused("kraken", body!("kraken/error")), (SourceFault::VenueError, false));
-    assert_eq!(refused("kraken", body!("kraken/unknown_symbol")), (SourceFault::VenueError, true));
-    assert_eq!(refused("kraken", body!("kraken/rate_limited")), (SourceFault::RateLimited, false));
+pub(super) fn expected(venue: &str) -> toml::Table {
+    let file = format!("{}/presets/fixtures/{venue}/expected.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    text.parse().unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
+/// Without this a venue would be trusted with prices that nobody has seen it write, and a field that it renames would
+/// surface in production only.
 #[test]
-fn coinbase() {
-    check(
-        "coinbase",
-        body!("coinbase/ok"),
-        &[
-            ("BTC-USD", "- - 67012.34"),
-            ("ETH-USD", "3521.455 3521.455 3521.9"),
-            ("USDT-USD", "- - 0.99991"),
-            ("SOL-USD", "symbol_missing"),
-        ],
-    );
-    check(
-        "coinbase",
-        body!("coinbase/missing"),
-        &[("BTC-USD", "- - 67012.34"), ("ETH-USD", "symbol_missing")],
-    );
-    check(
-        "coinbase",
-        body!("coinbase/odd_rows"),
-        &[("BTC-USD", "symbol_missing"), ("ETH-USD", "bad_value"), ("USDT-USD", "bad_body")],
-    );
-    assert_eq!(refused("coinbase", body!("coinbase/error")), (SourceFault::VenueError, false));
+fn every_preset_reads_its_fixtures_as_expected() {
+    for preset in presets() {
+        let venue = preset.id();
+        let (bodies, expected) = (bodies(venue), expected(venue));
+        let of_bodies: BTreeSet<_> = bodies.keys().map(String::as_str).collect();
+        let of_expected: BTreeSet<_> = expected.keys().map(String::as_str).collect();
+        assert_eq!(of_bodies, of_expected, "{venue}: bodies, and what is expected of them");
+        for name in NEEDED {
+            assert!(of_bodies.contains(name), "{venue} has no {name}.json");
+        }
+        let rows =
+            |name: &str| expected[name].as_table().unwrap_or_else(|| panic!("{venue}: {name} has no rows"));
+        assert!(rows("missing").values().any(|row| row.as_str() == Some("symbol_missing")), "{venue}");
+        assert!(rows("odd_rows").values().any(|row| !row.as_str().unwrap().contains(' ')), "{venue}");
+        assert!(rows("ok").values().any(|row| row.as_str().unwrap().contains(' ')), "{venue}");
+        assert!(expected["error"].is_str(), "{venue}: an error must give nothing");
+        for (name, body) in &bodies {
+            match &expected[name] {
+                toml::Value::String(fault) => {
+                    assert_eq!(read(preset, body, &[]), Err(fault.clone()), "{venue}/{name}");
+                }
+                toml::Value::Table(rows) => {
+                    let expected =
+                        rows.iter().map(|(symbol, row)| (symbol.clone(), row.as_str().unwrap().to_owned()));
+                    let symbols: Vec<_> = rows.keys().map(String::as_str).collect();
+                    assert_eq!(read(preset, body, &symbols), Ok(expected.collect()), "{venue}/{name}");
+                }
+                other => panic!("{venue}/{name}: {other} is no expectation"),
+            }
+        }
+    }
 }
 
-#[test]
-fn binance() {
-    check(
-        "binance",
-        body!("binance/ok"),
-        &[
-            ("BTCUSDT", "67012.12 67012.13 67012.13 @1772807399999"),
-            ("ETHUSDT", "3521.49 3521.5 3521.5 @1772807399998"),
-            ("PEPEUSDT", "0.00000712 0.00000713 0.00000712 @1772807399990"),
-            ("SOLUSDT", "symbol_missing"),
-        ],
-    );
-    check(
-        "binance",
-        body!("binance/missing"),
-        &[("BTCUSDT", "67012.12 67012.13 67012.13 @1772807399999"), ("ETHUSDT", "symbol_missing")],
-    );
-    check(
-        "binance",
-        body!("binance/odd_rows"),
-        &[
-            ("BTCUSDT", "bad_time"),
-            ("ETHUSDT", "bad_value"),
-            ("PEPEUSDT", "0.00000712 0.00000713 0.00000712 @1772807399990"),
-        ],
-    );
-    assert_eq!(refused("binance", body!("binance/error")), (SourceFault::VenueError, false));
-    assert_eq!(refused("binance", body!("binance/unknown_symbol")), (SourceFault::VenueError, true));
+/// One symbol of a preset, read from a body.
+pub(super) fn row(venue: &str, body: &str, symbol: &str) -> String {
+    read(preset(venue).unwrap(), body.as_bytes(), &[symbol]).unwrap().remove(symbol).unwrap()
 }
 
-#[test]
-fn bitstamp() {
-    check(
-        "bitstamp",
-        body!("bitstamp/ok"),
-        &[
-            ("btcusd", "67011 67012 67013 @1772807400000"),
-            ("ETH/USD", "3521.4 3521.6 3521.5 @1772807399000"),
-            ("usdtusd", "0.99985 0.99995 0.9999 @1772807391000"),
-            ("solusd", "symbol_missing"),
-        ],
-    );
-    check(
-        "bitstamp",
-        body!("bitstamp/missing"),
-        &[("btcusd", "67011 67012 67013 @1772807400000"), ("ethusd", "symbol_missing")],
-    );
-    // A time in milliseconds where seconds belong; one market twice.
-    check(
-        "bitstamp",
-        body!("bitstamp/odd_rows"),
-        &[("btcusd", "bad_time"), ("ethusd", "bad_body"), ("usdtusd", "0.99 1.01 1 @1772807399000")],
-    );
-    assert_eq!(refused("bitstamp", body!("bitstamp/error")), (SourceFault::VenueError, false));
-    assert_eq!(refused("bitstamp", body!("bitstamp/rate_limited")), (SourceFault::RateLimited, false));
-}
-
-#[test]
-fn okx() {
-    check(
-        "okx",
-        body!("okx/ok"),
-        &[
-            ("BTC-USDT", "67012.4 67012.6 67012.5 @1772807399905"),
-            ("ETH-USDT", "- - 3521.44 @1772807398000"),
-            ("SOL-USDT", "151 151.02 - @1772807398002"),
-            ("DOT-USDT", "symbol_missing"),
-        ],
-    );
-    check(
-        "okx",
-        body!("okx/missing"),
-        &[("BTC-USDT", "67012.4 67012.6 67012.5 @1772807399905"), ("ETH-USDT", "symbol_missing")],
-    );
-    check(
-        "okx",
-        body!("okx/odd_rows"),
-        &[("BTC-USDT", "bad_value"), ("ETH-USDT", "bad_value"), ("SOL-USDT", "bad_time")],
-    );
-    assert_eq!(refused("okx", body!("okx/error")), (SourceFault::VenueError, false));
-    assert_eq!(refused("okx", body!("okx/rate_limited")), (SourceFault::RateLimited, false));
+/// The fault of a body that is an error for every symbol.
+pub(super) fn refused(venue: &str, body: &str) -> String {
+    read(preset(venue).unwrap(), body.as_bytes(), &[]).unwrap_err()
 }
 
 #[test]
 fn a_body_of_another_shape_is_no_answer() {
-    for venue in ["binance", "bitstamp", "coinbase", "kraken", "okx"] {
+    for preset in presets() {
         for body in ["", " ", "null", "7", "\"x\"", "<html></html>", "{", "[1,]", "[]x", "\u{feff}[]"] {
-            let (fault, _) = refused(venue, body);
-            let expected = match (venue, body) {
-                // Without its success code there is nothing to judge an envelope by.
-                ("okx", "null" | "7" | "\"x\"") => SourceFault::VenueError,
-                _ => SourceFault::BadBody,
-            };
-            assert_eq!(fault, expected, "{venue} {body}");
+            let fault = read(preset, body.as_bytes(), &[]).unwrap_err();
+            // Without its success code there is nothing to judge an envelope by.
+            let may_refuse = matches!(body, "null" | "7" | "\"x\"");
+            assert!(
+                fault == "bad_body" || may_refuse && fault == "venue_error",
+                "{} {body}: {fault}",
+                preset.id()
+            );
         }
+        assert_eq!(read(preset, "[".repeat(65).as_bytes(), &[]), Err("too_large".to_owned()));
     }
-    assert_eq!(refused("binance", &"[".repeat(65)).0, SourceFault::TooLarge);
 }
 
 #[test]
@@ -214,7 +137,7 @@ fn numbers_are_exact_or_refused() {
         let body = format!(
             r#"[{{"symbol":"BTCUSDT","lastPrice":{number},"bidPrice":null,"askPrice":null,"closeTime":1772807399999}}]"#
         );
-        check("binance", &body, &[("BTCUSDT", &format!("- - {expected} @1772807399999"))]);
+        assert_eq!(row("binance", &body, "BTCUSDT"), format!("- - {expected} - @1772807399999"), "{number}");
     }
     for number in [
         "0",
@@ -244,20 +167,20 @@ fn numbers_are_exact_or_refused() {
         let body = format!(
             r#"[{{"symbol":"BTCUSDT","lastPrice":{number},"bidPrice":"1","askPrice":"2","closeTime":1772807399999}}]"#
         );
-        check("binance", &body, &[("BTCUSDT", "bad_value")]);
+        assert_eq!(row("binance", &body, "BTCUSDT"), "bad_value", "{number}");
     }
 }
 
 #[test]
 fn times_that_cannot_be_are_refused() {
     for (time, expected) in [
-        ("1772807399999", "1 2 1.5 @1772807399999"),
-        ("\"1772807399999\"", "1 2 1.5 @1772807399999"),
-        ("1772807399999.7", "1 2 1.5 @1772807399999"),
-        ("1420070400000", "1 2 1.5 @1420070400000"),
+        ("1772807399999", "1 2 1.5 - @1772807399999"),
+        ("\"1772807399999\"", "1 2 1.5 - @1772807399999"),
+        ("1772807399999.7", "1 2 1.5 - @1772807399999"),
+        ("1420070400000", "1 2 1.5 - @1420070400000"),
         ("1420070399999", "bad_time"),
         // One day ahead of the time of receipt, and a millisecond more.
-        ("1772893801000", "1 2 1.5 @1772893801000"),
+        ("1772893801000", "1 2 1.5 - @1772893801000"),
         ("1772893801001", "bad_time"),
         ("0", "bad_time"),
         ("-1772807399999", "bad_time"),
@@ -270,8 +193,31 @@ fn times_that_cannot_be_are_refused() {
         let body = format!(
             r#"[{{"symbol":"BTCUSDT","lastPrice":1.5,"bidPrice":"1","askPrice":"2","closeTime":{time}}}]"#
         );
-        check("binance", &body, &[("BTCUSDT", expected)]);
+        assert_eq!(row("binance", &body, "BTCUSDT"), expected, "{time}");
     }
     let without = r#"[{"symbol":"BTCUSDT","lastPrice":1.5,"bidPrice":"1","askPrice":"2"}]"#;
-    check("binance", without, &[("BTCUSDT", "bad_time")]);
+    assert_eq!(row("binance", without, "BTCUSDT"), "bad_time");
+}
+
+#[test]
+fn a_volume_that_is_no_number_costs_no_price() {
+    for (volume, expected) in [
+        ("\"1.5\"", "1.5"),
+        ("0", "0"),
+        ("1.5e3", "1500"),
+        ("-1", "-"),
+        ("\"NaN\"", "-"),
+        ("null", "-"),
+        ("\"\"", "-"),
+        ("{}", "-"),
+    ] {
+        let body = format!(
+            r#"[{{"symbol":"BTCUSDT","lastPrice":1.5,"bidPrice":"1","askPrice":"2","closeTime":1772807399999,"volume":{volume}}}]"#
+        );
+        assert_eq!(
+            row("binance", &body, "BTCUSDT"),
+            format!("1 2 1.5 {expected} @1772807399999"),
+            "{volume}"
+        );
+    }
 }

@@ -4,4 +4,5 @@ mod custom;
 mod fixtures;
 mod hostile;
 mod noise;
+mod traps;
 mod wire;

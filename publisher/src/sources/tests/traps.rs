@@ -1,0 +1,205 @@
+//! What venues do that a reader of their documents would not expect: each trap by name, on the recorded bodies.
+
+use super::super::preset;
+use super::super::preset::Preset;
+use super::fixtures::{bodies, refused, row};
+
+/// A symbol's row of a recorded body.
+fn recorded(venue: &str, body: &str, symbol: &str) -> String {
+    row(venue, &text(venue, body), symbol)
+}
+
+fn text(venue: &str, body: &str) -> String {
+    String::from_utf8(bodies(venue).remove(body).unwrap()).unwrap()
+}
+
+fn market(venue: &str, symbol: &str) -> (String, String) {
+    let market = preset(venue).unwrap().market(symbol).unwrap_or_else(|| panic!("{venue}:{symbol}"));
+    (market.base, market.quote)
+}
+
+#[test]
+fn a_symbol_is_not_an_identity() {
+    for (venue, symbol, base, quote) in [
+        ("kraken", "XBTUSD", "BTC", "USD"),
+        ("kraken", "XXBTZUSD", "BTC", "USD"),
+        ("kraken", "XDGUSD", "DOGE", "USD"),
+        ("kraken", "USTUSD", "USTC", "USD"),
+        ("kraken", "LUNAUSD", "LUNC", "USD"),
+        ("kraken", "LUNA2USD", "LUNA", "USD"),
+        ("kraken", "FEEUSD", "KFEE", "USD"),
+        ("bitfinex", "tBTCUST", "BTC", "USDT"),
+        ("bitfinex", "tUSTUSD", "USDT", "USD"),
+        ("bitfinex", "tDSHUSD", "DASH", "USD"),
+        ("bitfinex", "tIOTUSD", "IOTA", "USD"),
+        ("bitfinex", "tALGUSD", "ALGO", "USD"),
+        ("bitfinex", "tATOUSD", "ATOM", "USD"),
+        ("bitfinex", "tDATUSD", "DATA", "USD"),
+        ("bitfinex", "tEUTUSD", "EURT", "USD"),
+        ("bitfinex", "tBCHN:USD", "BCH", "USD"),
+        ("bitfinex", "tLUNA:USD", "LUNC", "USD"),
+        ("gate", "GTC_USDT", "GAMECOM", "USDT"),
+        ("gate", "BIFI_USDT", "BITCOINFILE", "USDT"),
+        ("gate", "HIT_USDT", "HITCHAIN", "USDT"),
+        ("gate", "MPH_USDT", "MORPHER", "USDT"),
+        ("gate", "TRAC_USDT", "TRACO", "USDT"),
+        ("htx", "gtcusdt", "GAMECOM", "USDT"),
+        ("htx", "bifiusdt", "BITCOINFILE", "USDT"),
+        ("htx", "btcusdt", "BTC", "USDT"),
+        ("kucoin", "ALT-USDT", "APTOSLAUNCH", "USDT"),
+        ("kucoin", "KALT-USDT", "ALT", "USDT"),
+        ("kucoin", "BIFI-USDT", "BIFIF", "USDT"),
+        ("kucoin", "WAX-USDT", "WAXP", "USDT"),
+        ("mexc", "GASUSDT", "GASDAO", "USDT"),
+        ("mexc", "GASNEOUSDT", "GAS", "USDT"),
+        ("mexc", "STEPNUSDT", "GMT", "USDT"),
+        ("mexc", "FLUXUSDT", "FLUX1", "USDT"),
+        ("mexc", "FLUX1USDT", "FLUX", "USDT"),
+        ("upbit", "KRW-TON", "TOKAMAK", "KRW"),
+        ("bitget", "TONCOINUSDT", "TON", "USDT"),
+        ("okx", "AE-USDT", "AET", "USDT"),
+    ] {
+        assert_eq!(market(venue, symbol), (base.to_owned(), quote.to_owned()), "{venue}:{symbol}");
+    }
+}
+
+#[test]
+fn kraken_answers_under_other_keys_than_it_was_asked_by() {
+    assert!(!text("kraken", "ok").contains("\"XBTUSD\""));
+    assert!(recorded("kraken", "ok", "XBTUSD").starts_with("67012 "));
+}
+
+#[test]
+fn venues_that_say_no_time_are_known() {
+    let without: Vec<_> = super::super::presets().iter().filter(|p| !p.has_time()).map(Preset::id).collect();
+    assert_eq!(without, ["bitfinex", "coinbase", "gate", "gemini", "kraken"]);
+}
+
+#[test]
+fn units_of_time_differ() {
+    let second = recorded("bitstamp", "ok", "btcusd");
+    assert!(second.ends_with("@1772807400000"), "{second}");
+    let millisecond = recorded("okx", "ok", "BTC-USDT");
+    assert!(millisecond.ends_with("@1772807399905"), "{millisecond}");
+    // Seconds where milliseconds belong are an instant in 1970, which no venue means.
+    assert_eq!(recorded("binance", "odd_rows", "BTCUSDT"), "bad_time");
+    assert_eq!(recorded("bitstamp", "odd_rows", "btcusd"), "bad_time");
+}
+
+#[test]
+fn an_error_with_status_200_is_no_empty_answer() {
+    for venue in [
+        "kraken",
+        "okx",
+        "bybit",
+        "kucoin",
+        "htx",
+        "bitget",
+        "crypto-com",
+        "bitfinex",
+        "gate",
+        "gemini",
+        "mexc",
+        "upbit",
+        "binance",
+        "binance-us",
+        "bitstamp",
+        "coinbase",
+    ] {
+        assert_eq!(refused(venue, &text(venue, "error")), "venue_error", "{venue}");
+        assert_eq!(
+            refused(venue, "<!DOCTYPE html><html><body>Just a moment...</body></html>"),
+            "bad_body",
+            "{venue}"
+        );
+    }
+}
+
+#[test]
+fn crypto_coms_a_is_the_last_trade_and_k_the_ask() {
+    let body =
+        r#"{"code":0,"result":{"data":[{"i":"BTC_USD","a":"2","b":"1","k":"3","v":"5","t":1772807399905}]}}"#;
+    assert_eq!(row("crypto-com", body, "BTC_USD"), "1 3 2 5 @1772807399905");
+}
+
+#[test]
+fn bitfinex_funding_rows_and_perpetuals_are_not_spot() {
+    // fUSD stands in the list with a number where a spot row has its last trade.
+    assert!(text("bitfinex", "ok").contains("\"fUSD\""));
+    for symbol in ["fUSD", "tBTCF0:USTF0"] {
+        assert!(!is_symbol("bitfinex", symbol), "{symbol}");
+    }
+    assert!(is_symbol("bitfinex", "tDUSK:USD"));
+}
+
+#[test]
+fn perpetuals_are_not_spot() {
+    for (venue, symbol) in [
+        ("gemini", "BTCGUSDPERP"),
+        ("crypto-com", "BTCUSD-PERP"),
+        ("okx", "BTC-USDT-SWAP"),
+        ("bitstamp", "btcusd-perp"),
+    ] {
+        assert!(text(venue, "ok").to_uppercase().contains("PERP") || venue == "okx", "{venue}");
+        assert!(!is_symbol(venue, symbol), "{venue}:{symbol}");
+    }
+}
+
+fn is_symbol(venue: &str, symbol: &str) -> bool {
+    let mut problems = super::super::problem::Problems::default();
+    preset(venue).unwrap().symbols.keys(&[symbol.into()], &mut problems);
+    problems.finish(venue, Some(())).is_ok()
+}
+
+#[test]
+fn volumes_are_in_the_base_asset() {
+    // The same body says the volume in the quote asset, which is some 67,000 times as much.
+    for (venue, symbol, field, expected) in [
+        ("htx", "btcusdt", "\"vol\":156789012.34567891", " 2345.678901234567 "),
+        ("okx", "BTC-USDT", "\"volCcy24h\":\"612345678.9\"", " 9123.4 "),
+        ("bybit", "BTCUSDT", "\"turnover24h\":\"612345678.9\"", " 9123.4 "),
+        ("kucoin", "BTC-USDT", "\"volValue\":\"156789012.3\"", " 2345.6 "),
+        ("gate", "BTC_USDT", "\"quote_volume\":\"156789012.3\"", " 2345.6"),
+        ("mexc", "BTCUSDT", "\"quoteVolume\":\"1566949345.12\"", " 23456.789 "),
+        ("bitget", "BTCUSDT", "\"quoteVolume\":\"156789012.3\"", " 2345.6 "),
+        ("crypto-com", "BTC_USD", "\"vv\":\"82721234.50\"", " 1234.5091 "),
+    ] {
+        assert!(text(venue, "ok").contains(field), "{venue}");
+        let row = recorded(venue, "ok", symbol);
+        assert!(row.contains(expected), "{venue}: {row}");
+    }
+}
+
+#[test]
+fn upbit_names_the_quote_asset_first() {
+    assert_eq!(market("upbit", "KRW-BTC"), ("BTC".to_owned(), "KRW".to_owned()));
+    assert!(recorded("upbit", "ok", "USDT-BTC").contains(" 67010.5 "));
+}
+
+#[test]
+fn json_numbers_keep_every_digit() {
+    assert!(recorded("bitfinex", "ok", "tDUSK:USD").starts_with("0.21 0.2101 0.21 "));
+    assert!(recorded("htx", "ok", "pepeusdt").starts_with("0.000007119 0.000007121 0.00000712 "));
+    assert!(recorded("upbit", "ok", "BTC-SHIB").contains(" 0.00000000018 "));
+    let body = r#"[["tBTCUSD",67012.100000000000000001,1,67012.2,1,1,1,67012.15,1,1,1]]"#;
+    assert!(row("bitfinex", body, "tBTCUSD").starts_with("67012.100000000000000001 "));
+}
+
+#[test]
+fn what_serves_no_more_is_asked_by_no_preset() {
+    // Named by peers' code or samples, and gone.
+    let dead = [
+        "api.coindesk.com/v1/bpi",
+        "bittrex",
+        "api.pro.coinbase.com",
+        "api.crypto.com/v2/",
+        "www.mexc.com/open/api/v2",
+        "wbs.mexc.com",
+    ];
+    for preset in super::super::presets() {
+        for host in preset.hosts() {
+            let asked = format!("{host}{}", preset.request.path.trim_start_matches('/'));
+            assert!(!dead.iter().any(|dead| asked.contains(dead)), "{asked}");
+        }
+    }
+}
