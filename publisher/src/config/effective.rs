@@ -164,6 +164,7 @@ fn venue(ask: &VenueAsk, out: &mut Out<'_>) {
     out.put("preset", ask.preset.id());
     let url = ask.spec.base_url.as_ref().or(ask.preset.hosts().first());
     out.opt("base_url", url.map(|url| Endpoint::new(url.clone())));
+    out.opt("key", ask.spec.key.as_ref().map(|_| "hidden"));
     out.put("every", ask.spec.every.unwrap_or(ask.preset.every()));
     out.put("timeout", ask.spec.timeout.unwrap_or(ask.preset.timeout()));
 }

@@ -277,6 +277,8 @@ section! {
             "Whose request and answer format it speaks.";
         base_url: Endpoint, Words("the preset's hosts"), [r#""http://127.0.0.1:7000""#, r#""http://127.0.0.2:7000""#],
             "A mirror, a proxy of one's own or a simulator. It may be a private address.";
+        key: Secret, Words("none"), [r#""${KEY}""#, r#""x""#],
+            "The key to its API, for a venue that takes one. It is shown nowhere.";
         every: Span, Words("the preset's"), [r#""3s""#, r#""4s""#],
             "Time between polls, 100ms to 1h.";
         timeout: Span, Words("the preset's"), [r#""3s""#, r#""4s""#],

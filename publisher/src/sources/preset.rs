@@ -5,6 +5,7 @@
 //! venue documents its format. Prices, symbols and times get their meaning here; `decode` applies it.
 
 use super::decode::Answer;
+use super::key::KeyRule;
 use super::problem::{Problems, SourceSetupError};
 use super::request::Request;
 use super::symbols::{Assets, Symbols};
@@ -24,6 +25,7 @@ pub struct Preset {
     pub(super) timeout: Span,
     pub(super) body_max_bytes: usize,
     pub(super) no_time_penalty: Span,
+    pub(super) key: Option<KeyRule>,
     pub(super) request: Request,
     pub(super) answer: Answer,
     pub(super) symbols: Symbols,
@@ -43,6 +45,11 @@ impl Preset {
     /// Scheme and host of its API, the one asked first in front.
     pub fn hosts(&self) -> &[Url] {
         &self.hosts
+    }
+
+    /// Whether the configuration may give it a key.
+    pub fn takes_key(&self) -> bool {
+        self.key.is_some()
     }
 
     /// The interval between polls, unless the configuration sets another.

@@ -8,6 +8,7 @@
 use super::decode::{self, Answer, Meaning, Refusal, Row};
 use super::fetch::{Ask, Fetched, fetch};
 use super::guard::{Client, Guard};
+use super::key::{self, ApiKey};
 use super::limits;
 use super::preset::Preset;
 use super::problem::{Problems, SourceSetupError};
@@ -38,6 +39,8 @@ pub struct VenueSpec {
     /// Another place that speaks the venue's format: a mirror, a proxy of one's own, a simulator. As the operator
     /// wrote it down, it may be a private address.
     pub base_url: Option<Url>,
+    /// The key to its API, where it takes one.
+    pub key: Option<ApiKey>,
     /// The interval between polls instead of the preset's.
     pub every: Option<Span>,
     /// The time for one poll instead of the preset's.
@@ -126,6 +129,7 @@ impl Venue {
         {
             problems.add("base_url", limits::redacted(url), reason, hint);
         }
+        let headers = key::headers(preset.key.as_ref(), spec.key.as_ref(), &mut problems);
         let every = spec
             .every
             .map_or(Some(preset.every), |every| limits::within("every", every, limits::EVERY, &mut problems));
@@ -139,8 +143,9 @@ impl Venue {
             id: spec.id.clone(),
             target: Target::Hosts { hosts, request: preset.request.clone() },
             http: client.of(guard).clone(),
-            headers: HeaderMap::new(),
-            quotes_errors: true,
+            // An error may repeat the key it was asked with.
+            quotes_errors: headers.is_empty(),
+            headers,
             answer: preset.answer.clone(),
             symbols: preset.symbols.clone(),
             keys,

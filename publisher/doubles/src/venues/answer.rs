@@ -1,7 +1,7 @@
 //! A request to a venue and the venue's answer, before anything goes wrong on the wire.
 
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::row::Row;
@@ -14,11 +14,16 @@ pub(crate) struct Ask<'a> {
     pub(crate) path: &'a str,
     /// Decoded query parameters in their order; a name may repeat.
     pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: &'a HeaderMap,
 }
 
 impl Ask<'_> {
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 
     /// The path's segments.

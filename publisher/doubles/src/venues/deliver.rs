@@ -15,7 +15,10 @@ use super::fault::{Armed, Fault};
 use super::market::Market;
 use super::pair::Venue;
 use super::refusal::{self, Refusal};
-use super::{binance, bitstamp, coinbase, control, custom, kraken, okx};
+use super::{
+    binance, bitfinex, bitget, bitstamp, bybit, coinbase, coingecko, coinmarketcap, control, crypto_com,
+    custom, ecb, gate, gemini, htx, kraken, kucoin, mexc, okx, tiingo, upbit,
+};
 use crate::{clock, loopback};
 
 /// Largest body of a control request.
@@ -56,8 +59,9 @@ async fn serve(State(market): State<Market>, request: Request) -> Response {
         return StatusCode::BAD_REQUEST.into_response();
     };
     let path = format!("/{rest}");
-    let answer = answered(&market, venue, &befalling, &Ask { path: &path, query });
-    deliver(&market, number, fault, answer)
+    let answer =
+        answered(&market, venue, &befalling, &Ask { path: &path, query, headers: request.headers() });
+    deliver(&market, venue, number, fault, answer)
 }
 
 fn names() -> String {
@@ -69,10 +73,24 @@ fn answered(market: &Market, venue: Venue, befalling: &[Armed], ask: &Ask<'_>) -
     match venue {
         Venue::Coinbase => coinbase::answer(&desk, ask),
         Venue::Kraken => kraken::answer(&desk, ask),
-        Venue::Binance => binance::answer(&desk, ask),
+        Venue::Binance | Venue::BinanceUs => binance::answer(&desk, ask),
         Venue::Bitstamp => bitstamp::answer(&desk, ask),
         Venue::Okx => okx::answer(&desk, ask),
         Venue::Custom => custom::answer(&desk, ask),
+        Venue::Bitfinex => bitfinex::answer(&desk, ask),
+        Venue::Bitget => bitget::answer(&desk, ask),
+        Venue::Bybit => bybit::answer(&desk, ask),
+        Venue::Coingecko => coingecko::answer(&desk, ask),
+        Venue::Coinmarketcap => coinmarketcap::answer(&desk, ask),
+        Venue::CryptoCom => crypto_com::answer(&desk, ask),
+        Venue::Ecb => ecb::answer(&desk, ask),
+        Venue::Gate => gate::answer(&desk, ask),
+        Venue::Gemini => gemini::answer(&desk, ask),
+        Venue::Htx => htx::answer(&desk, ask),
+        Venue::Kucoin => kucoin::answer(&desk, ask),
+        Venue::Mexc => mexc::answer(&desk, ask),
+        Venue::Tiingo => tiingo::answer(&desk, ask),
+        Venue::Upbit => upbit::answer(&desk, ask),
     }
 }
 
@@ -118,9 +136,15 @@ fn garbage() -> Response {
 }
 
 /// Sends the answer as well as the fault lets it; what arrives whole is recorded as served.
-fn deliver(market: &Market, number: u64, fault: Option<&Fault>, mut answer: Answer) -> Response {
+fn deliver(
+    market: &Market,
+    venue: Venue,
+    number: u64,
+    fault: Option<&Fault>,
+    mut answer: Answer,
+) -> Response {
     if let Some(weight) = answer.weight {
-        let used = market.use_weight(weight).to_string();
+        let used = market.use_weight(venue, weight).to_string();
         answer =
             answer.with_header("x-mbx-used-weight", used.clone()).with_header("x-mbx-used-weight-1m", used);
     }

@@ -296,8 +296,8 @@ impl Market {
         self.state().record.serve(rows, request, clock::now_ms());
     }
 
-    pub(crate) fn use_weight(&self, weight: u32) -> u32 {
-        self.state().record.use_weight(weight, clock::now_ms())
+    pub(crate) fn use_weight(&self, venue: Venue, weight: u32) -> u32 {
+        self.state().record.use_weight(venue, weight, clock::now_ms())
     }
 }
 

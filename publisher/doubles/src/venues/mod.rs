@@ -1,4 +1,5 @@
-//! Five exchanges and one made-up API, served from one loopback port in their real wire formats.
+//! Sixteen exchanges, two aggregators, two sources of currencies and one made-up API, served from one loopback port in
+//! their real wire formats.
 //!
 //! One server carries a path prefix per venue, so a base URL is all a client has to change. The prices come
 //! from one [`Market`]: set by hand, moved along a scripted path, or walking at random from a seed. Every venue
@@ -8,25 +9,40 @@
 //! Invariants: `bid <= last <= ask`, symmetric around the last price, unless a fault says otherwise; the last
 //! price is the set price digit by digit; the venue's clock is the machine's.
 //!
-//! Deliberately absent: order books, WebSockets, authentication, and rate limits that fire by themselves.
+//! Deliberately absent: order books, WebSockets, accounts (any key is a good one), and rate limits that fire by
+//! themselves.
 
 mod answer;
 mod binance;
+mod bitfinex;
+mod bitget;
 mod bitstamp;
+mod bybit;
 mod coinbase;
+mod coingecko;
+mod coinmarketcap;
 mod control;
+mod crypto_com;
 mod custom;
 mod deliver;
 mod desk;
+mod ecb;
 mod fault;
+mod gate;
+mod gemini;
+mod htx;
 mod kraken;
+mod kucoin;
 mod market;
+mod mexc;
 mod okx;
 mod pair;
 mod prices;
 mod record;
 mod refusal;
 mod row;
+mod tiingo;
+mod upbit;
 
 use std::io;
 use std::net::SocketAddr;

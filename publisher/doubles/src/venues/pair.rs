@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A simulated venue. Its name is its path prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Venue {
     /// Coinbase Exchange, with the v3 product list that really lives on another host.
     Coinbase,
@@ -21,12 +21,63 @@ pub enum Venue {
     Okx,
     /// A made-up API with nested JSON, for sources that are a URL and a JSON pointer.
     Custom,
+    /// Binance.US, a market of its own in Binance's format.
+    BinanceUs,
+    /// Bitfinex v2.
+    Bitfinex,
+    /// Bitget v2, spot.
+    Bitget,
+    /// Bybit v5, spot.
+    Bybit,
+    /// CoinGecko, an aggregator: coins by their ids, in dollars.
+    Coingecko,
+    /// CoinMarketCap, an aggregator: coins by their numbers, in dollars, with a key.
+    Coinmarketcap,
+    /// Crypto.com Exchange v1.
+    CryptoCom,
+    /// The daily reference rates of the European Central Bank: currencies against the euro.
+    Ecb,
+    /// Gate v4, spot.
+    Gate,
+    /// Gemini's price feed.
+    Gemini,
+    /// HTX, formerly Huobi, spot.
+    Htx,
+    /// KuCoin, spot.
+    Kucoin,
+    /// MEXC v3, spot.
+    Mexc,
+    /// Tiingo, foreign exchange, with a key.
+    Tiingo,
+    /// Upbit.
+    Upbit,
 }
 
 impl Venue {
     /// Every venue.
-    pub const ALL: [Self; 6] =
-        [Self::Coinbase, Self::Kraken, Self::Binance, Self::Bitstamp, Self::Okx, Self::Custom];
+    pub const ALL: [Self; 21] = [
+        Self::Coinbase,
+        Self::Kraken,
+        Self::Binance,
+        Self::Bitstamp,
+        Self::Okx,
+        Self::Custom,
+        Self::BinanceUs,
+        Self::Bitfinex,
+        Self::Bitget,
+        Self::Bybit,
+        Self::Coingecko,
+        Self::Coinmarketcap,
+        Self::CryptoCom,
+        Self::Ecb,
+        Self::Gate,
+        Self::Gemini,
+        Self::Htx,
+        Self::Kucoin,
+        Self::Mexc,
+        Self::Tiingo,
+        Self::Upbit,
+    ];
 
     /// The path prefix.
     pub fn name(self) -> &'static str {
@@ -37,6 +88,39 @@ impl Venue {
             Self::Bitstamp => "bitstamp",
             Self::Okx => "okx",
             Self::Custom => "custom",
+            Self::BinanceUs => "binance-us",
+            Self::Bitfinex => "bitfinex",
+            Self::Bitget => "bitget",
+            Self::Bybit => "bybit",
+            Self::Coingecko => "coingecko",
+            Self::Coinmarketcap => "coinmarketcap",
+            Self::CryptoCom => "crypto-com",
+            Self::Ecb => "ecb",
+            Self::Gate => "gate",
+            Self::Gemini => "gemini",
+            Self::Htx => "htx",
+            Self::Kucoin => "kucoin",
+            Self::Mexc => "mexc",
+            Self::Tiingo => "tiingo",
+            Self::Upbit => "upbit",
+        }
+    }
+
+    /// Whether the venue trades a pair that nobody gave it a price of its own for.
+    pub(crate) fn lists(self, pair: &Pair) -> bool {
+        match self {
+            // Venues of tethers, and of won.
+            Self::Binance
+            | Self::Bitget
+            | Self::Bybit
+            | Self::Gate
+            | Self::Htx
+            | Self::Kucoin
+            | Self::Mexc
+            | Self::Upbit => pair.quote != "USD",
+            Self::Coingecko | Self::Coinmarketcap => pair.quote == "USD",
+            Self::Ecb => pair.base == "EUR",
+            _ => true,
         }
     }
 }

@@ -71,7 +71,7 @@ impl Motion {
         let Self::Walking { walk, moves, .. } = self else { return 0 };
         let bound = i64::from(walk.noise_bps.min(5_000)) * 100;
         let venue = Venue::ALL.iter().position(|one| *one == venue).unwrap_or_default();
-        let mixed = walk.seed ^ (moves.wrapping_mul(8) | u64::try_from(venue).unwrap_or_default());
+        let mixed = walk.seed ^ (moves.wrapping_mul(64) | u64::try_from(venue).unwrap_or_default());
         Rng::with_seed(mixed).i64(-bound..=bound)
     }
 }
@@ -150,7 +150,7 @@ impl Prices {
         if let Some(own) = self.own.get(&key) {
             return Some(*own);
         }
-        if venue == Venue::Binance && pair.quote == "USD" {
+        if !venue.lists(pair) {
             return None;
         }
         let price = self.market_price(pair, now_ms)?;

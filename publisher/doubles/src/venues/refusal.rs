@@ -1,16 +1,19 @@
 //! How each venue says no: the bodies of rate limits, bans, closed regions, outages, and of errors that come
 //! with HTTP 200.
 //!
-//! Codes and texts are the published ones for Coinbase's and Kraken's limits, for all of Binance, and for OKX
-//! except its closed regions. Bitstamp publishes the form and the code of its limit; its other codes here, and
-//! everybody's refusal of a region except Binance's, are made up in the venue's form. A client has to go by
-//! the HTTP status in those cases.
+//! Codes and texts are the published ones for all of Binance, for OKX except its closed regions, for KuCoin, and for
+//! the limits of all venues but Bitget, CoinGecko, HTX and MEXC, as far as they publish any. Everything else is made
+//! up in the venue's form, everybody's refusal of a region except Binance's and KuCoin's above all. A client has to go
+//! by the HTTP status in those cases.
 
 use axum::http::StatusCode;
 
 use super::answer::Answer;
 use super::pair::Venue;
-use super::{custom, kraken, okx};
+use super::{
+    bitfinex, bitget, bybit, coingecko, coinmarketcap, crypto_com, custom, ecb, gate, gemini, htx, kraken,
+    kucoin, mexc, okx, tiingo, upbit,
+};
 use crate::json::{number, object, text};
 
 /// Why the venue refuses.
@@ -46,7 +49,7 @@ pub(crate) fn answer(venue: Venue, refusal: Refusal, now_ms: i64) -> Answer {
             Refusal::GeoBlocked => "EGeneral:Permission denied",
             Refusal::Unavailable | Refusal::InBody => "EService:Unavailable",
         }),
-        Venue::Binance => {
+        Venue::Binance | Venue::BinanceUs => {
             let (code, message) = binance(refusal, now_ms);
             Answer::json(status, &object([("code", number(code)), ("msg", text(message))]), &[])
         }
@@ -69,6 +72,20 @@ pub(crate) fn answer(venue: Venue, refusal: Refusal, now_ms: i64) -> Answer {
             };
             okx::error(status, code, message)
         }
+        Venue::Bitfinex => Answer::json(status, &bitfinex::refusal(refusal), &[]),
+        Venue::Bitget => Answer::json(status, &bitget::refusal(refusal), &[]),
+        Venue::Bybit => Answer::json(status, &bybit::refusal(refusal), &[]),
+        Venue::Coingecko => Answer::json(status, &coingecko::refusal(refusal), &[]),
+        Venue::Coinmarketcap => Answer::json(status, &coinmarketcap::refusal(refusal), &[]),
+        Venue::CryptoCom => Answer::json(status, &crypto_com::refusal(refusal), &[]),
+        Venue::Ecb => Answer::json(status, &ecb::refusal(refusal), &[]),
+        Venue::Gate => Answer::json(status, &gate::refusal(refusal), &[]),
+        Venue::Gemini => Answer::json(status, &gemini::refusal(refusal), &[]),
+        Venue::Htx => Answer::json(status, &htx::refusal(refusal), &[]),
+        Venue::Kucoin => Answer::json(status, &kucoin::refusal(refusal), &[]),
+        Venue::Mexc => Answer::json(status, &mexc::refusal(refusal), &[]),
+        Venue::Tiingo => Answer::json(status, &tiingo::refusal(refusal), &[]),
+        Venue::Upbit => Answer::json(status, &upbit::refusal(refusal), &[]),
         Venue::Custom => custom::error(status, status.canonical_reason().unwrap_or("error")),
     };
     answer.status = status;

@@ -124,6 +124,11 @@ impl Row {
         if self.renamed { format!("{key}_v2") } else { key.to_owned() }
     }
 
+    /// Whether the venue's format changed overnight, for formats without keys.
+    pub(crate) fn is_renamed(&self) -> bool {
+        self.renamed
+    }
+
     /// The last price moved by `percent` of itself, for the day's open, high and low.
     pub(crate) fn near(&self, percent: i64) -> Decimal {
         self.last.moved_ppm(percent * 10_000).unwrap_or(self.last)

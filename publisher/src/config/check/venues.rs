@@ -7,7 +7,9 @@ use crate::config::leaf::value;
 use crate::config::problem::{Place, join, suggestion};
 use crate::config::raw::Item;
 use crate::config::secret::Secret;
-use crate::sources::{Client, CustomSource, Preset, SourceSetupError, Venue, VenueSpec, preset, presets};
+use crate::sources::{
+    ApiKey, Client, CustomSource, Preset, SourceSetupError, Venue, VenueSpec, preset, presets,
+};
 use publisher_core::quote::{MarketId, VenueId};
 use publisher_core::time::Span;
 use std::cell::RefCell;
@@ -86,8 +88,13 @@ impl Venues {
 
 impl Check<'_> {
     pub(super) fn venues(&mut self) -> Venues {
-        let spec =
-            |name: &str| VenueSpec { id: VenueId::new(name), base_url: None, every: None, timeout: None };
+        let spec = |name: &str| VenueSpec {
+            id: VenueId::new(name),
+            base_url: None,
+            key: None,
+            every: None,
+            timeout: None,
+        };
         let unwritten = |name: &str| {
             let section = Place { path: join("venue", name), line: None, shown: String::new() };
             Written { section, keys: Vec::new() }
@@ -101,11 +108,12 @@ impl Check<'_> {
                 }
                 let spec = VenueSpec {
                     base_url: raw.base_url.as_ref().map(|url| url.value.url().clone()),
+                    key: raw.key.as_ref().map(|key| ApiKey::new(key.value.expose())),
                     every: value(raw.every.as_ref()),
                     timeout: value(raw.timeout.as_ref()),
                     ..spec(name)
                 };
-                let keys = [place(&raw.base_url), place(&raw.every), place(&raw.timeout)];
+                let keys = [place(&raw.base_url), place(&raw.key), place(&raw.every), place(&raw.timeout)];
                 let keys = keys.into_iter().flatten().collect();
                 venues.insert(name.clone(), (spec, preset, Written { section: raw.place.clone(), keys }));
             } else {

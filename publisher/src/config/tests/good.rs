@@ -200,6 +200,22 @@ fn a_venue_under_another_name_speaks_its_presets_format() {
     assert!(!config.venues.contains_key(&VenueId::new("kraken")), "nothing reads kraken itself");
 }
 
+/// Without this a key could be asked for in a file and never be sent.
+#[test]
+fn a_venue_that_asks_for_a_key_is_read_with_one_and_shows_none() {
+    let with = |key: &str| {
+        let venue = format!("[venue.coinmarketcap]\nevery = \"20s\"\n{key}\n[feed.\"BTC-USD\"]");
+        changed(SMALL, &[("\"kraken:XBTUSD\"", "\"coinmarketcap:1\""), ("[feed.\"BTC-USD\"]", &venue)])
+    };
+    let config = good(&with("key = \"hunter2\""));
+    assert_eq!(config.effective()["venue.coinmarketcap.key"], "hidden");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let text = parse(&with("")).unwrap_err().to_string();
+    assert!(text.contains("venue.coinmarketcap.key") && text.contains("answers only with a key"), "{text}");
+    let text = parse(&with("key = \"\"")).unwrap_err().to_string();
+    assert!(text.contains("venue.coinmarketcap.key") && text.contains("an empty key"), "{text}");
+}
+
 const DEPLOYED: &str = "decimals = 8\naggregator = \"0x5fbdb2315678afecb367f032d93f642f64180aa3\"";
 
 fn facts(decimals: u8, min: &str, max: &str) -> BTreeMap<FeedId, FeedFacts> {

@@ -102,4 +102,4 @@ fn no_message_holds_a_secret() {
 }
 
 /// Keys whose values may be secret.
-const SECRET_KEYS: [&str; 4] = ["url", "base_url", "authorization", "headers"];
+const SECRET_KEYS: [&str; 5] = ["url", "base_url", "authorization", "headers", "key"];

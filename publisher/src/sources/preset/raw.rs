@@ -3,6 +3,7 @@
 use super::Preset;
 use crate::sources::decode::{Answer, Check, Expect, Marker, Meaning, Place, Rows, TimeUnit};
 use crate::sources::format::{Format, Side};
+use crate::sources::key::KeyRule;
 use crate::sources::limits::{self, span};
 use crate::sources::path::Path;
 use crate::sources::problem::Problems;
@@ -25,9 +26,21 @@ pub(super) struct RawPreset {
     timeout: String,
     body_max_bytes: u64,
     no_time_penalty: String,
+    #[serde(default)]
+    key: Option<RawKey>,
     request: RawRequest,
     answer: RawAnswer,
     symbols: RawSymbols,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawKey {
+    header: String,
+    #[serde(default)]
+    value: Option<String>,
+    #[serde(default)]
+    required: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -132,6 +145,10 @@ pub(super) fn check(raw: RawPreset, problems: &mut Problems) -> Option<Preset> {
         let value = raw.body_max_bytes.to_string();
         problems.add("body_max_bytes", value, "out of range", "allow 1 KiB to 64 MiB");
     }
+    let key = raw.key.and_then(|key| {
+        let value = key.value.unwrap_or_else(|| "{key}".to_owned());
+        KeyRule::parse(&key.header, &value, key.required.unwrap_or(true), problems)
+    });
     let request = request(raw.request, problems);
     let answer = answer(&raw.answer, problems);
     let symbols = symbols(raw.symbols, problems);
@@ -143,6 +160,7 @@ pub(super) fn check(raw: RawPreset, problems: &mut Problems) -> Option<Preset> {
         timeout: timeout?,
         body_max_bytes: body_max_bytes?,
         no_time_penalty: penalty?,
+        key,
         request,
         answer: answer?,
         symbols,

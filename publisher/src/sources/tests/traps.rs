@@ -88,24 +88,7 @@ fn units_of_time_differ() {
 
 #[test]
 fn an_error_with_status_200_is_no_empty_answer() {
-    for venue in [
-        "kraken",
-        "okx",
-        "bybit",
-        "kucoin",
-        "htx",
-        "bitget",
-        "crypto-com",
-        "bitfinex",
-        "gate",
-        "gemini",
-        "mexc",
-        "upbit",
-        "binance",
-        "binance-us",
-        "bitstamp",
-        "coinbase",
-    ] {
+    for venue in super::super::presets().iter().map(Preset::id) {
         assert_eq!(refused(venue, &text(venue, "error")), "venue_error", "{venue}");
         assert_eq!(
             refused(venue, "<!DOCTYPE html><html><body>Just a moment...</body></html>"),
@@ -168,6 +151,27 @@ fn volumes_are_in_the_base_asset() {
         let row = recorded(venue, "ok", symbol);
         assert!(row.contains(expected), "{venue}: {row}");
     }
+}
+
+#[test]
+fn aggregators_name_coins_by_id_because_tickers_are_shared() {
+    assert_eq!(market("coingecko", "bitcoin"), ("BTC".to_owned(), "USD".to_owned()));
+    assert_eq!(market("coinmarketcap", "1"), ("BTC".to_owned(), "USD".to_owned()));
+    // 31469 is called BTC, too.
+    assert_eq!(market("coinmarketcap", "31469"), ("31469".to_owned(), "USD".to_owned()));
+    for (venue, symbol) in [("coingecko", "BTC"), ("coinmarketcap", "BTC"), ("coinmarketcap", "BTC,ETH")] {
+        assert!(!is_symbol(venue, symbol), "{venue}:{symbol}");
+    }
+    // The coin called "status" stands where CoinGecko has its errors.
+    assert!(recorded("coingecko", "ok", "status").contains(" 0.0213 "));
+}
+
+#[test]
+fn reference_rates_the_other_way_round_are_no_answer() {
+    assert_eq!(refused("ecb", &text("ecb", "other_base")), "venue_error");
+    assert_eq!(market("ecb", "EUR/USD"), ("EUR".to_owned(), "USD".to_owned()));
+    // Of a day that has just begun nothing is known: it counts from its beginning.
+    assert!(recorded("ecb", "ok", "EUR/USD").ends_with("@1772755200000"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the simulator cannot do: other hosts of a venue, dates in headers, headers of ours, lying lengths.
 
 use super::super::preset::Preset;
-use super::super::{Client, CustomSource, Venue, VenueSpec, preset};
+use super::super::{ApiKey, Client, CustomSource, Venue, VenueSpec, preset};
 use super::hostile::clock;
 use axum::Router;
 use axum::body::Body;
@@ -58,6 +58,7 @@ fn okx(base_url: Url) -> Venue {
     let spec = VenueSpec {
         id: VenueId::new("okx"),
         base_url: Some(base_url),
+        key: None,
         every: None,
         timeout: Some(Span::from_s(10)),
     };
@@ -151,7 +152,8 @@ async fn a_blocked_host_gives_way_to_the_next_and_then_to_patience() {
     let with_hosts = |hosts: Vec<Url>| {
         let mut preset: Preset = preset("okx").unwrap().clone();
         preset.hosts = hosts;
-        let spec = VenueSpec { id: VenueId::new("okx"), base_url: None, every: None, timeout: None };
+        let spec =
+            VenueSpec { id: VenueId::new("okx"), base_url: None, key: None, every: None, timeout: None };
         let client = Client::new().unwrap();
         Venue::new(&preset, spec, [Arc::from("BTC-USDT")].into(), &client).unwrap()
     };
@@ -219,6 +221,7 @@ fn what_a_venue_cannot_be_asked_is_said_at_once() {
     let spec = |base_url: Option<&str>| VenueSpec {
         id: VenueId::new("coinbase"),
         base_url: base_url.map(|url| url.parse().unwrap()),
+        key: None,
         every: Some(Span::from_ms(1)),
         timeout: Some(Span::from_s(3600)),
     };
@@ -229,4 +232,50 @@ fn what_a_venue_cannot_be_asked_is_said_at_once() {
     assert_eq!(paths, ["symbols", "symbols", "base_url", "every", "timeout"]);
     let none = Venue::new(preset, VenueSpec { every: None, timeout: None, ..spec(None) }, [].into(), &client);
     assert!(none.unwrap_err().to_string().contains("no symbol"));
+}
+
+#[tokio::test]
+async fn a_venues_key_is_sent_in_its_header_and_never_told() {
+    let url = serve(|request| {
+        let key = request.headers().get("authorization").unwrap().to_str().unwrap().to_owned();
+        Response::builder().status(401).body(Body::from(format!("bad key {key}"))).unwrap()
+    })
+    .await;
+    let client = Client::new().unwrap();
+    let tiingo = preset("tiingo").unwrap();
+    let spec = |key: Option<&str>| VenueSpec {
+        id: VenueId::new("tiingo"),
+        base_url: Some(url.clone()),
+        key: key.map(ApiKey::new),
+        every: None,
+        timeout: None,
+    };
+    let symbols = || [Arc::from("eurusd")].into();
+    let venue = Venue::new(tiingo, spec(Some("hunter2")), symbols(), &client).unwrap();
+    let poll = venue.poll(clock).await;
+    assert_eq!((poll.status, poll.fault), (Some(401), Some(SourceFault::HttpStatus)));
+    assert_eq!(poll.detail.as_deref(), Some("HTTP status 401"), "an error may repeat the key");
+    assert!(!format!("{venue:?} {:?}", spec(Some("hunter2"))).contains("hunter2"));
+
+    for (preset, key, reason) in [
+        ("tiingo", None, "only with a key"),
+        ("okx", Some("hunter2"), "takes no key"),
+        ("tiingo", Some("hunter2\n"), "key"),
+    ] {
+        let preset = super::super::preset(preset).unwrap();
+        let symbols = [preset
+            .symbol_format()
+            .replace("{BASE}", "BTC")
+            .replace("{QUOTE}", "USD")
+            .replace("{base}", "btc")
+            .replace("{quote}", "usd")];
+        let symbols = symbols.iter().map(|symbol| Arc::from(symbol.as_str())).collect();
+        let error = Venue::new(preset, spec(key), symbols, &client).unwrap_err();
+        assert_eq!(error.problems.len(), 1, "{error}");
+        assert!(error.to_string().contains(reason) && !error.to_string().contains("hunter2"), "{error}");
+    }
+    // A key that is wished for and not needed.
+    let spec = VenueSpec { id: VenueId::new("coingecko"), ..spec(None) };
+    Venue::new(super::super::preset("coingecko").unwrap(), spec, [Arc::from("bitcoin")].into(), &client)
+        .unwrap();
 }

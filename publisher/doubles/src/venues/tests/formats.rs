@@ -145,3 +145,68 @@ async fn other_methods_and_other_prefixes_are_refused() {
     let root = sim.base_url(Venue::Kraken).replace("/kraken", "/mtgox");
     assert_eq!(client().get(root).send().await.unwrap().status(), 404);
 }
+
+#[tokio::test]
+async fn every_venue_says_bitcoins_price_where_its_format_has_it() {
+    let sim = usual().await;
+    for ((venue, path), pointer) in BATCHES.into_iter().zip(PRICES) {
+        let (_, text) = fetch(&sim, venue, path).await;
+        let body: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let price = body.pointer(pointer).unwrap_or_else(|| panic!("{venue}{pointer}: {text}"));
+        assert!(price.to_string().trim_matches('"').starts_with("67000.12"), "{venue}: {price}");
+        let fields = text.matches("67000.12").count();
+        assert!(fields >= 1, "{venue}");
+    }
+}
+
+#[tokio::test]
+async fn traps_of_the_formats_are_set() {
+    let sim = usual().await;
+    let all = json(&sim, Venue::Bitfinex, "/v2/tickers?symbols=ALL").await;
+    let names: Vec<_> = all.as_array().unwrap().iter().map(|row| row[0].as_str().unwrap()).collect();
+    assert_eq!(names, ["fUSD", "tBTCUSD", "tBTCUST", "tETHUSD", "tETHUST", "tUSTUSD"]);
+
+    let crypto =
+        json(&sim, Venue::CryptoCom, "/exchange/v1/public/get-tickers?instrument_name=BTC_USD").await;
+    let row = &crypto["result"]["data"][0];
+    assert_eq!(["a", "b", "k"].map(|key| row[key].as_str().unwrap()), ["67000.12", "67000.11", "67000.13"]);
+
+    let htx = json(&sim, Venue::Htx, "/market/tickers").await;
+    assert!(htx["data"][0]["vol"].as_f64().unwrap() > 1_000.0 * htx["data"][0]["amount"].as_f64().unwrap());
+    assert_eq!((&htx["data"][0]["symbol"], htx["ts"].is_i64()), (&json!("btcusdt"), true));
+
+    let gemini = json(&sim, Venue::Gemini, "/v1/pricefeed").await;
+    assert!(gemini.as_array().unwrap().iter().any(|row| row["pair"] == "BTCGUSDPERP"));
+
+    let unknown = fetch(&sim, Venue::Upbit, "/v1/ticker?markets=USDT-BTC,USDT-NOPE").await;
+    assert_eq!(unknown, (404, r#"{"error":{"name":404,"message":"Code not found"}}"#.into()));
+    // Venues of tethers list no dollars.
+    for (venue, path) in
+        [(Venue::Bybit, "/v5/market/tickers?category=spot"), (Venue::Kucoin, "/api/v1/market/allTickers")]
+    {
+        let (_, text) = fetch(&sim, venue, path).await;
+        assert!(!text.contains("BTCUSD\"") && !text.contains("BTC-USD\""), "{venue}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_venue_that_asks_for_a_key_tells_nothing_without_one() {
+    let sim = usual().await;
+    for (venue, path) in [
+        (Venue::Coinmarketcap, "/v2/cryptocurrency/quotes/latest?id=1"),
+        (Venue::Tiingo, "/tiingo/fx/top?tickers=btcusd"),
+    ] {
+        let response = client().get(format!("{}{path}", sim.base_url(venue))).send().await.unwrap();
+        assert_eq!(response.status(), 401, "{venue}");
+        assert_eq!(fetch(&sim, venue, path).await.0, 200, "{venue}");
+    }
+}
+
+#[tokio::test]
+async fn reference_rates_are_what_a_euro_costs_and_of_a_day() {
+    let sim = simulator(&[("EUR/USD", "1.0834"), ("EUR/GBP", "0.83451"), ("BTC/USD", "67000")]).await;
+    let body = json(&sim, Venue::Ecb, "/v1/latest?base=EUR").await;
+    assert_eq!(body["rates"], json!({"GBP": 0.83451, "USD": 1.0834}));
+    assert_eq!((&body["base"], body["date"].as_str().unwrap().len()), (&json!("EUR"), 10));
+    assert_eq!(fetch(&sim, Venue::Ecb, "/v1/latest?base=USD").await.0, 404);
+}
