@@ -20,6 +20,7 @@ pub mod policy;
 pub mod price;
 pub mod quote;
 pub mod record;
+pub mod resilience;
 pub mod sim;
 pub mod spend;
 pub mod time;

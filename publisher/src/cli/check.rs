@@ -2,12 +2,15 @@
 
 use super::output::{json, put, table};
 use super::{Common, Ended, FINDING, Failure, OK, UNAVAILABLE, load};
+use crate::config::Config;
 use crate::driver::wall;
 use crate::sources::Client;
 use crate::start::{Check, Verdict, examine};
 use clap::Args;
 use publisher_core::quote::Observation;
+use publisher_core::resilience::resilience;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 #[derive(Args)]
 pub(super) struct CheckArgs {
@@ -33,6 +36,7 @@ pub(super) async fn run(args: CheckArgs) -> Ended {
         ),
         "",
     )];
+    checks.extend(resilience_of_feeds(&config));
     if args.online {
         let examined = examine(&config).await;
         checks.extend(examined.checks);
@@ -97,4 +101,27 @@ pub(super) async fn run(args: CheckArgs) -> Ended {
         Verdict::Unavailable => UNAVAILABLE,
         Verdict::Wrong => FINDING,
     })
+}
+
+/// How many venues have to fail a feed at once. One that a single venue stops, or that withstands fewer liars than a
+/// median over its sources would, depends on a rate which too few venues make.
+fn resilience_of_feeds(config: &Config) -> Vec<Check> {
+    let mut values = config.rates.clone();
+    values.extend(config.feeds.iter().map(|(id, feed)| (id.clone(), feed.pricing.clone())));
+    let mut checks = Vec::new();
+    for (id, feed) in &config.feeds {
+        let votes: BTreeSet<_> = feed.pricing.paths.iter().map(|path| &path.market.venue).collect();
+        let found = resilience(&values, id);
+        let detail = format!(
+            "of {} venues, {} that lie can move it, {} that fail can stop it",
+            found.venues, found.to_move, found.to_stop
+        );
+        let by_rates = found.to_move < votes.len().div_ceil(2) || (found.to_stop == 1 && votes.len() > 3);
+        let (verdict, hint) = match by_rates {
+            true => (Verdict::Warn, "give the rates of its sources more venues, e.g. five"),
+            false => (Verdict::Ok, ""),
+        };
+        checks.push(Check::new(format!("feed {id}"), verdict, detail, hint));
+    }
+    checks
 }
