@@ -12,6 +12,7 @@ mod crashes;
 mod deploying;
 mod faults;
 mod heads;
+mod market;
 mod node;
 mod nodes;
 mod operations;

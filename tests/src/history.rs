@@ -132,6 +132,13 @@ impl World {
         Ok(())
     }
 
+    /// When each of these rounds was signed, in milliseconds since the Unix epoch.
+    pub async fn signed_at(&self, feed: &FeedHome, rounds: &[ChainRound]) -> Result<Vec<i64>> {
+        let history = self.history(feed, rounds, &[]).await?;
+        let signed = |round: &ChainRound| Some(history.attempt(round.origin.0)?.signed_at.ms());
+        rounds.iter().map(|round| signed(round).context("a round that no journal knows")).collect()
+    }
+
     /// What the chain's events and the journals tell of a feed.
     async fn history(&self, feed: &FeedHome, rounds: &[ChainRound], others: &[u64]) -> Result<History> {
         let mut journals = Vec::new();
