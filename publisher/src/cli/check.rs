@@ -103,8 +103,10 @@ pub(super) async fn run(args: CheckArgs) -> Ended {
     })
 }
 
-/// How many venues have to fail a feed at once. One that a single venue stops, or that withstands fewer liars than a
-/// median over its sources would, depends on a rate which too few venues make.
+/// Five venues withstand two liars and one that is silent; a feed that has them and withstands less owes it to a rate.
+const VOTES: usize = 5;
+
+/// How many venues have to fail a feed at once.
 fn resilience_of_feeds(config: &Config) -> Vec<Check> {
     let mut values = config.rates.clone();
     values.extend(config.feeds.iter().map(|(id, feed)| (id.clone(), feed.pricing.clone())));
@@ -116,9 +118,9 @@ fn resilience_of_feeds(config: &Config) -> Vec<Check> {
             "of {} venues, {} that lie can move it, {} that fail can stop it",
             found.venues, found.to_move, found.to_stop
         );
-        let by_rates = found.to_move < votes.len().div_ceil(2) || (found.to_stop == 1 && votes.len() > 3);
+        let by_rates = votes.len() >= VOTES && (found.to_move < VOTES.div_ceil(2) || found.to_stop == 1);
         let (verdict, hint) = match by_rates {
-            true => (Verdict::Warn, "give the rates of its sources more venues, e.g. five"),
+            true => (Verdict::Warn, "give the rates that convert its sources five venues"),
             false => (Verdict::Ok, ""),
         };
         checks.push(Check::new(format!("feed {id}"), verdict, detail, hint));
