@@ -74,7 +74,7 @@ impl Stage {
     }
 }
 
-/// Two feeds over five venues; prices in tethers are converted with the tether's own rate.
+/// Two feeds over seven venues; prices in tethers are converted with the tether's own rate.
 const FEEDS: &str = r#"[defaults.policy]
 heartbeat = "15s"
 deviation = "0.1%"
@@ -82,21 +82,21 @@ settle = "500ms"
 max_age = "20s"
 
 [rate."USDT-USD"]
-sources = ["kraken:USDTUSD", "coinbase:USDT-USD", "bitstamp:usdtusd"]
+sources = ["kraken:USDTUSD", "coinbase:USDT-USD", "bitstamp:usdtusd", "gemini:USDTUSD", "bitfinex:tUSTUSD"]
 
 [feed."BTC-USD"]
 decimals = 8
 signer = "btc"
 min = "1"
 max = "10000000"
-sources = ["coinbase:BTC-USD", "kraken:XBTUSD", "bitstamp:btcusd", "binance:BTCUSDT * USDT-USD", "okx:BTC-USDT * USDT-USD"]
+sources = ["coinbase:BTC-USD", "kraken:XBTUSD", "bitstamp:btcusd", "gemini:BTCUSD", "bitfinex:tBTCUSD", "binance:BTCUSDT * USDT-USD", "okx:BTC-USDT * USDT-USD"]
 
 [feed."ETH-USD"]
 decimals = 8
 signer = "eth"
 min = "0.1"
 max = "1000000"
-sources = ["coinbase:ETH-USD", "kraken:ETHUSD", "bitstamp:ethusd", "binance:ETHUSDT * USDT-USD", "okx:ETH-USDT * USDT-USD"]
+sources = ["coinbase:ETH-USD", "kraken:ETHUSD", "bitstamp:ethusd", "gemini:ETHUSD", "bitfinex:tETHUSD", "binance:ETHUSDT * USDT-USD", "okx:ETH-USDT * USDT-USD"]
 "#;
 
 /// Venues whose prices walk at random, each a little apart from the others.
