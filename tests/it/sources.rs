@@ -100,6 +100,49 @@ async fn one_after_the_other(faults: Vec<Fault>) -> Result<()> {
     Ok(())
 }
 
+/// Without this the formats of eleven exchanges would be right on paper, and no round was ever published from them.
+#[tokio::test]
+async fn the_other_exchanges_carry_a_feed_without_the_usual_five() {
+    use Venue::*;
+    let markets = [
+        (BinanceUs, "BTCUSD"),
+        (Bitfinex, "tBTCUSD"),
+        (CryptoCom, "BTC_USD"),
+        (Gemini, "BTCUSD"),
+        (Bitget, "BTCUSDT * USDT-USD"),
+        (Bybit, "BTCUSDT * USDT-USD"),
+        (Gate, "BTC_USDT * USDT-USD"),
+        (Htx, "btcusdt * USDT-USD"),
+        (Kucoin, "BTC-USDT * USDT-USD"),
+        (Mexc, "BTCUSDT * USDT-USD"),
+        (Upbit, "USDT-BTC * USDT-USD"),
+    ];
+    let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
+    let sources = markets.map(|(venue, market)| format!("\"{venue}:{market}\"")).join(", ");
+    let toml = std::fs::read_to_string(world.config()).unwrap();
+    let usual = toml.lines().find(|line| line.starts_with("sources = [\"coinbase:BTC-USD\"")).unwrap();
+    world.edit(usual, &format!("sources = [{sources}]")).unwrap();
+    world.configure(&markets.map(|(venue, _)| world.venue(venue)).concat()).unwrap();
+    let quote = run(BINARY, world.dir.path(), &["quote", "BTC-USD"], &[]).await.unwrap();
+    assert_eq!((quote.code, quote.out.matches("counted").count()), (0, markets.len()), "{quote:?}");
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    follow(&world, 61_000).await.unwrap();
+    // Each dies in another way; the majority that is left is enough.
+    let market = world.venues.market();
+    let faults = [
+        Fault::Dead,
+        Fault::ErrorBody200,
+        Fault::RenamedKey,
+        Fault::EmptyList,
+        Fault::RateLimited { retry_after_s: Some(1) },
+    ];
+    for ((venue, _), fault) in markets.into_iter().rev().zip(faults) {
+        market.fault(venue, fault);
+    }
+    follow(&world, 62_000).await.unwrap();
+    drop(daemon);
+}
+
 /// Without this a minority that fails in different ways at once is a majority of the alarms and of the answer.
 #[tokio::test]
 async fn a_dead_venue_and_a_lying_one_are_named_and_do_not_matter() {

@@ -252,9 +252,8 @@ impl World {
             self.journal().display(),
             self.telemetry_port,
         );
-        for venue in Venue::ALL.into_iter().filter(|v| *v != Venue::Custom) {
-            let url = self.venues.base_url(venue);
-            let _ = write!(toml, "[venue.{}]\nbase_url = \"{url}\"\nevery = \"250ms\"\n", venue.name());
+        for venue in [Venue::Coinbase, Venue::Kraken, Venue::Bitstamp, Venue::Binance, Venue::Okx] {
+            toml.push_str(&self.venue(venue));
         }
         let at = match kind {
             "keystore" => {
@@ -290,6 +289,11 @@ impl World {
             );
         }
         toml
+    }
+
+    /// The section of the configuration that reads a venue from the simulator.
+    pub fn venue(&self, venue: Venue) -> String {
+        format!("[venue.{venue}]\nbase_url = \"{}\"\nevery = \"250ms\"\n", self.venues.base_url(venue))
     }
 
     /// The first feed.

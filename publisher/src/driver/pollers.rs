@@ -5,7 +5,7 @@ use super::edges::Edges;
 use super::{Driver, inbox::Sender, wall};
 use crate::chain::{ChainError, VerifyError};
 use crate::sources::{NextPoll, Venue};
-use crate::telemetry::{Health, venue_answered};
+use crate::telemetry::{Health, venue_answered, venue_limits};
 use alloy::primitives::B256;
 use publisher_core::io::Input;
 use publisher_core::tx::BlockRef;
@@ -175,6 +175,7 @@ async fn quotes(venue: Arc<Venue>, sender: Sender) {
         let poll = venue.poll(wall).await;
         let wait = pace.after(&poll);
         venue_answered(venue.id(), poll.fault.map_or("ok", |fault| fault.code()), poll.elapsed);
+        venue_limits(venue.id(), &poll.limits);
         sender.observed(venue.id().clone(), poll.observations);
         tokio::time::sleep(wait.into()).await;
     }

@@ -97,6 +97,8 @@ impl Venue {
             target: Target::Url(source.url),
             http: client.of(guard).clone(),
             headers,
+            limits: Vec::new(),
+            budgets: client.budgets.clone(),
             quotes_errors: false,
             answer: Answer {
                 ok: Vec::new(),

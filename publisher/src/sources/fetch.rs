@@ -21,6 +21,8 @@ const RETRY_AFTER_MAX: Span = Span::from_s(3 * 86_400);
 pub(super) struct Fetched {
     pub(super) status: Option<u16>,
     pub(super) retry_after: Option<Span>,
+    /// Those of the answer, which say what is left of a limit.
+    pub(super) headers: HeaderMap,
     /// Bytes of the body that were read.
     pub(super) bytes: usize,
     pub(super) received: Wall,
@@ -54,12 +56,13 @@ pub(super) struct Ask<'a> {
 
 pub(super) async fn fetch(ask: Ask<'_>, clock: &impl Fn() -> Wall) -> Fetched {
     let started = Instant::now();
-    let (mut status, mut retry_after, mut bytes) = (None, None, 0);
+    let (mut status, mut retry_after, mut headers, mut bytes) = (None, None, HeaderMap::new(), 0);
     let exchange = async {
         let request = ask.http.get(ask.url).headers(ask.headers.clone());
         let mut response = request.send().await.map_err(|error| broken(&error))?;
         status = Some(response.status().as_u16());
         retry_after = wait(&response, clock());
+        headers = response.headers().clone();
         if response.status() == StatusCode::OK {
             return read(&mut response, ask.body_max_bytes, &mut bytes).await;
         }
@@ -79,7 +82,15 @@ pub(super) async fn fetch(ask: Ask<'_>, clock: &impl Fn() -> Wall) -> Fetched {
             None => Failure::new(SourceFault::Timeout, "no answer in time"),
         }),
     };
-    Fetched { status, retry_after, bytes, received: clock(), elapsed: started.elapsed().into(), body }
+    Fetched {
+        status,
+        retry_after,
+        headers,
+        bytes,
+        received: clock(),
+        elapsed: started.elapsed().into(),
+        body,
+    }
 }
 
 async fn read(response: &mut Response, max: usize, bytes: &mut usize) -> Result<Vec<u8>, Failure> {

@@ -4,6 +4,7 @@
 //! resolution, on the addresses that the connection then uses, so a name that points inside or changes its mind
 //! between check and connect gains nothing. Redirects are not followed and proxy variables are not read.
 
+use super::budgets::Budgets;
 use super::problem::{Problems, SourceSetupError};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -91,15 +92,17 @@ impl Resolve for Guarded {
 #[error("the name resolves to no public address; allow_private permits others")]
 pub(super) struct Refused;
 
-/// The HTTP clients of all sources: one for public addresses, one for what the operator permitted.
+/// The HTTP clients of all sources, one for public addresses, one for what the operator permitted; and their budgets.
 #[derive(Clone, Debug)]
 pub struct Client {
     public: reqwest::Client,
     private: reqwest::Client,
+    /// What is used of every host's limits, whoever asks.
+    pub(super) budgets: Budgets,
 }
 
 impl Client {
-    /// Builds both clients. One pair serves all sources, so that connections are shared.
+    /// Builds both clients. One pair serves all sources, so that connections and rate limits are shared.
     ///
     /// # Errors
     /// If the TLS set-up of this machine cannot be used.
@@ -108,7 +111,11 @@ impl Client {
         let hint = "check that this machine has root certificates, e.g. the package ca-certificates";
         let public = problems.keep("tls", "", builder().dns_resolver(Guarded).build(), hint);
         let private = problems.keep("tls", "", builder().build(), hint);
-        let both = public.zip(private).map(|(public, private)| Self { public, private });
+        let both = public.zip(private).map(|(public, private)| Self {
+            public,
+            private,
+            budgets: Budgets::default(),
+        });
         problems.finish("http", both)
     }
 

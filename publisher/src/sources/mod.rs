@@ -11,11 +11,13 @@
 //! Deliberately absent: code per exchange, tasks and timers (the driver owns them), any judgement of a price
 //! beyond its form (gates are the core's), and knowledge of feeds.
 
+mod budgets;
 mod civil;
 mod custom;
 mod decode;
 mod fetch;
 mod format;
+mod governor;
 mod guard;
 mod key;
 mod limits;

@@ -41,8 +41,10 @@ impl NextPoll {
 
     /// How long to wait from the end of this poll to the start of the next.
     pub fn after(&mut self, poll: &Poll) -> Span {
-        // The interval counts from start to start; a slow venue still gets a tenth of it to breathe.
-        let normal = self.every.less(poll.elapsed).max(Span::from_ms(self.every.ms() / 10));
+        // The interval counts from start to start; a slow venue still gets a tenth of it to breathe. What the venue's
+        // limits leave may be slower than what was set.
+        let every = self.every.max(poll.every);
+        let normal = every.less(poll.elapsed).max(Span::from_ms(every.ms() / 10));
         let Some(fault) = poll.fault else {
             self.recover();
             return normal;
@@ -94,6 +96,8 @@ mod tests {
             status: None,
             retry_after: retry_after_s.map(Span::from_s),
             alternative: false,
+            every: Span::ZERO,
+            limits: Vec::new(),
             elapsed: Span::from_ms(300),
             bytes: 0,
             requests: 1,
@@ -107,6 +111,8 @@ mod tests {
     fn answers_keep_the_interval_from_start_to_start() {
         let mut pace = NextPoll::new(EVERY, 1);
         assert_eq!(pace.after(&poll(None, None)), Span::from_ms(1700));
+        let limited = Poll { every: Span::from_s(4), ..poll(None, None) };
+        assert_eq!(pace.after(&limited), Span::from_ms(3700), "limits may ask for more");
         let slow = Poll { elapsed: Span::from_s(5), ..poll(None, None) };
         assert_eq!(pace.after(&slow), Span::from_ms(200));
     }

@@ -4,6 +4,7 @@
 //! once. The files of `publisher/presets` are part of the binary and describe, in their comments, where the
 //! venue documents its format. Prices, symbols and times get their meaning here; `decode` applies it.
 
+use super::budgets::LimitRule;
 use super::decode::Answer;
 use super::key::KeyRule;
 use super::problem::{Problems, SourceSetupError};
@@ -26,6 +27,7 @@ pub struct Preset {
     pub(super) body_max_bytes: usize,
     pub(super) no_time_penalty: Span,
     pub(super) key: Option<KeyRule>,
+    pub(super) limits: Vec<LimitRule>,
     pub(super) request: Request,
     pub(super) answer: Answer,
     pub(super) symbols: Symbols,
@@ -137,6 +139,20 @@ mod tests {
         assert!(preset("mtgox").is_none());
     }
 
+    /// Without this a preset could be shut out by its own interval.
+    #[test]
+    fn every_presets_interval_is_half_of_its_limits_and_all_of_a_plan_at_most() {
+        for preset in presets() {
+            assert!(!preset.limits.is_empty(), "{} has no limit", preset.id);
+            for rule in &preset.limits {
+                let now = publisher_core::time::Mono::default();
+                let mut budget = super::super::governor::Budget::new(rule.limit, now);
+                let paced = budget.pace(preset.every, rule.cost(20), now);
+                assert_eq!(paced, preset.every, "{} {}", preset.id, rule.class);
+            }
+        }
+    }
+
     #[test]
     fn all_problems_of_a_file_come_at_once() {
         let text = r#"
@@ -147,6 +163,17 @@ mod tests {
             timeout = "10m"
             body_max_bytes = 1
             no_time_penalty = "0s"
+            [key]
+            header = "x key"
+            value = "Token"
+            [[limits]]
+            class = ""
+            capacity = 0
+            per = "1ms"
+            costs = [{ symbols = 2, cost = 2 }, { symbols = 1, cost = 1 }]
+            used = "x used"
+            reset = "x-reset"
+            reset_unit = "years"
             [request]
             path = "tickers"
             path_all = "/all"
@@ -173,6 +200,14 @@ mod tests {
             ("every", 1),
             ("timeout", 1),
             ("body_max_bytes", 1),
+            ("key.header", 1),
+            ("key.value", 1),
+            ("limits", 1),
+            ("limits.class", 1),
+            ("limits.costs", 1),
+            ("limits.per", 1),
+            ("limits.used", 1),
+            ("limits.reset_unit", 1),
             ("request.path", 1),
             ("request.path_all", 1),
             ("request.each", 1),

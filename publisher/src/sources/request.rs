@@ -57,6 +57,14 @@ impl Target {
         }
     }
 
+    /// What requests begin with; limits are counted by it.
+    pub(super) fn base(&self, host: usize) -> &str {
+        match self {
+            Self::Hosts { hosts, .. } => hosts.get(host).or(hosts.first()).map_or("", Url::as_str),
+            Self::Url(url) => url.as_str(),
+        }
+    }
+
     pub(super) fn url<'a>(
         &self,
         host: usize,

@@ -5,6 +5,7 @@
 //! the whole request because of one symbol that it does not know, the symbols are asked for in halves until that
 //! symbol is found, and it is left out for a while.
 
+use super::budgets::{Budgets, Learned, LimitRule};
 use super::decode::{self, Answer, Meaning, Refusal, Row};
 use super::fetch::{Ask, Fetched, fetch};
 use super::guard::{Client, Guard};
@@ -60,12 +61,16 @@ pub struct Poll {
     pub retry_after: Option<Span>,
     /// Another host of the venue has not been tried since it last answered.
     pub alternative: bool,
+    /// The interval at which the venue's limits may be used, at least the one that was set.
+    pub every: Span,
+    /// What is believed to be used of each limit by its class, in thousandths of what is allowed.
+    pub limits: Vec<(Arc<str>, u64)>,
     /// From the first request to the last byte.
     pub elapsed: Span,
     /// Bytes of bodies read.
     pub bytes: u64,
     /// Requests made: one, unless there are more symbols than one can name, or one of them is refused and has to be
-    /// found.
+    /// found, or the venue has to be left alone for now.
     pub requests: u32,
     /// What went wrong in words, for an operator. Holds no URL and no header.
     pub detail: Option<String>,
@@ -77,6 +82,8 @@ pub struct Venue {
     pub(super) target: Target,
     pub(super) http: reqwest::Client,
     pub(super) headers: HeaderMap,
+    pub(super) limits: Vec<LimitRule>,
+    pub(super) budgets: Budgets,
     /// Whether error bodies may be quoted: not where they could repeat a key from the configuration.
     pub(super) quotes_errors: bool,
     pub(super) answer: Answer,
@@ -137,6 +144,7 @@ impl Venue {
             limits::within("timeout", timeout, limits::TIMEOUT, &mut problems)
         });
         let guard = if spec.base_url.is_some() { Guard::AllowPrivate } else { Guard::Public };
+        let limits = if spec.base_url.is_some() { Vec::new() } else { preset.limits.clone() };
         let hosts = spec.base_url.map_or_else(|| preset.hosts.clone(), |url| vec![url]);
         let venue = every.zip(timeout).map(|(every, timeout)| Self {
             markets: markets(&spec.id, symbols),
@@ -146,6 +154,8 @@ impl Venue {
             // An error may repeat the key it was asked with.
             quotes_errors: headers.is_empty(),
             headers,
+            limits,
+            budgets: client.budgets.clone(),
             answer: preset.answer.clone(),
             symbols: preset.symbols.clone(),
             keys,
@@ -166,6 +176,18 @@ impl Venue {
     /// The interval between polls.
     pub fn every(&self) -> Span {
         self.every
+    }
+
+    /// The interval at which it will be asked: its limits may allow less than what was set.
+    pub fn planned(&self) -> Span {
+        let (symbols, requests) = self.requests(self.markets.len());
+        self.budgets.pace(self.target.base(0), &self.limits, self.every, symbols, requests)
+    }
+
+    /// For so many symbols: how many one request names, and how many requests it takes.
+    fn requests(&self, symbols: usize) -> (usize, usize) {
+        let at_once = self.target.at_once(symbols).max(1);
+        (at_once.min(symbols), symbols.div_ceil(at_once))
     }
 
     /// The longest that a poll takes.
@@ -227,6 +249,9 @@ impl Venue {
             let names = refused.iter().filter_map(|at| self.markets.get(*at)).map(|m| &*m.symbol);
             poll.detail = Some(format!("the venue does not know {}", names.collect::<Vec<_>>().join(", ")));
         }
+        let (base, (symbols, requests)) = (self.target.base(host), self.requests(asked.len()));
+        poll.every = self.budgets.pace(base, &self.limits, self.every, symbols, requests);
+        poll.limits = self.budgets.used(base, &self.limits);
         poll.elapsed = started.elapsed().into();
         poll.observations = self.markets.iter().cloned().zip(results).map(observation).collect();
         poll
@@ -284,12 +309,25 @@ impl Venue {
         let Some(url) = self.target.url(host, group.len(), symbols) else {
             return Err(Refusal::new(SourceFault::Unreachable, "the request's URL cannot be built"));
         };
+        let base = self.target.base(host);
+        while let Err(wait) = self.budgets.take(base, &self.limits, group.len()) {
+            if Instant::now() + Duration::from(wait) >= deadline {
+                // What would be refused, or count against us, is not asked.
+                poll.retry_after = poll.retry_after.max(Some(wait));
+                poll.detail = Some(format!("held back for {wait} to stay within the venue's limits"));
+                return Err(Refusal::new(SourceFault::RateLimited, "held back"));
+            }
+            tokio::time::sleep(wait.into()).await;
+        }
         let (http, headers, body_max_bytes) = (&self.http, &self.headers, self.body_max_bytes);
         let fetched = fetch(Ask { http, url, headers, deadline, body_max_bytes }, clock).await;
         poll.requests += 1;
         poll.status = fetched.status;
         poll.bytes = poll.bytes.saturating_add(u64::try_from(fetched.bytes).unwrap_or(u64::MAX));
         let result = self.read(&fetched);
+        let fault = result.as_ref().err().map(|(refusal, _)| refusal.fault);
+        let (headers, received, retry_after) = (&fetched.headers, fetched.received, fetched.retry_after);
+        self.budgets.learn(base, &self.limits, &Learned { headers, received, fault, retry_after });
         if let Err((_, detail)) = &result {
             poll.retry_after = poll.retry_after.max(fetched.retry_after);
             poll.detail = Some(detail.clone());
@@ -360,6 +398,8 @@ impl Poll {
             status: None,
             retry_after: None,
             alternative: false,
+            every: Span::ZERO,
+            limits: Vec::new(),
             elapsed: Span::ZERO,
             bytes: 0,
             requests: 0,

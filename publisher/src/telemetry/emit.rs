@@ -19,6 +19,14 @@ pub fn venue_answered(venue: &VenueId, result: &'static str, took: Span) {
     m::VENUE_LATENCY.record_span([venue.as_str()], took);
 }
 
+/// How much of a venue's rate limits is used, by class, in thousandths of what is believed to be allowed.
+pub fn venue_limits(venue: &VenueId, used: &[(std::sync::Arc<str>, u64)]) {
+    for (class, permille) in used {
+        let permille = u32::try_from(*permille).unwrap_or(u32::MAX);
+        m::VENUE_LIMIT_USED.set([venue.as_str(), class], f64::from(permille) / 1000.0);
+    }
+}
+
 /// A request to a node ended. `method` is the JSON-RPC method or `batch`; `result` is `ok` or a kind of failure.
 pub fn rpc_answered(method: &'static str, result: &'static str, took: Span) {
     m::RPC_REQUESTS.count([method, result]);

@@ -160,6 +160,7 @@ registry! {
     Gauge HALTED "halted" ["scope"] "1 while something stands still until an operator acknowledges it.";
 
     Counter VENUE_REQUESTS "venue_requests_total" ["venue", "result"] "Polls of a venue, by result.";
+    Gauge VENUE_LIMIT_USED "venue_limit_used_ratio" ["venue", "class"] "Part of a venue's rate limit that is believed to be used; from 0.8 on it is asked half as often, at 0.95 not at all.";
     Histogram VENUE_LATENCY "venue_latency_seconds" ["venue"] "How long a poll of a venue took.";
     Counter RPC_REQUESTS "rpc_requests_total" ["method", "result"] "Requests to nodes, by result; method is batch for several questions.";
     Histogram RPC_LATENCY "rpc_latency_seconds" ["method"] "How long a request to a node took.";

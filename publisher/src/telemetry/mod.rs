@@ -23,7 +23,7 @@ mod serve;
 mod status;
 
 pub use codes::{CodeRow, codes, title};
-pub use emit::{readers_differ, rpc_answered, send_conflicts, venue_answered};
+pub use emit::{readers_differ, rpc_answered, send_conflicts, venue_answered, venue_limits};
 pub use health::{AccountHealth, Clock, FeedHealth, HeadSeen, Health, LoopHealth, NodeHealth, State};
 pub use log::{LogError, LogFormat, LogSetup};
 pub use metrics::{Entry, Kind, METRICS, Recorder, RecorderError};

@@ -214,6 +214,7 @@ impl Check<'_> {
             }
             match Venue::new(preset, spec.clone(), symbols.clone(), client) {
                 Ok(venue) => {
+                    self.paced(&venue, &written);
                     asks.asks.insert(venue.id().clone(), VenueAsk { preset, spec, symbols });
                 }
                 Err(error) => self.report(&error, &written, &read),
@@ -230,6 +231,18 @@ impl Check<'_> {
             }
         }
         asks
+    }
+
+    /// Warns of an interval that the venue's limits do not allow.
+    fn paced(&mut self, venue: &Venue, written: &Written) {
+        let (every, planned) = (venue.every(), venue.planned());
+        let key = join(&written.section.path, "every");
+        if let Some(place) = written.keys.iter().find(|place| place.path == key).filter(|_| planned > every) {
+            let reason = format!(
+                "the venue's limits allow no more than one poll in {planned}, so that is its interval"
+            );
+            self.found.warn(place, reason, format!("use {planned} or more"));
+        }
     }
 
     fn unread(&mut self, written: &Written) {

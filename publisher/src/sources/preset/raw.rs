@@ -9,9 +9,12 @@ use crate::sources::path::Path;
 use crate::sources::problem::Problems;
 use crate::sources::request::Request;
 use crate::sources::symbols::Symbols;
+use limit::RawLimit;
 use publisher_core::time::Span;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+
+mod limit;
 
 /// Largest body that a preset may allow.
 const BODY_MAX: u64 = 64 << 20;
@@ -28,6 +31,8 @@ pub(super) struct RawPreset {
     no_time_penalty: String,
     #[serde(default)]
     key: Option<RawKey>,
+    #[serde(default)]
+    limits: Vec<RawLimit>,
     request: RawRequest,
     answer: RawAnswer,
     symbols: RawSymbols,
@@ -149,6 +154,7 @@ pub(super) fn check(raw: RawPreset, problems: &mut Problems) -> Option<Preset> {
         let value = key.value.unwrap_or_else(|| "{key}".to_owned());
         KeyRule::parse(&key.header, &value, key.required.unwrap_or(true), problems)
     });
+    let limits = limit::check(raw.limits, problems);
     let request = request(raw.request, problems);
     let answer = answer(&raw.answer, problems);
     let symbols = symbols(raw.symbols, problems);
@@ -161,6 +167,7 @@ pub(super) fn check(raw: RawPreset, problems: &mut Problems) -> Option<Preset> {
         body_max_bytes: body_max_bytes?,
         no_time_penalty: penalty?,
         key,
+        limits,
         request,
         answer: answer?,
         symbols,

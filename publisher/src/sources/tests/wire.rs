@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum::http::{Response, StatusCode};
 use publisher_core::quote::{Observation, SourceFault, VenueId};
 use publisher_core::time::{Span, Wall};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
@@ -64,6 +64,15 @@ fn okx(base_url: Url) -> Venue {
     };
     let symbols = [Arc::from("BTC-USDT")].into();
     Venue::new(preset("okx").unwrap(), spec, symbols, &Client::new().unwrap()).unwrap()
+}
+
+/// A venue whose own hosts are these, so that the limits of its preset hold.
+fn of_hosts(venue: &str, symbol: &str, hosts: Vec<Url>, client: &Client) -> Venue {
+    let mut preset: Preset = preset(venue).unwrap().clone();
+    preset.hosts = hosts;
+    let timeout = Some(Span::from_s(10));
+    let spec = VenueSpec { id: VenueId::new(venue), base_url: None, key: None, every: None, timeout };
+    Venue::new(&preset, spec, [Arc::from(symbol)].into(), client).unwrap()
 }
 
 fn now() -> Wall {
@@ -149,14 +158,8 @@ async fn a_blocked_host_gives_way_to_the_next_and_then_to_patience() {
             },
         )
         .await;
-    let with_hosts = |hosts: Vec<Url>| {
-        let mut preset: Preset = preset("okx").unwrap().clone();
-        preset.hosts = hosts;
-        let spec =
-            VenueSpec { id: VenueId::new("okx"), base_url: None, key: None, every: None, timeout: None };
-        let client = Client::new().unwrap();
-        Venue::new(&preset, spec, [Arc::from("BTC-USDT")].into(), &client).unwrap()
-    };
+    let client = Client::new().unwrap();
+    let with_hosts = |hosts: Vec<Url>| of_hosts("okx", "BTC-USDT", hosts, &client);
     let venue = with_hosts(vec![blocked.clone(), open]);
     let first = venue.poll(now).await;
     assert_eq!((first.fault, first.alternative), (Some(SourceFault::GeoBlocked), true));
@@ -278,4 +281,126 @@ async fn a_venues_key_is_sent_in_its_header_and_never_told() {
     let spec = VenueSpec { id: VenueId::new("coingecko"), ..spec(None) };
     Venue::new(super::super::preset("coingecko").unwrap(), spec, [Arc::from("bitcoin")].into(), &client)
         .unwrap();
+}
+
+const BINANCE: &str =
+    r#"[{"symbol":"BTCUSDT","lastPrice":"5","bidPrice":"4","askPrice":"6","closeTime":1772807399905}]"#;
+
+/// Counts the requests that reach it.
+async fn counting<F>(answer: F) -> (Url, Arc<AtomicUsize>)
+where
+    F: Fn(Request) -> Response<Body> + Clone + Send + Sync + 'static,
+{
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    let url = serve(move |request| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        answer(request)
+    })
+    .await;
+    (url, count)
+}
+
+#[tokio::test]
+async fn s20_a_ban_is_obeyed_by_everybody_who_asks_that_host() {
+    let (url, count) = counting(|_| status(418, None, "banned")).await;
+    let client = Client::new().unwrap();
+    let [first, second] = [(); 2].map(|()| of_hosts("binance", "BTCUSDT", vec![url.clone()], &client));
+    let poll = first.poll(now).await;
+    assert_eq!((poll.fault, poll.requests), (Some(SourceFault::Banned), 1));
+    for venue in [&second, &first] {
+        let poll = venue.poll(now).await;
+        assert_eq!((poll.fault, poll.requests), (Some(SourceFault::RateLimited), 0), "{poll:?}");
+        let wait = poll.retry_after.unwrap();
+        assert!(wait > Span::from_s(500) && wait <= Span::from_s(600), "{wait}");
+        assert!(poll.detail.unwrap().starts_with("held back"));
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 1, "a ban was probed");
+}
+
+#[tokio::test]
+async fn what_headers_say_is_used_slows_a_venue_down_and_holds_it_back() {
+    let used = Arc::new(AtomicUsize::new(100));
+    let says = used.clone();
+    let (url, count) = counting(move |_| {
+        let used = says.load(Ordering::Relaxed).to_string();
+        status(200, Some(("x-mbx-used-weight-1m", used.as_str())), BINANCE)
+    })
+    .await;
+    let client = Client::new().unwrap();
+    let venue = of_hosts("binance", "BTCUSDT", vec![url], &client);
+    let poll = venue.poll(now).await;
+    assert_eq!((poll.fault, poll.every), (None, venue.every()), "{poll:?}");
+    // Somebody else behind our address is busy: 85 % of what is allowed, then far too busy.
+    used.store(5_100, Ordering::Relaxed);
+    let poll = venue.poll(now).await;
+    assert_eq!((poll.fault, poll.every), (None, venue.every().times(2)), "{poll:?}");
+    assert!((800..=850).contains(&poll.limits[0].1), "{:?}", poll.limits);
+    used.store(60_000, Ordering::Relaxed);
+    assert_eq!(venue.poll(now).await.fault, None);
+    let before = count.load(Ordering::Relaxed);
+    let poll = venue.poll(now).await;
+    assert_eq!((poll.fault, poll.requests), (Some(SourceFault::RateLimited), 0), "{poll:?}");
+    assert_eq!(count.load(Ordering::Relaxed), before);
+}
+
+#[tokio::test]
+async fn a_burst_waits_where_that_is_enough() {
+    let body = r#"{"products":[{"product_id":"BTC-USD","price":"5","mid_market_price":""}]}"#;
+    let (url, count) = counting(move |_| status(200, None, body)).await;
+    let client = Client::new().unwrap();
+    // Ten a second: the polls beyond them wait for a tenth of a second each and are made.
+    let venue = of_hosts("coinbase", "BTC-USD", vec![url], &client);
+    let started = std::time::Instant::now();
+    for _ in 0..14 {
+        assert_eq!(venue.poll(now).await.fault, None);
+    }
+    assert!(started.elapsed().as_millis() >= 350, "{:?}", started.elapsed());
+    assert_eq!(count.load(Ordering::Relaxed), 14);
+}
+
+#[test]
+fn limits_are_read_from_headers_as_each_venue_writes_them() {
+    for (venue, headers, used, reset) in [
+        ("binance", &[("x-mbx-used-weight-1m", "4800")][..], Some(4800), None),
+        ("binance", &[("x-mbx-used-weight-1m", "many")], None, None),
+        (
+            "bybit",
+            &[
+                ("x-bapi-limit", "600"),
+                ("x-bapi-limit-status", "120"),
+                ("x-bapi-limit-reset-timestamp", "1772807403000"),
+            ],
+            Some(480),
+            Some(Span::from_s(3)),
+        ),
+        (
+            "gate",
+            &[
+                ("x-gate-ratelimit-requests-remain", "150"),
+                ("x-gate-ratelimit-reset-timestamp", "1772807407"),
+            ],
+            Some(50),
+            Some(Span::from_s(7)),
+        ),
+        (
+            "kucoin",
+            &[
+                ("gw-ratelimit-limit", "1000"),
+                ("gw-ratelimit-remaining", "1"),
+                ("gw-ratelimit-reset", "2500"),
+            ],
+            Some(999),
+            Some(Span::from_ms(2500)),
+        ),
+        ("upbit", &[("remaining-req", "group=ticker; min=599; sec=3")], Some(7), None),
+        ("okx", &[("x-mbx-used-weight-1m", "4800")], None, None),
+    ] {
+        let mut map = reqwest::header::HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        let told = preset(venue).unwrap().limits[0].told(&map, now());
+        assert_eq!((told.used, told.reset), (used, reset), "{venue} {headers:?}");
+    }
 }

@@ -113,6 +113,7 @@ fn everything_emitted_is_described_with_its_labels() {
     let page = page(|| {
         samples::events().iter().for_each(counted);
         venue_answered(&VenueId::new("kraken"), "ok", Span::from_ms(120));
+        venue_limits(&VenueId::new("binance"), &[("weight".into(), 250)]);
         rpc_answered("eth_chainId", "ok", Span::from_ms(3));
         readers_differ("nonce");
         send_conflicts();
