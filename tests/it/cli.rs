@@ -33,13 +33,16 @@ async fn all<'a>(dir: &Path, lines: &[&'a [&'a str]]) -> Result<Vec<(&'a [&'a st
 /// Without this a flag disappears, or help stops helping, and nobody sees it in review.
 #[tokio::test]
 async fn help_says_what_the_transcript_says() {
-    let lines: [&[&str]; 14] = [
+    let lines: [&[&str]; 17] = [
         &["--help"],
         &["--version"],
         &["help", "run"],
         &["run", "--help"],
         &["check", "--help"],
         &["quote", "--help"],
+        &["source", "--help"],
+        &["source", "test", "--help"],
+        &["source", "record", "--help"],
         &["status", "--help"],
         &["deploy", "--help"],
         &["deploy", "plan", "--help"],
@@ -223,6 +226,42 @@ async fn quote_shows_every_source_and_what_follows() {
     let unknown = quote(&["quote", "DOGE-USD"]).await;
     assert!(unknown.code == 64 && unknown.err.contains("BTC-USD, USDT-USD"), "{unknown:?}");
     assert!(unknown.out.is_empty(), "{unknown:?}");
+}
+
+/// Without this a venue of one's own is described by trial and error in production, and one that has changed its
+/// format is found out by its prices.
+#[tokio::test]
+async fn source_lists_tests_and_records_venues() {
+    let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
+    let dir = world.dir.path();
+    let source = async |args: &[&str]| run(BINARY, dir, args, &[]).await.unwrap();
+    let list = source(&["source", "list", "--json"]).await.json().unwrap();
+    assert!(list["venues"].as_array().unwrap().len() >= 16, "{list:#}");
+    // Every venue of the program, against the bodies that the tree keeps of it.
+    let presets = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../publisher/presets");
+    let file = presets.join("gate.toml").display().to_string();
+    let shipped = source(&["source", "test", &file]).await;
+    assert!(shipped.code == 0 && shipped.out.ends_with(", 0 findings\n"), "{shipped:?}");
+    // The same venue as a file of one's own, which has no body yet: recorded, tested, and found out when it changes.
+    std::fs::copy(presets.join("gate.toml"), dir.join("mine.toml")).unwrap();
+    let url = world.venues.base_url(Venue::Gate);
+    let record = ["source", "record", "mine.toml", "--base-url", &url, "--symbols", "BTC_USDT,ETH_USDT"];
+    let recorded = source(&record).await;
+    assert!(recorded.code == 0 && dir.join("fixtures/gate/ok.json").exists(), "{recorded:?}");
+    assert_eq!(source(&record).await.code, 64, "a body was written over");
+    assert_eq!(source(&["source", "test", "mine.toml"]).await.code, 0);
+    let live = ["source", "test", "mine.toml", "--base-url", &url, "--live", "BTC_USDT", "--json"];
+    assert_eq!(source(&live).await.code, 0);
+    let renamed = std::fs::read_to_string(dir.join("mine.toml")).unwrap().replace("\"last\"", "\"final\"");
+    std::fs::write(dir.join("mine.toml"), renamed).unwrap();
+    let wrong = source(&["source", "test", "mine.toml"]).await;
+    assert!(wrong.code == 1 && wrong.out.contains("WRONG, expected is"), "{wrong:?}");
+    world.venues.market().fault(Venue::Gate, Fault::Html200);
+    let sick = source(&live).await;
+    let said = sick.json().unwrap();
+    assert!(sick.code == 1 && said["findings"] == 3, "{said:#}");
+    let unknown = source(&["source", "test", "mtgox"]).await;
+    assert!(unknown.code == 64 && unknown.err.contains("bitstamp"), "{unknown:?}");
 }
 
 /// Without this whoever watches a feed at night has to ask again and again, and sees no price move.

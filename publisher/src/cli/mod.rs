@@ -10,6 +10,7 @@ mod output;
 mod quickstart;
 mod quote;
 mod run;
+mod source;
 mod status;
 
 use crate::config::{Config, Problems};
@@ -44,6 +45,9 @@ enum Verb {
     Check(check::CheckArgs),
     /// Fetch a feed's sources once and show what each one says and what follows.
     Quote(quote::QuoteArgs),
+    /// List venues, check a venue's file against recorded bodies, record new ones.
+    #[command(subcommand)]
+    Source(source::SourceVerb),
     /// Show what a running publisher, or its journal, says about every feed.
     Status(status::StatusArgs),
     /// Deploy the contracts of a configuration's feeds, or verify them.
@@ -111,6 +115,7 @@ pub fn main() -> ExitCode {
             Verb::Run(args) => run::run(args).await,
             Verb::Check(args) => check::run(args).await,
             Verb::Quote(args) => quote::run(args).await,
+            Verb::Source(verb) => source::run(verb).await,
             Verb::Status(args) => status::run(args).await,
             Verb::Deploy(verb) => deploy::run(verb).await,
             Verb::Quickstart(args) => quickstart::run(args).await,

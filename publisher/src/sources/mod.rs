@@ -16,6 +16,7 @@ mod civil;
 mod custom;
 mod decode;
 mod fetch;
+mod fixtures;
 mod format;
 mod governor;
 mod guard;
@@ -31,6 +32,7 @@ mod venue;
 
 pub use custom::{CUSTOM_SYMBOL, CustomSource};
 pub use decode::{TimeUnit, TimeUnitError};
+pub use fixtures::{Fixtures, FixturesError, Reading, read as read_body};
 pub use guard::{Client, Guard, is_public};
 pub use key::ApiKey;
 pub use pace::NextPoll;

@@ -257,6 +257,21 @@ impl Venue {
         poll
     }
 
+    /// One answer for all symbols, or for as many as one request can name, as the venue sends it, and when it came.
+    ///
+    /// # Errors
+    /// In words, with what went wrong.
+    pub async fn body(&self, clock: impl Fn() -> Wall) -> Result<(Vec<u8>, Wall), String> {
+        let deadline = Instant::now() + Duration::from(self.timeout);
+        let count = self.target.at_once(self.markets.len()).clamp(1, self.markets.len().max(1));
+        let symbols = self.markets.iter().take(count).map(|market| &*market.symbol);
+        let url = self.target.url(0, count, symbols).ok_or("the request's URL cannot be built")?;
+        let (http, headers, body_max_bytes) = (&self.http, &self.headers, self.body_max_bytes);
+        let fetched = fetch(Ask { http, url, headers, deadline, body_max_bytes }, &clock).await;
+        let body = fetched.body.map_err(|failure| self.detail(&failure.reason, &failure.body))?;
+        Ok((body, fetched.received))
+    }
+
     /// The host to ask, and the symbols that are not left out.
     fn plan(&self, now: Instant) -> (usize, Vec<usize>) {
         let mut memory = self.memory();

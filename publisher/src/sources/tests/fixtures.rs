@@ -1,63 +1,21 @@
 //! Bodies in the shape of the real venues: without these a changed field name would surface in production only.
 
-use super::super::decode::{self, Row};
+use super::super::fixtures::{Fixtures, FixturesError, Reading, read as read_body};
 use super::super::preset::{Preset, preset, presets};
-use super::super::problem::Problems;
-use publisher_core::quote::SourceFault;
 use publisher_core::time::Wall;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-/// 2026-03-06T14:30:01Z, shortly after the recorded times.
-const NOW: Wall = Wall::from_ms(1_772_807_401_000);
+use std::path::Path;
 
 /// What every preset must have a body of.
 const NEEDED: [&str; 4] = ["ok", "missing", "odd_rows", "error"];
 
-/// A row as `expected.toml` writes it: bid, ask, last, base volume and time, or the fault's code.
-fn show(row: Result<Row, SourceFault>) -> String {
-    let row = match row {
-        Ok(row) => row,
-        Err(fault) => return fault.code().to_owned(),
-    };
-    let prices = [row.bid, row.ask, row.last, row.base_volume];
-    let prices = prices.map(|price| price.map_or("-".to_owned(), |price| price.to_string())).join(" ");
-    let time = row.time.map_or(String::new(), |time| format!(" @{}", time.ms()));
-    format!("{prices}{time}")
+/// What the first symbols get from a body; or the fault of the whole body.
+fn read(preset: &Preset, body: &[u8], symbols: &[&str]) -> Result<Vec<String>, String> {
+    read_body(preset, body, symbols, of(preset.id()).received).unwrap()
 }
 
-/// Each symbol with what a body gives it; or the fault of the whole body.
-fn read(preset: &Preset, body: &[u8], symbols: &[&str]) -> Result<BTreeMap<String, String>, String> {
-    let symbols: Vec<Arc<str>> = symbols.iter().map(|symbol| Arc::from(*symbol)).collect();
-    let mut problems = Problems::default();
-    let keys = preset.symbols.keys(&symbols, &mut problems);
-    problems.finish(preset.id(), Some(())).unwrap();
-    match decode::read(&preset.answer, &preset.symbols, &keys, symbols.len(), body, NOW) {
-        Ok(rows) => {
-            Ok(symbols.iter().map(|symbol| symbol.to_string()).zip(rows.into_iter().map(show)).collect())
-        }
-        Err(refusal) if refusal.unknown_symbol => Err("unknown_symbol".to_owned()),
-        Err(refusal) => Err(refusal.fault.code().to_owned()),
-    }
-}
-
-/// Bodies of a venue by name.
-pub(super) fn bodies(venue: &str) -> BTreeMap<String, Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets/fixtures").join(venue);
-    let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let body = |path: PathBuf| {
-        let name = path.file_stem()?.to_str()?.to_owned();
-        (path.extension()? == "json").then(|| (name, fs::read(&path).unwrap()))
-    };
-    files.filter_map(|file| body(file.unwrap().path())).collect()
-}
-
-pub(super) fn expected(venue: &str) -> toml::Table {
-    let file = format!("{}/presets/fixtures/{venue}/expected.toml", env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
-    text.parse().unwrap_or_else(|error| panic!("{file}: {error}"))
+/// A venue's own fixtures.
+pub(super) fn of(venue: &str) -> Fixtures {
+    Fixtures::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("presets/fixtures").join(venue)).unwrap()
 }
 
 /// Without this a venue would be trusted with prices that nobody has seen it write, and a field that it renames would
@@ -66,39 +24,51 @@ pub(super) fn expected(venue: &str) -> toml::Table {
 fn every_preset_reads_its_fixtures_as_expected() {
     for preset in presets() {
         let venue = preset.id();
-        let (bodies, expected) = (bodies(venue), expected(venue));
-        let of_bodies: BTreeSet<_> = bodies.keys().map(String::as_str).collect();
-        let of_expected: BTreeSet<_> = expected.keys().map(String::as_str).collect();
-        assert_eq!(of_bodies, of_expected, "{venue}: bodies, and what is expected of them");
+        let fixtures = of(venue);
+        assert_eq!(
+            fixtures.missing().next(),
+            None,
+            "{venue}: something is expected of a body that is not there"
+        );
+        let readings = fixtures.replay(preset).unwrap();
+        for reading in &readings {
+            assert!(reading.is_right(), "{venue}: {reading:?}");
+        }
+        let read = |body: &str| -> Vec<&Reading> { readings.iter().filter(|r| r.body == body).collect() };
         for name in NEEDED {
-            assert!(of_bodies.contains(name), "{venue} has no {name}.json");
+            assert!(!read(name).is_empty(), "{venue} has no {name}.json");
         }
-        let rows =
-            |name: &str| expected[name].as_table().unwrap_or_else(|| panic!("{venue}: {name} has no rows"));
-        assert!(rows("missing").values().any(|row| row.as_str() == Some("symbol_missing")), "{venue}");
-        assert!(rows("odd_rows").values().any(|row| !row.as_str().unwrap().contains(' ')), "{venue}");
-        assert!(rows("ok").values().any(|row| row.as_str().unwrap().contains(' ')), "{venue}");
-        assert!(expected["error"].is_str(), "{venue}: an error must give nothing");
-        for (name, body) in &bodies {
-            match &expected[name] {
-                toml::Value::String(fault) => {
-                    assert_eq!(read(preset, body, &[]), Err(fault.clone()), "{venue}/{name}");
-                }
-                toml::Value::Table(rows) => {
-                    let expected =
-                        rows.iter().map(|(symbol, row)| (symbol.clone(), row.as_str().unwrap().to_owned()));
-                    let symbols: Vec<_> = rows.keys().map(String::as_str).collect();
-                    assert_eq!(read(preset, body, &symbols), Ok(expected.collect()), "{venue}/{name}");
-                }
-                other => panic!("{venue}/{name}: {other} is no expectation"),
-            }
-        }
+        let any = |body: &str, is: fn(&str) -> bool| read(body).iter().any(|reading| is(&reading.read));
+        assert!(any("ok", |row| row.contains(' ')), "{venue}");
+        assert!(any("missing", |row| row == "symbol_missing"), "{venue}");
+        assert!(any("odd_rows", |row| !row.contains(' ')), "{venue}");
+        assert!(read("error").iter().all(|r| r.symbol.is_none()), "{venue}: an error must give nothing");
     }
+}
+
+/// Without this a body that nobody looked at would be taken for a good one.
+#[test]
+fn a_body_of_which_nothing_is_expected_and_a_wrong_expectation_are_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let preset = preset("gate").unwrap();
+    let body = &of("gate").bodies["ok"];
+    let fixtures = || Fixtures::read(folder.path()).unwrap();
+    let rows = || [("BTC_USDT".to_owned(), "1 2 3 4".to_owned())];
+    fixtures().record(folder.path(), "ok", body, rows(), Wall::from_ms(1_772_807_401_000)).unwrap();
+    std::fs::write(folder.path().join("other.json"), body).unwrap();
+    let readings = fixtures().replay(preset).unwrap();
+    let wrong: Vec<_> = readings.iter().filter(|reading| !reading.is_right()).collect();
+    assert_eq!(wrong.len(), 2, "{readings:?}");
+    assert_eq!(wrong[0].read, "67012.1 67012.2 67012.1 2345.6");
+    let again = fixtures().record(folder.path(), "ok", body, rows(), Wall::from_ms(0));
+    assert!(matches!(again, Err(FixturesError::Exists(_))), "{again:?}");
+    std::fs::remove_file(folder.path().join("ok.json")).unwrap();
+    assert_eq!(fixtures().missing().collect::<Vec<_>>(), ["ok"]);
 }
 
 /// One symbol of a preset, read from a body.
 pub(super) fn row(venue: &str, body: &str, symbol: &str) -> String {
-    read(preset(venue).unwrap(), body.as_bytes(), &[symbol]).unwrap().remove(symbol).unwrap()
+    read(preset(venue).unwrap(), body.as_bytes(), &[symbol]).unwrap().remove(0)
 }
 
 /// The fault of a body that is an error for every symbol.

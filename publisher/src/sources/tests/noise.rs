@@ -3,7 +3,7 @@
 use super::super::decode;
 use super::super::preset::{Preset, presets};
 use super::super::problem::Problems;
-use super::fixtures::{bodies, expected};
+use super::fixtures::of;
 use proptest::prelude::*;
 use publisher_core::time::Wall;
 use std::collections::BTreeMap;
@@ -29,13 +29,16 @@ fn read(bytes: &[u8]) {
 
 /// Every preset's good body, by name.
 static GOOD: LazyLock<Vec<Vec<u8>>> =
-    LazyLock::new(|| presets().iter().map(|preset| bodies(preset.id()).remove("ok").unwrap()).collect());
+    LazyLock::new(|| presets().iter().map(|preset| of(preset.id()).bodies.remove("ok").unwrap()).collect());
 
 /// The symbols of every preset's good body.
 fn symbols(venue: &str) -> &'static [String] {
     static SYMBOLS: LazyLock<BTreeMap<&str, Vec<String>>> = LazyLock::new(|| {
-        let ok = |venue| expected(venue)["ok"].as_table().unwrap().keys().cloned().collect();
-        presets().iter().map(|preset| (preset.id(), ok(preset.id()))).collect()
+        let ok = |preset: &Preset| {
+            let readings = of(preset.id()).replay(preset).unwrap().into_iter();
+            readings.filter(|reading| reading.body == "ok").filter_map(|reading| reading.symbol).collect()
+        };
+        presets().iter().map(|preset| (preset.id(), ok(preset))).collect()
     });
     &SYMBOLS[venue]
 }

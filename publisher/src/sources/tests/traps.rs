@@ -2,7 +2,7 @@
 
 use super::super::preset;
 use super::super::preset::Preset;
-use super::fixtures::{bodies, refused, row};
+use super::fixtures::{of, refused, row};
 
 /// A symbol's row of a recorded body.
 fn recorded(venue: &str, body: &str, symbol: &str) -> String {
@@ -10,7 +10,7 @@ fn recorded(venue: &str, body: &str, symbol: &str) -> String {
 }
 
 fn text(venue: &str, body: &str) -> String {
-    String::from_utf8(bodies(venue).remove(body).unwrap()).unwrap()
+    String::from_utf8(of(venue).bodies.remove(body).unwrap()).unwrap()
 }
 
 fn market(venue: &str, symbol: &str) -> (String, String) {

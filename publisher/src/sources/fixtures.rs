@@ -1,0 +1,194 @@
+//! Bodies as a venue sends them, and what its preset is expected to read from each: the proof that a preset is right.
+//!
+//! A folder holds `BODY.json` files and `expected.toml`; `publisher/presets/README.md` says what stands in it.
+
+use super::decode::{self, Row};
+use super::preset::Preset;
+use super::problem::Problems;
+use publisher_core::quote::SourceFault;
+use publisher_core::time::Wall;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What is expected of each body.
+const EXPECTED: &str = "expected.toml";
+/// The key of the time at which the bodies were received, in milliseconds since the Unix epoch.
+const NOW: &str = "now_ms";
+/// 2026-03-06T14:30:01Z: when they were received where no time is given.
+const RECEIVED: Wall = Wall::from_ms(1_772_807_401_000);
+
+/// A folder of bodies.
+#[derive(Debug)]
+pub struct Fixtures {
+    /// When the bodies were received.
+    pub received: Wall,
+    /// Each body by its name.
+    pub bodies: BTreeMap<String, Vec<u8>>,
+    expected: toml::Table,
+}
+
+/// What a body gave a symbol, or the whole of it, and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The body's name.
+    pub body: String,
+    /// The symbol; none where the body is refused as a whole.
+    pub symbol: Option<String>,
+    /// What was expected; none where nothing is said of the body.
+    pub expected: Option<String>,
+    /// What is read: bid, ask, last and base volume, `-` for what is not there, `@` and a time; or a fault's code.
+    pub read: String,
+}
+
+impl Reading {
+    /// Whether it is as expected.
+    pub fn is_right(&self) -> bool {
+        self.expected.as_ref() == Some(&self.read)
+    }
+}
+
+/// Why a folder has no fixtures.
+#[derive(Debug, thiserror::Error)]
+pub enum FixturesError {
+    /// A file or the folder cannot be read or written.
+    #[error("{0}: {1}")]
+    Io(PathBuf, io::Error),
+    /// The file of expectations is not TOML.
+    #[error("{0}: {1}")]
+    NotToml(PathBuf, Box<toml::de::Error>),
+    /// There is a body of this name already.
+    #[error("{0} is there already; name another folder, or remove it")]
+    Exists(PathBuf),
+}
+
+impl Fixtures {
+    /// Reads a folder. One that is empty or not there has no bodies.
+    ///
+    /// # Errors
+    /// If something in it cannot be read.
+    pub fn read(folder: &Path) -> Result<Self, FixturesError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |error| FixturesError::Io(path, error)
+        };
+        let mut bodies = BTreeMap::new();
+        let files = match fs::read_dir(folder) {
+            Ok(files) => files.collect::<Result<Vec<_>, _>>().map_err(failed(folder))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed(folder)(error)),
+        };
+        for path in files.into_iter().map(|file| file.path()) {
+            if path.extension().is_some_and(|end| end == "json")
+                && let Some(name) = path.file_stem().and_then(|name| name.to_str())
+            {
+                bodies.insert(name.to_owned(), fs::read(&path).map_err(failed(&path))?);
+            }
+        }
+        let path = folder.join(EXPECTED);
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            text => text.map_err(failed(&path))?,
+        };
+        let mut expected: toml::Table =
+            text.parse().map_err(|error| FixturesError::NotToml(path, Box::new(error)))?;
+        let received = expected.remove(NOW).and_then(|now| now.as_integer()).map_or(RECEIVED, Wall::from_ms);
+        Ok(Self { received, bodies, expected })
+    }
+
+    /// Bodies of which something is expected and that are not there.
+    pub fn missing(&self) -> impl Iterator<Item = &str> {
+        self.expected.keys().map(String::as_str).filter(|name| !self.bodies.contains_key(*name))
+    }
+
+    /// What the preset reads from each body.
+    ///
+    /// # Errors
+    /// With every symbol that is not one of the venue's.
+    pub fn replay(&self, preset: &Preset) -> Result<Vec<Reading>, super::SourceSetupError> {
+        let mut readings = Vec::new();
+        for (name, body) in &self.bodies {
+            let reading = |symbol: Option<&str>, expected: Option<&str>, read| Reading {
+                body: name.clone(),
+                symbol: symbol.map(str::to_owned),
+                expected: expected.map(str::to_owned),
+                read,
+            };
+            let rows = self.expected.get(name).and_then(toml::Value::as_table);
+            let symbols: Vec<&str> =
+                rows.into_iter().flat_map(toml::Table::keys).map(String::as_str).collect();
+            match read(preset, body, &symbols, self.received)? {
+                Ok(read) if rows.is_some() => {
+                    for (symbol, read) in symbols.iter().zip(read) {
+                        let expected = rows.and_then(|rows| rows.get(*symbol)).and_then(toml::Value::as_str);
+                        readings.push(reading(Some(symbol), expected, read));
+                    }
+                }
+                whole => {
+                    let expected = self.expected.get(name).and_then(toml::Value::as_str);
+                    readings.push(reading(None, expected, whole.err().unwrap_or_else(|| "rows".to_owned())));
+                }
+            }
+        }
+        Ok(readings)
+    }
+
+    /// Keeps a body that was received now, and what the preset reads from it as what is expected.
+    ///
+    /// # Errors
+    /// If there is one of that name, or the files cannot be written.
+    pub fn record(
+        mut self,
+        folder: &Path,
+        name: &str,
+        body: &[u8],
+        read: impl IntoIterator<Item = (String, String)>,
+        received: Wall,
+    ) -> Result<PathBuf, FixturesError> {
+        let path = folder.join(format!("{name}.json"));
+        if self.bodies.contains_key(name) {
+            return Err(FixturesError::Exists(path));
+        }
+        let rows: toml::Table = read.into_iter().map(|(symbol, row)| (symbol, row.into())).collect();
+        self.expected.insert(name.to_owned(), rows.into());
+        self.expected.insert(NOW.to_owned(), received.ms().into());
+        let written = fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&path, body))
+            .and_then(|()| fs::write(folder.join(EXPECTED), self.expected.to_string()));
+        written.map(|()| path.clone()).map_err(|error| FixturesError::Io(path, error))
+    }
+}
+
+/// What each symbol gets from a body, in the order of the symbols; or the fault of the whole body.
+///
+/// # Errors
+/// With every symbol that is not one of the venue's.
+pub fn read(
+    preset: &Preset,
+    body: &[u8],
+    symbols: &[&str],
+    received: Wall,
+) -> Result<Result<Vec<String>, String>, super::SourceSetupError> {
+    let symbols: Vec<Arc<str>> = symbols.iter().map(|symbol| Arc::from(*symbol)).collect();
+    let mut problems = Problems::default();
+    let keys = preset.symbols.keys(&symbols, &mut problems);
+    problems.finish(preset.id(), Some(()))?;
+    Ok(match decode::read(&preset.answer, &preset.symbols, &keys, symbols.len(), body, received) {
+        Ok(rows) => Ok(rows.into_iter().map(show).collect()),
+        Err(refusal) if refusal.unknown_symbol => Err("unknown_symbol".to_owned()),
+        Err(refusal) => Err(refusal.fault.code().to_owned()),
+    })
+}
+
+fn show(row: Result<Row, SourceFault>) -> String {
+    let row = match row {
+        Ok(row) => row,
+        Err(fault) => return fault.code().to_owned(),
+    };
+    let prices = [row.bid, row.ask, row.last, row.base_volume];
+    let prices = prices.map(|price| price.map_or("-".to_owned(), |price| price.to_string())).join(" ");
+    let time = row.time.map_or(String::new(), |time| format!(" @{}", time.ms()));
+    format!("{prices}{time}")
+}
