@@ -50,7 +50,7 @@ fn main() {
 }
 
 fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -> Spec {
-    let rules = Rules { quorum: 6, outlier_floor: Ratio::from_bps(50), refuse_spread: Ratio::from_bps(500) };
+    let rules = Rules::of(6);
     let policy = Policy {
         heartbeat: Span::from_s(3600),
         heartbeat_lead: Span::from_s(2),
@@ -60,10 +60,7 @@ fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -
     let feed = |index: usize| {
         let id = FeedId::new(&format!("FEED-{index}"));
         let paths = (0..SOURCES)
-            .map(|venue| Path {
-                market: MarketId::new(&format!("venue{venue}"), id.as_str()),
-                via: Vec::new(),
-            })
+            .map(|venue| Path::direct(MarketId::new(&format!("venue{venue}"), id.as_str())))
             .collect();
         let feed = FeedSpec {
             aggregator: aggregator(index),

@@ -197,7 +197,7 @@ async fn quote_shows_every_source_and_what_follows() {
     let json = quote(&["quote", "BTC-USD", "--json"]).await;
     let said = json.json().unwrap();
     assert_eq!(
-        (json.code, &said["answer"], &said["venues"]),
+        (json.code, &said["answer"], &said["families"]),
         (0, &"6700000000000".into(), &3.into()),
         "{said:#}"
     );

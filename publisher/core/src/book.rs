@@ -6,8 +6,8 @@
 //! only what exists is checked once, in [`Book::new`].
 
 use crate::aggregate::{Aggregation, Candidate, Estimate, LeftOut, Refusal, Rules, Sample, aggregate};
-use crate::price::{Price, Ratio};
-use crate::quote::{FeedId, MarketId, Observation, Quote, QuoteFault, SourceFault};
+use crate::price::Ratio;
+use crate::quote::{FamilyId, FeedId, MarketId, Observation, Quote, QuoteFault, SourceFault};
 use crate::time::{Span, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +23,18 @@ pub struct Path {
     pub market: MarketId,
     /// The rates it is multiplied with, in order.
     pub via: Vec<FeedId>,
+    /// Whose vote it is part of.
+    pub family: FamilyId,
+    /// What that vote counts, where weights are fixed; at least 1, and the same for all paths of a family.
+    pub weight: u32,
+}
+
+impl Path {
+    /// A market that needs no conversion, whose venue is a family by itself, with a vote like any other.
+    pub fn direct(market: MarketId) -> Self {
+        let family = FamilyId::new(market.venue.as_str());
+        Self { market, via: Vec::new(), family, weight: 1 }
+    }
 }
 
 /// How a value is made from its sources.
@@ -80,6 +92,8 @@ struct Market {
 struct Value {
     pricing: Pricing,
     markets: Vec<usize>,
+    /// The first path that each one shares its rates with: the way in which it is converted.
+    routes: Vec<usize>,
 }
 
 /// The markets, and the values that can be derived from them.
@@ -96,7 +110,9 @@ impl Book {
         let mut book = Self { markets: Vec::new(), positions: BTreeMap::new(), values: BTreeMap::new() };
         for (id, pricing) in values {
             let markets = pricing.paths.iter().map(|path| book.position(&path.market)).collect();
-            book.values.insert(id, Value { pricing, markets });
+            let same = |path: &Path| pricing.paths.iter().position(|other| other.via == path.via);
+            let routes = pricing.paths.iter().filter_map(same).collect();
+            book.values.insert(id, Value { pricing, markets, routes });
         }
         for id in book.values.keys().cloned().collect::<Vec<_>>() {
             let mut markets = BTreeSet::new();
@@ -180,16 +196,18 @@ impl Book {
 
     /// The value of `id` at `now`, from one look at all markets.
     pub fn evaluate(&self, id: &FeedId, now: Wall) -> Aggregation {
-        let Some(Value { pricing, markets }) = self.values.get(id) else {
+        let Some(Value { pricing, markets, routes }) = self.values.get(id) else {
             return Aggregation { value: Err(Refusal::Quorum { have: 0, need: 0 }), verdicts: Vec::new() };
         };
         let candidates: Vec<Candidate> = pricing
             .paths
             .iter()
-            .zip(markets)
-            .map(|(path, position)| Candidate {
-                venue: path.market.venue.clone(),
-                sample: self.sample(path, *position, pricing.max_age, now),
+            .zip(markets.iter().zip(routes))
+            .map(|(path, (position, route))| Candidate {
+                family: path.family.clone(),
+                weight: path.weight,
+                route: *route,
+                sample: self.sample(path, *position, pricing, now),
             })
             .collect();
         let Aggregation { mut value, verdicts } = aggregate(&candidates, &pricing.rules);
@@ -207,7 +225,8 @@ impl Book {
         }
     }
 
-    fn sample(&self, path: &Path, position: usize, max_age: Span, now: Wall) -> Result<Sample, LeftOut> {
+    fn sample(&self, path: &Path, position: usize, pricing: &Pricing, now: Wall) -> Result<Sample, LeftOut> {
+        let Pricing { max_age, rules, .. } = *pricing;
         let (quote, fault) = self.markets.get(position).map_or((None, None), |m| (m.quote.as_ref(), m.fault));
         let quote = quote.ok_or(fault.map_or(LeftOut::NeverSeen, LeftOut::Failing))?;
         if quote.as_of > now + FUTURE_TOLERANCE {
@@ -216,21 +235,26 @@ impl Book {
         if now.since(quote.as_of) > max_age {
             return Err(fault.map_or(LeftOut::Stale, LeftOut::Failing));
         }
-        let mut price = quote.price().map_err(|fault| match fault {
+        let price = quote.price().map_err(|fault| match fault {
             QuoteFault::BadValue => LeftOut::BadValue,
             QuoteFault::Crossed => LeftOut::Crossed,
         })?;
-        let mut as_of = quote.as_of;
-        for rate in &path.via {
-            let Estimate { price: factor, as_of: rate_as_of, .. } =
-                self.evaluate(rate, now).value.map_err(|_| LeftOut::NoRate)?;
-            price = price.times(factor).filter(|p| *p > Price::ZERO).ok_or(LeftOut::BadValue)?;
-            as_of = as_of.min(rate_as_of);
+        if rules.max_spread.ppb() > 0 && quote.is_wider(rules.max_spread) {
+            return Err(LeftOut::WideSpread);
         }
-        if now.since(as_of) > max_age {
+        if quote.base_volume.is_some_and(|volume| volume < rules.min_volume) {
+            return Err(LeftOut::Thin);
+        }
+        let (volume, as_of) = (quote.base_volume, quote.as_of);
+        let mut sample = Sample { price, half_width: quote.half_width(), volume, as_of };
+        for rate in &path.via {
+            let rate = self.evaluate(rate, now).value.map_err(|_| LeftOut::NoRate)?;
+            sample = sample.times(&rate).ok_or(LeftOut::BadValue)?;
+        }
+        if now.since(sample.as_of) > max_age {
             return Err(LeftOut::Stale); // A rate may be older than this value may be.
         }
-        Ok(Sample { price, as_of })
+        Ok(sample)
     }
 }
 
@@ -258,11 +282,11 @@ mod tests {
             paths: paths
                 .iter()
                 .map(|(venue, via)| Path {
-                    market: MarketId::new(venue, "S"),
                     via: via.iter().map(|r| FeedId::new(r)).collect(),
+                    ..Path::direct(MarketId::new(venue, "S"))
                 })
                 .collect(),
-            rules: Rules { quorum, outlier_floor: Ratio::from_bps(50), refuse_spread: Ratio::from_bps(500) },
+            rules: Rules::of(quorum),
             max_age: Span::from_s(30),
             reference: None,
         }
@@ -334,6 +358,42 @@ mod tests {
         assert_eq!(price(&book, 401), Ok("6".to_owned()));
         book.observe(quote("v", "7", 398)).for_each(drop);
         assert_eq!(price(&book, 401), Ok("6".to_owned()), "a little disorder is no lapse");
+    }
+
+    #[test]
+    fn a_book_that_is_wide_and_a_market_that_is_thin_have_no_vote() {
+        let mut pricing = pricing(&[("v", &[])], 1);
+        pricing.rules.min_volume = "5".parse().unwrap();
+        let mut book = book(&[("F", pricing)]).unwrap();
+        let now = Wall::from_s(1);
+        let mut told = |bid: &str, ask: &str, volume: Option<&str>| {
+            let market = MarketId::new("v", "S");
+            let (bid, ask, base_volume) =
+                (bid.parse().ok(), ask.parse().ok(), volume.map(|v| v.parse().unwrap()));
+            let quote = Quote { market, bid, ask, last: None, base_volume, as_of: now, received: now };
+            book.observe(Observation::Quote(quote)).for_each(drop);
+            let aggregation = book.evaluate(&FeedId::new("F"), now);
+            (
+                aggregation.verdicts[0].1,
+                aggregation.value.ok().map(|estimate| estimate.confidence.to_string()),
+            )
+        };
+        assert_eq!(told("99.5", "100.5", Some("5")), (None, Some("0.5".to_owned())), "at the limits");
+        assert_eq!(told("99.5", "100.5", None).0, None, "nothing can be said against it");
+        assert_eq!(told("99.4", "100.5", Some("5")).0, Some(LeftOut::WideSpread));
+        assert_eq!(told("99.5", "100.5", Some("4.9")).0, Some(LeftOut::Thin));
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_price_and_of_its_rate_adds_up() {
+        let mut book =
+            book(&[("BTC", pricing(&[("binance", &["USDT"])], 1)), ("USDT", pricing(&[("kraken", &[])], 1))])
+                .unwrap();
+        book.observe(quote("kraken", "0.5", 10)).for_each(drop);
+        book.observe(quote("binance", "1000", 10)).for_each(drop);
+        let estimate = book.evaluate(&FeedId::new("BTC"), Wall::from_s(11)).value.unwrap();
+        // A tenth of a percent for each last trade that comes without a book.
+        assert_eq!((estimate.price.to_string(), estimate.confidence.to_string()), ("500".into(), "1".into()));
     }
 
     #[test]

@@ -106,6 +106,13 @@ impl Price {
         Self(signed(sum.is_negative(), half).unwrap_or_default())
     }
 
+    /// The sum of two prices, at most the largest there is.
+    pub fn plus(self, other: Self) -> Self {
+        // |a| and |b| are below 2^240, so the sum cannot overflow.
+        Self::bounded(self.0 + other.0)
+            .unwrap_or(Self(I256::from_raw(pow10(u32::from(SCALE) * 2) - U256::from(1u64))))
+    }
+
     /// The distance between two prices, never negative.
     pub fn distance(self, other: Self) -> Self {
         // The difference of two values below 10^72 fits; it may pass the bound of a price by a factor of two,
@@ -118,6 +125,13 @@ impl Price {
         let product = U512::from(self.0.unsigned_abs()) * U512::from(ratio.0);
         let rounded = divide_half_even(product, U512::from(Ratio::ONE.0)).unwrap_or_default();
         Self(signed(self.0.is_negative(), rounded).unwrap_or_default())
+    }
+
+    /// What part of `whole` this is, by magnitude and rounded down; `None` of nothing, or if it is out of range.
+    pub fn part_of(self, whole: Self) -> Option<Ratio> {
+        let part = U512::from(self.0.unsigned_abs()) * U512::from(Ratio::ONE.0);
+        let ppb = part.checked_div(U512::from(whole.0.unsigned_abs()))?;
+        u64::try_from(ppb).map(Ratio).ok()
     }
 
     /// The aggregator integer at `decimals`, rounded half to even.

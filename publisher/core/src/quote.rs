@@ -1,6 +1,6 @@
 //! What sources say: one observation of one market, and why there was none.
 
-use crate::price::Price;
+use crate::price::{Price, Ratio};
 use crate::time::Wall;
 use std::fmt;
 use std::sync::Arc;
@@ -43,8 +43,13 @@ name! {
     FeedId
 }
 name! {
-    /// An exchange or API with its own limits: `kraken`. Markets of one venue fail together and share one vote.
+    /// An exchange or API with its own limits: `kraken`.
     VenueId
+}
+name! {
+    /// Venues that fail together, such as an exchange and its mirror: they share one vote. Each is one by itself, unless
+    /// somebody says otherwise.
+    FamilyId
 }
 
 /// One market of a venue under the venue's own symbol: `kraken:XBTUSD`.
@@ -95,6 +100,9 @@ pub struct Quote {
     pub received: Wall,
 }
 
+/// How far the market's price may be from a last trade that comes without a book.
+const LAST_ONLY: Ratio = Ratio::from_bps(10);
+
 impl Quote {
     /// The market's price: the median of bid, ask and last; the middle of a book without a last trade; the last
     /// trade without a book. `None` if there is neither or the book is crossed or not positive.
@@ -111,6 +119,20 @@ impl Quote {
             (_, _, Some(last)) => Ok(last),
             _ => Err(QuoteFault::BadValue),
         }
+    }
+
+    /// Half of the distance between bid and ask; without a book, a tenth of a percent of the last trade.
+    pub fn half_width(&self) -> Price {
+        match (self.bid, self.ask) {
+            (Some(bid), Some(ask)) => bid.distance(ask).middle(Price::ZERO),
+            _ => self.last.unwrap_or_default().share(LAST_ONLY),
+        }
+    }
+
+    /// Whether bid and ask are further apart than this part of their middle.
+    pub fn is_wider(&self, most: Ratio) -> bool {
+        let book = self.bid.zip(self.ask);
+        book.is_some_and(|(bid, ask)| bid.distance(ask) > bid.middle(ask).share(most))
     }
 }
 

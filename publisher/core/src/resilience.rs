@@ -6,10 +6,11 @@
 //! at the same places are interchangeable, so it is enough to look at how many of each kind are in the set.
 //!
 //! The numbers err on the safe side: whoever conspires may take away exactly as many of the sources in reach as suits
-//! them, and half of the votes count as the median.
+//! them, and half of the votes count as the median. Venues of one family conspire as one; votes count the same here,
+//! whatever weights they are given.
 
 use crate::book::Pricing;
-use crate::quote::{FeedId, VenueId};
+use crate::quote::{FamilyId, FeedId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a value withstands.
@@ -50,7 +51,7 @@ pub fn resilience(values: &BTreeMap<FeedId, Pricing>, id: &FeedId) -> Resilience
 }
 
 /// The next combination of counts, as an odometer turns; false after the last one.
-fn turn(counts: &mut [usize], kinds: &[Vec<&VenueId>]) -> bool {
+fn turn(counts: &mut [usize], kinds: &[Vec<&FamilyId>]) -> bool {
     for (count, kind) in counts.iter_mut().zip(kinds) {
         if *count < kind.len() {
             *count += 1;
@@ -62,19 +63,19 @@ fn turn(counts: &mut [usize], kinds: &[Vec<&VenueId>]) -> bool {
 }
 
 /// The venues that `id` reads, those together that stand at the same places.
-fn kinds<'a>(values: &'a BTreeMap<FeedId, Pricing>, id: &'a FeedId) -> Vec<Vec<&'a VenueId>> {
+fn kinds<'a>(values: &'a BTreeMap<FeedId, Pricing>, id: &'a FeedId) -> Vec<Vec<&'a FamilyId>> {
     let mut reached = BTreeSet::new();
     let mut next = vec![id];
-    let mut places: BTreeMap<&VenueId, Vec<(&FeedId, &[FeedId])>> = BTreeMap::new();
+    let mut places: BTreeMap<&FamilyId, Vec<(&FeedId, &[FeedId])>> = BTreeMap::new();
     while let Some(id) = next.pop() {
         let Some(pricing) = values.get(id).filter(|_| reached.insert(id)) else { continue };
         next.extend(pricing.reference.as_ref().map(|reference| &reference.rate));
         for path in &pricing.paths {
             next.extend(&path.via);
-            places.entry(&path.market.venue).or_default().push((id, &path.via));
+            places.entry(&path.family).or_default().push((id, &path.via));
         }
     }
-    let mut kinds: BTreeMap<_, Vec<&VenueId>> = BTreeMap::new();
+    let mut kinds: BTreeMap<_, Vec<&FamilyId>> = BTreeMap::new();
     for (venue, mut places) in places {
         places.sort_unstable();
         kinds.entry(places).or_default().push(venue);
@@ -92,7 +93,7 @@ struct Power {
 /// What is in the reach of conspirators.
 struct Grasp<'a> {
     values: &'a BTreeMap<FeedId, Pricing>,
-    conspirators: BTreeSet<&'a VenueId>,
+    conspirators: BTreeSet<&'a FamilyId>,
     known: BTreeMap<&'a FeedId, Power>,
 }
 
@@ -110,9 +111,9 @@ impl<'a> Grasp<'a> {
     }
 
     fn over(&mut self, pricing: &'a Pricing) -> Power {
-        let mut votes: BTreeMap<&VenueId, Power> = BTreeMap::new();
+        let mut votes: BTreeMap<&FamilyId, Power> = BTreeMap::new();
         for path in &pricing.paths {
-            let owned = self.conspirators.contains(&path.market.venue);
+            let owned = self.conspirators.contains(&path.family);
             let mut power = Power { moves: owned, stops: owned };
             for rate in &path.via {
                 let of = self.of(rate);
@@ -120,7 +121,7 @@ impl<'a> Grasp<'a> {
             }
             // A venue's vote is the median of its sources: any of them may move it, all have to go to silence it.
             votes
-                .entry(&path.market.venue)
+                .entry(&path.family)
                 .and_modify(|vote| {
                     *vote = Power { moves: vote.moves || power.moves, stops: vote.stops && power.stops };
                 })
@@ -163,16 +164,14 @@ mod tests {
         let paths: Vec<Path> = sources
             .iter()
             .map(|(venue, via)| Path {
-                market: MarketId::new(&format!("v{venue}"), if via.is_some() { "X-T" } else { "X" }),
                 via: via.map(FeedId::new).into_iter().collect(),
+                ..Path::direct(MarketId::new(&format!("v{venue}"), if via.is_some() { "X-T" } else { "X" }))
             })
             .collect();
-        let venues: BTreeSet<&VenueId> = paths.iter().map(|path| &path.market.venue).collect();
-        let rules = Rules {
-            quorum: default_quorum(venues.len()),
-            outlier_floor: Ratio::from_bps(50),
-            refuse_spread: Ratio::default(),
-        };
+        let families: BTreeSet<&FamilyId> = paths.iter().map(|path| &path.family).collect();
+        let off = Ratio::default();
+        let rules =
+            Rules { refuse_spread: off, path_refuse: off, ..Rules::of(default_quorum(families.len())) };
         Pricing { paths, rules, max_age: Span::from_s(10), reference: None }
     }
 

@@ -8,7 +8,6 @@ use crate::sources::{Client, NextPoll, Venue};
 use clap::Args;
 use publisher_core::aggregate::Aggregation;
 use publisher_core::book::{Book, Path};
-use publisher_core::policy::Hold;
 use publisher_core::price::Price;
 use publisher_core::quote::{FeedId, Observation};
 use publisher_core::time::{Span, SpanError, Wall};
@@ -139,9 +138,11 @@ impl<'a> Look<'a> {
             let text = |price: Option<Price>| price.map(|price| price.to_string());
             Source {
                 market: path.market.to_string(),
+                family: path.family.to_string(),
                 bid: text(quote.and_then(|quote| quote.bid)),
                 ask: text(quote.and_then(|quote| quote.ask)),
                 last: text(quote.and_then(|quote| quote.last)),
+                volume: text(quote.and_then(|quote| quote.base_volume)),
                 quoted: text(quote.and_then(|quote| quote.price().ok())),
                 legs: self.legs(path),
                 price: text(*price),
@@ -177,11 +178,14 @@ impl<'a> Look<'a> {
             Ok(estimate) => json!({
                 "price": estimate.price.to_string(),
                 "answer": self.answer(),
+                "confidence": estimate.confidence.to_string(),
                 "spread": estimate.spread.to_string(),
-                "venues": estimate.venues,
+                "families": estimate.families,
+                "effective_milli": estimate.effective_milli,
+                "age_ms": self.now.since(estimate.as_of).ms(),
             }),
             Err(refusal) => {
-                json!({ "refused": Hold::NoValue(*refusal).code(), "why": format!("{refusal:?}") })
+                json!({ "refused": refusal.code(), "why": format!("{refusal:?}"), "advice": refusal.advice() })
             }
         };
         if let (Some(look), Value::Object(result)) = (look.as_object_mut(), result) {
@@ -199,11 +203,13 @@ impl<'a> Look<'a> {
             Ok(estimate) => {
                 let answer = self.answer().map(|answer| format!(", answer {answer}")).unwrap_or_default();
                 put(&format!(
-                    "\n{} = {}{answer}, from {} venues within {}",
-                    self.id, estimate.price, estimate.venues, estimate.spread
+                    "\n{} = {}{answer}, give or take {}, from {} families within {}",
+                    self.id, estimate.price, estimate.confidence, estimate.families, estimate.spread
                 ));
             }
-            Err(refusal) => put(&format!("\n{} has no value: {refusal:?}", self.id)),
+            Err(refusal) => {
+                put(&format!("\n{} has no value: {refusal:?}. {}", self.id, refusal.advice()));
+            }
         }
         if let Some((store, entry)) = self.config.feeds.get(self.id).and_then(|feed| feed.entry.as_ref()) {
             let group = entry.group.as_ref().map(|group| format!(", with its group {group} or not at all"));
@@ -215,9 +221,13 @@ impl<'a> Look<'a> {
 /// What one source says, and what became of it.
 struct Source {
     market: String,
+    /// Whose vote it is part of.
+    family: String,
     bid: Option<String>,
     ask: Option<String>,
     last: Option<String>,
+    /// Traded in 24 hours, in units of the base asset.
+    volume: Option<String>,
     /// The market's own price.
     quoted: Option<String>,
     /// The rates that convert it, and what they are.
@@ -232,7 +242,8 @@ impl Source {
     fn json(&self) -> Value {
         let legs = self.legs.iter().map(|(rate, price)| json!({ "rate": rate, "price": price }));
         json!({
-            "source": self.market, "bid": self.bid, "ask": self.ask, "last": self.last, "quoted": self.quoted,
+            "source": self.market, "bid": self.bid, "ask": self.ask, "last": self.last,
+            "volume": self.volume, "family": self.family, "quoted": self.quoted,
             "via": legs.collect::<Vec<_>>(), "price": self.price, "age_ms": self.age_ms, "verdict": self.verdict,
         })
     }

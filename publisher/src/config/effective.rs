@@ -6,6 +6,7 @@ use super::{Chain, Config, Feed, SignerKind, SignerSpec, VenueAsk};
 use crate::sources::{CustomSource, TimeUnit};
 use crate::store::Location;
 use crate::telemetry::LogFormat;
+use publisher_core::aggregate::Weighting;
 use publisher_core::book::Pricing;
 use publisher_core::fees::FeeProfile;
 use publisher_core::head::Finality;
@@ -75,6 +76,10 @@ impl Config {
         }
         for (id, own) in &self.sources {
             source(own, &mut out.below("source").below(id.as_str()));
+        }
+        for (venue, family) in &self.families {
+            let kind = if self.sources.contains_key(venue) { "source" } else { "venue" };
+            out.below(kind).below(venue.as_str()).put("family", family);
         }
         for (id, pricing) in &self.rates {
             gates(pricing, &mut out.below("rate").below(id.as_str()));
@@ -201,8 +206,23 @@ fn gates(pricing: &Pricing, out: &mut Out<'_>) {
     let mut policy = out.below("policy");
     policy.put("max_age", pricing.max_age);
     policy.put("quorum", pricing.rules.quorum);
-    policy.put("outlier_floor", pricing.rules.outlier_floor);
-    policy.rule("refuse_spread", pricing.rules.refuse_spread);
+    let rules = &pricing.rules;
+    let weights: BTreeMap<_, _> = pricing.paths.iter().map(|path| (&path.family, path.weight)).collect();
+    match rules.weighting {
+        Weighting::Volume => policy.put("weights", "volume"),
+        Weighting::Fixed if weights.values().all(|weight| *weight == 1) => policy.put("weights", "equal"),
+        Weighting::Fixed => {
+            let weight = |(family, weight): (_, _)| format!("{family} = {weight}");
+            policy.put("weights", weights.into_iter().map(weight).collect::<Vec<_>>().join(", "));
+        }
+    }
+    policy.put("volume_cap", rules.volume_cap);
+    policy.rule("max_spread", rules.max_spread);
+    policy.rule("min_volume", rules.min_volume);
+    policy.put("outlier_floor", rules.outlier_floor);
+    policy.rule("refuse_spread", rules.refuse_spread);
+    policy.put("path_tolerance", rules.path_tolerance);
+    policy.rule("path_refuse", rules.path_refuse);
 }
 
 fn feed(feed: &Feed, out: &mut Out<'_>) {

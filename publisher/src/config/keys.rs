@@ -10,6 +10,7 @@ use super::leaf::{
 use super::problem::{Place, join};
 use super::raw::{Branch, Chapter, Default, Item, Key, Leaf, Reader, Section, Table, section};
 use super::secret::{Endpoint, Secret};
+use super::weights::Weights;
 use crate::sources::TimeUnit;
 use crate::telemetry::LogFormat;
 use Default::{Required, Value, Words};
@@ -146,7 +147,7 @@ section! {
         sources: Vec<Entry>, Required,
             [r#"["coinbase:BTC-USD", "kraken:XBTUSD", "binance:BTCUSDT * USDT-USD", "acme"]"#,
              r#"["coinbase:BTC-USD", "kraken:XBTUSD", "binance:BTCUSD", "acme"]"#],
-            "Where it is seen: `venue:SYMBOL` as the venue spells it, or the name of a `[source]`; `* RATE` converts it, up to four times. Markets of one venue share one vote.";
+            "Where it is seen: `venue:SYMBOL` as the venue spells it, or the name of a `[source]`; `* RATE` converts it, up to four times. Venues of one family share one vote.";
         signer: String, Words("the only signer"), [r#""main""#, r#""second""#],
             "Which `[signer]` signs its rounds.";
         aggregator: Address, Words("none before `publisher deploy`"),
@@ -248,14 +249,26 @@ section! {
     Gates {
         max_age: Span, Value(r#""30s""#), [r#""20s""#, r#""25s""#],
             "A quote older than this has no vote.";
-        quorum: usize, Words("a majority, and at least 3 of 3 or more venues"), ["3", "4"],
-            "Venues that must answer with a usable quote.";
+        quorum: usize, Words("a majority, and at least 3 of 3 or more families"), ["3", "4"],
+            "Families that must answer with a usable quote. A venue is a family by itself, unless `venue.NAME.family` says otherwise.";
         allow_single_source: bool, Value("false"), ["true", "false"],
             "Permits a quorum of one. A single venue can then say anything.";
+        weights: Weights, Value(r#""equal""#), [r#""volume""#, r#""equal""#],
+            "What votes count in the median: `equal`; `volume`, by what venues say about theirs; or a whole number for each family, `{ coinbase = 2, kraken = 2, acme = 1 }`, none with half of the whole.";
+        volume_cap: Ratio, Value(r#""34%""#), [r#""40%""#, r#""45%""#],
+            "With `weights = \"volume\"`: no family has a larger share of the weight. Two that lie then hold twice as much, so equal weights withstand more.";
+        max_spread: Rule<Ratio>, Value(r#""1%""#), [r#""2%""#, r#""3%""#],
+            "A quote whose bid and ask are further apart than this part of their middle has no vote.";
+        min_volume: Rule<Price>, Value(r#""off""#), [r#""10""#, r#""20.5""#],
+            "A market in which less is traded in 24 hours, in units of its base asset, has no vote. One that does not tell its volume passes.";
         outlier_floor: Ratio, Value(r#""0.5%""#), [r#""0.6%""#, r#""0.7%""#],
-            "A venue within this part of the median is never left out as an outlier.";
+            "A family within this part of the median is never left out as an outlier.";
         refuse_spread: Rule<Ratio>, Value(r#""5%""#), [r#""4%""#, r#""3%""#],
-            "Nothing is published while a venue that counts is further than this from the median.";
+            "Nothing is published while a family that counts is further than this from the median.";
+        path_tolerance: Ratio, Value(r#""0.3%""#), [r#""0.4%""#, r#""0.6%""#],
+            "Sources that are converted by different rates may differ by this, and by what their spreads explain. Beyond it, confidence is half of the gap.";
+        path_refuse: Rule<Ratio>, Value(r#""2%""#), [r#""3%""#, r#""4%""#],
+            "Nothing is published while sources that are converted by different rates are further apart than this: a rate is wrong, or a peg is lost.";
     }
 }
 
@@ -275,6 +288,8 @@ section! {
     Venue {
         preset: String, Words("the venue's name"), [r#""binance""#, r#""kraken""#],
             "Whose request and answer format it speaks.";
+        family: String, Words("its own name"), [r#""global""#, r#""world""#],
+            "What it fails together with, such as an exchange and its mirror: venues of one family share one vote.";
         base_url: Endpoint, Words("the preset's hosts"), [r#""http://127.0.0.1:7000""#, r#""http://127.0.0.2:7000""#],
             "A mirror, a proxy of one's own or a simulator. It may be a private address.";
         key: Secret, Words("none"), [r#""${KEY}""#, r#""x""#],
@@ -291,6 +306,8 @@ section! {
     Source {
         url: Endpoint, Required, [r#""https://api.acme.example/btc""#, r#""https://mirror.acme.example/btc""#],
             "What to ask. Messages show scheme and host only.";
+        family: String, Words("its own name"), [r#""acme-group""#, r#""acme-world""#],
+            "What it fails together with, such as an exchange and its mirror: venues of one family share one vote.";
         pointer: String, Required, [r#""/price""#, r#""/data/0/price""#],
             "JSON pointer (RFC 6901) to the price: a number, or a text with one.";
         bid_pointer: String, Words("none"), [r#""/bid""#, r#""/data/0/bid""#],

@@ -21,6 +21,7 @@ mod secret;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 use crate::chain::{NodeSetup, Tag};
 use crate::sources::{Client, CustomSource, Preset, SourceSetupError, Venue, VenueSpec};
@@ -33,7 +34,7 @@ use publisher_core::head::Finality;
 use publisher_core::machine::{EntrySpec, StoreSpec};
 use publisher_core::outbox::Timing;
 use publisher_core::policy::Policy;
-use publisher_core::quote::{FeedId, VenueId};
+use publisher_core::quote::{FamilyId, FeedId, VenueId};
 use publisher_core::spend::Caps;
 use publisher_core::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,6 +72,8 @@ pub struct Config {
     pub venues: BTreeMap<VenueId, VenueAsk>,
     /// Sources of one's own that something reads.
     pub sources: BTreeMap<VenueId, CustomSource>,
+    /// The family of every venue and source that is read.
+    pub families: BTreeMap<VenueId, FamilyId>,
     /// Values that convert others.
     pub rates: BTreeMap<FeedId, Pricing>,
     /// Values that are published.
@@ -180,8 +183,8 @@ pub struct Feed {
     pub pricing: Pricing,
     /// When it is published, and the smallest and largest answer.
     pub policy: Policy,
-    /// Distinct venues among its sources.
-    pub venues: usize,
+    /// Distinct families among its sources.
+    pub families: usize,
 }
 
 impl Config {

@@ -150,6 +150,8 @@ pub(super) fn events() -> Vec<Event> {
 const HOLDS: &[Hold] = &[
     Hold::NoValue(Refusal::Quorum { have: 1, need: 2 }),
     Hold::NoValue(Refusal::TooManyOutliers),
+    Hold::NoValue(Refusal::Share),
+    Hold::NoValue(Refusal::PathsDisagree),
     Hold::OutOfBounds,
     Hold::Braked,
     Hold::RateFloor,
@@ -170,6 +172,8 @@ const HOLDS: &[Hold] = &[
 const LEFT_OUT: &[LeftOut] = &[
     LeftOut::Stale,
     LeftOut::Future,
+    LeftOut::WideSpread,
+    LeftOut::Thin,
     LeftOut::Outlier,
     LeftOut::Failing(SourceFault::GeoBlocked),
     LeftOut::Failing(SourceFault::RateLimited),

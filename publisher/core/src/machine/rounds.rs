@@ -103,7 +103,7 @@ impl Machine {
         let (early, ahead) = store.map_or_else(Default::default, |store| (store.early, store.gather));
         let Some(feed) = self.feeds.get_mut(id) else { return };
         let value = aggregation.value.as_ref().map_err(|refusal| *refusal);
-        feed.last_value = value.ok().and_then(|e| Some((e.price.to_answer(feed.spec.decimals)?, e.venues)));
+        feed.last_value = value.ok().and_then(|e| Some((e.price.to_answer(feed.spec.decimals)?, e.families)));
         let block_now = Now { wall: chain_time, mono: now.mono };
         let decision = match feed.known {
             Some(known) => {
@@ -131,7 +131,7 @@ impl Machine {
                 Decision::Rest | Decision::Wait(_) => Urgency::Rests,
                 Decision::Hold(_) => return None,
             };
-            let (sources, spread) = (estimate.venues, estimate.spread);
+            let (sources, spread) = (estimate.families, estimate.spread);
             Some(Offer { answer, observed_at: estimate.as_of, sources, spread, urgency })
         });
         feed.report_hold(id, patience, now, out);

@@ -51,7 +51,7 @@ mod tests {
         let mut confirming = Confirming::default();
         for (at, (deviates, as_of_s, confirmed)) in looks.iter().enumerate() {
             let as_of = Wall::from_s(*as_of_s);
-            let value = Estimate { price: Price::one(), spread: Price::ZERO, venues: 3, as_of };
+            let value = Estimate { price: Price::one(), families: 3, as_of, ..Estimate::default() };
             let rule = Confirm { ticks, bypass: Ratio::default() };
             assert_eq!(confirming.see(rule, *deviates, &value), *confirmed, "{ticks} ticks, look {at}");
         }

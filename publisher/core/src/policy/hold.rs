@@ -43,11 +43,7 @@ impl Hold {
     /// The name in logs, metrics and JSON.
     pub const fn code(self) -> &'static str {
         match self {
-            Self::NoValue(Refusal::Quorum { .. }) => "quorum",
-            Self::NoValue(Refusal::TooManyOutliers) => "too_many_outliers",
-            Self::NoValue(Refusal::Dispersed) => "dispersed",
-            Self::NoValue(Refusal::NoReference) => "no_reference",
-            Self::NoValue(Refusal::OffReference) => "off_reference",
+            Self::NoValue(refusal) => refusal.code(),
             Self::OutOfBounds => "bounds",
             Self::Braked => "jump_brake",
             Self::RateFloor => "rate_floor",
@@ -69,18 +65,7 @@ impl Hold {
     /// What an operator can do about it.
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::NoValue(Refusal::Quorum { .. }) => {
-                "Too few venues answer; `publisher quote` shows each one's reason."
-            }
-            Self::NoValue(Refusal::NoReference) => {
-                "The feed's reference has no value; `publisher quote` with its name shows why. Nothing is published unchecked."
-            }
-            Self::NoValue(Refusal::OffReference) => {
-                "The feed is far from its reference: a rate may be missing, inverted or wrong in its sources, or the reference is. Nothing is published until they agree."
-            }
-            Self::NoValue(Refusal::TooManyOutliers | Refusal::Dispersed) => {
-                "The venues disagree; `publisher quote` shows what each one says. Nothing is published until they agree."
-            }
+            Self::NoValue(refusal) => refusal.advice(),
             Self::OutOfBounds => {
                 "Check the price; if it is real, deploy an aggregator with wider bounds. It is never clamped."
             }

@@ -31,7 +31,7 @@ fn known(round: u64, v: i64) -> Known {
 }
 
 fn estimate(text: &str) -> Estimate {
-    Estimate { price: text.parse().unwrap(), spread: Price::ZERO, venues: 5, as_of: Wall::default() }
+    Estimate { price: text.parse().unwrap(), families: 5, ..Estimate::default() }
 }
 
 fn look(policy: &Policy, memory: &mut Memory, known: &Known, text: &str, s: u64) -> Decision {

@@ -179,7 +179,7 @@ impl Judge {
             fresh.retain(|v| (v - middle).abs() * 200 <= middle);
             let gone = total - fresh.len();
             if gone <= total.div_ceil(4) && !fresh.is_empty() {
-                let answer = Answer::new(I256::try_from(self::middle(&mut fresh)).unwrap_or_default());
+                let answer = Answer::new(I256::try_from(middle).unwrap_or_default());
                 match truth.values.back_mut() {
                     Some((at, last)) if *last == answer => *at = time,
                     _ => truth.values.push_back((time, answer)),

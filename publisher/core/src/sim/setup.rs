@@ -98,12 +98,9 @@ impl World {
         let accounts = self.shards.get(shard).cloned().unwrap_or_default();
         let Storm { finality, fees: profile, .. } = self.storm;
         let paths = |id: &FeedId| {
-            (0..VENUES)
-                .map(|v| Path { market: MarketId::new(&format!("venue{v}"), id.as_str()), via: Vec::new() })
-                .collect()
+            (0..VENUES).map(|v| Path::direct(MarketId::new(&format!("venue{v}"), id.as_str()))).collect()
         };
-        let rules =
-            Rules { quorum: QUORUM, outlier_floor: Ratio::from_bps(50), refuse_spread: Ratio::from_bps(500) };
+        let rules = Rules::of(QUORUM);
         let policy = Policy {
             heartbeat: HEARTBEAT,
             heartbeat_lead: LEAD,

@@ -69,6 +69,7 @@ impl Check<'_> {
         let venues = self.venues();
         let block_time = root.chain.as_ref().and_then(|chain| value(chain.block_time.as_ref()));
         let values = self.values(&venues, &signers, block_time);
+        let families = venues.families();
         let venues = self.asks(venues);
         let log = self.log();
         let (journal, lease) = self.journal();
@@ -85,6 +86,7 @@ impl Check<'_> {
             signers,
             venues: venues.asks,
             sources: venues.own,
+            families,
             rates,
             feeds,
             stores,

@@ -4,15 +4,20 @@ use super::values::distinct;
 use super::venues::Venues;
 use super::{Check, Layers, Set};
 use crate::config::leaf::{Lead, Rule};
-use publisher_core::aggregate::{Rules, default_quorum};
+use crate::config::problem::suggestion;
+use crate::config::raw::Item;
+use crate::config::weights::Weights;
+use publisher_core::aggregate::{Rules, Weighting, default_quorum, has_dictator};
 use publisher_core::book::{Path, Pricing};
 use publisher_core::policy::{Deviation, Policy};
 use publisher_core::price::{Answer, Ratio};
+use publisher_core::quote::FamilyId;
 use publisher_core::time::Span;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MAX_AGE: Span = Span::from_s(30);
-const OUTLIER_FLOOR: Ratio = Ratio::from_bps(50);
-const REFUSE_SPREAD: Ratio = Ratio::from_bps(500);
+const VOLUME_CAP_LEAST: Ratio = Ratio::from_bps(3400);
+const VOLUME_CAP_MOST: Ratio = Ratio::from_bps(5000);
 const JUMP_CONFIRM: Span = Span::from_s(180);
 const LEAD_LEAST: Span = Span::from_s(2);
 
@@ -33,22 +38,53 @@ impl Check<'_> {
         paths: Option<Vec<Path>>,
         venues: &Venues,
     ) -> Option<Pricing> {
-        let paths = paths?;
+        let mut paths = paths?;
+        let weighting = self.weigh(layers, &mut paths);
         let quorum = self.quorum(layers, distinct(&paths));
-        let rules = Rules { quorum, ..self.gates(layers) };
+        let rules = Rules { quorum, weighting, ..self.gates(layers) };
         let max_age = self.max_age(layers, &paths, venues);
         Some(Pricing { paths, rules, max_age, reference: None })
     }
 
-    fn quorum(&mut self, layers: &Layers<'_>, venues: usize) -> usize {
+    /// What the votes of families count.
+    fn weigh(&mut self, layers: &Layers<'_>, paths: &mut [Path]) -> Weighting {
+        let [own, base] = layers.gates.map(|gates| gates.and_then(|gates| gates.weights.as_ref()));
+        let Some(Item { value, place }) = own.or(base) else { return Weighting::Fixed };
+        let weights = match value {
+            Weights::Equal => return Weighting::Fixed,
+            Weights::Volume => return Weighting::Volume,
+            Weights::Fixed(weights) => weights,
+        };
+        let whose = layers.whose(place);
+        let families: BTreeSet<String> = paths.iter().map(|path| path.family.to_string()).collect();
+        for family in weights.keys().filter(|name| own.is_some() && !families.contains(*name)) {
+            let hint = suggestion(family, families.iter().map(String::as_str));
+            self.found.error(place, format!("{family} is none of its families"), hint);
+        }
+        for family in families.iter().filter(|name| !weights.contains_key(*name)) {
+            self.found.error(place, format!("says nothing of {family}{whose}"), "weigh every family");
+        }
+        for path in &mut *paths {
+            path.weight = weights.get(path.family.as_str()).copied().unwrap_or(1);
+        }
+        let counted: BTreeMap<&FamilyId, u64> =
+            paths.iter().map(|path| (&path.family, path.weight.into())).collect();
+        if has_dictator(&counted.values().copied().collect::<Vec<_>>()) {
+            let reason = format!("one family has half of the weight, so it alone would say the value{whose}");
+            self.found.error(place, reason, "give every family less than all others together");
+        }
+        Weighting::Fixed
+    }
+
+    fn quorum(&mut self, layers: &Layers<'_>, families: usize) -> usize {
         let set = layers.gate("quorum", |g| g.quorum.as_ref());
         let single = layers.gate("allow_single_source", |g| g.allow_single_source.as_ref());
-        let default = default_quorum(venues);
+        let default = default_quorum(families);
         let quorum = set.value.unwrap_or(default);
         let whose = layers.whose(&set.place);
-        if quorum > venues {
-            let reason = format!("more than its {venues} venues, so there would never be a value{whose}");
-            let hint = format!("use at most {venues}, or leave it out for {default}");
+        if quorum > families {
+            let reason = format!("more than its {families} families, so there would never be a value{whose}");
+            let hint = format!("use at most {families}, or leave it out for {default}");
             self.found.error(&set.place, reason, hint);
         } else if quorum == 0 {
             self.found.error(&set.place, format!("a quorum of nobody{whose}"), "leave it out for a majority");
@@ -56,13 +92,13 @@ impl Check<'_> {
             let reason = format!("a single source could say anything{whose}");
             let hint = "name venues that do not depend on each other, or add allow_single_source = true";
             self.found.error(&set.place, reason, hint);
-        } else if quorum < default && venues > 1 {
-            let reason = format!("{quorum} of {venues} venues is below the usual {default}{whose}");
+        } else if quorum < default && families > 1 {
+            let reason = format!("{quorum} of {families} families is below the usual {default}{whose}");
             self.found.warn(&set.place, reason, "raise it, or leave it out");
         }
-        if venues == 2 && quorum == 2 {
+        if families == 2 && quorum == 2 {
             let place = layers.place.missing("sources");
-            let reason = "with two venues, one that is silent stops it";
+            let reason = "with two families, one that is silent stops it";
             self.found.warn(&place, reason, "add venues; five survive two silent ones");
         }
         quorum
@@ -71,8 +107,8 @@ impl Check<'_> {
     fn gates(&mut self, layers: &Layers<'_>) -> Rules {
         let floor = layers.gate("outlier_floor", |g| g.outlier_floor.as_ref());
         let spread = layers.gate("refuse_spread", |g| g.refuse_spread.as_ref());
-        let outlier_floor = floor.value.unwrap_or(OUTLIER_FLOOR);
-        let refuse_spread = on(&spread, REFUSE_SPREAD);
+        let outlier_floor = floor.value.unwrap_or(Rules::of(0).outlier_floor);
+        let refuse_spread = on(&spread, Rules::of(0).refuse_spread);
         if outlier_floor == Ratio::default() {
             let reason = "venues never agree to the last digit, so nearly all would be left out";
             self.found.error(
@@ -88,7 +124,37 @@ impl Check<'_> {
             );
             self.found.warn(place, reason, "let refuse_spread be larger than outlier_floor");
         }
-        Rules { quorum: 0, outlier_floor, refuse_spread }
+        let default = Rules::of(0);
+        let path_tolerance = layers.gate("path_tolerance", |g| g.path_tolerance.as_ref());
+        let path_refuse = layers.gate("path_refuse", |g| g.path_refuse.as_ref());
+        let (tolerance, refuse) =
+            (path_tolerance.value.unwrap_or(default.path_tolerance), on(&path_refuse, default.path_refuse));
+        if refuse != Ratio::default() && refuse <= tolerance {
+            let place = if path_refuse.value.is_some() { &path_refuse.place } else { &path_tolerance.place };
+            let reason = format!("what is tolerated, {tolerance}, would be refused{}", layers.whose(place));
+            self.found.error(place, reason, "let path_refuse be larger than path_tolerance");
+        }
+        Rules {
+            volume_cap: self.volume_cap(layers),
+            max_spread: on(&layers.gate("max_spread", |g| g.max_spread.as_ref()), default.max_spread),
+            min_volume: on(&layers.gate("min_volume", |g| g.min_volume.as_ref()), default.min_volume),
+            outlier_floor,
+            refuse_spread,
+            path_tolerance: tolerance,
+            path_refuse: refuse,
+            ..default
+        }
+    }
+
+    fn volume_cap(&mut self, layers: &Layers<'_>) -> Ratio {
+        let set = layers.gate("volume_cap", |g| g.volume_cap.as_ref());
+        let cap = set.value.unwrap_or(Rules::of(0).volume_cap);
+        if cap < VOLUME_CAP_LEAST || cap >= VOLUME_CAP_MOST {
+            let reason = format!("{cap} of the weight{}", layers.whose(&set.place));
+            let hint = "use 34% or more, which three families can keep to, and less than half, or one could say the value";
+            self.found.error(&set.place, reason, hint);
+        }
+        cap
     }
 
     fn max_age(&mut self, layers: &Layers<'_>, paths: &[Path], venues: &Venues) -> Span {

@@ -109,7 +109,7 @@ impl<'a> Check<'a> {
             decimals: decimals?,
             signer,
             account,
-            venues: distinct(&pricing.paths),
+            families: distinct(&pricing.paths),
             pricing,
             policy: policy?,
         })
@@ -267,7 +267,8 @@ impl<'a> Check<'a> {
                 self.found.error(&place, format!("more than {MAX_HOPS} rates"), "shorten the path");
             }
             self.assets(name, &market, venues, via.is_empty(), &place);
-            let path = Path { market, via };
+            let family = venues.family(&market.venue);
+            let path = Path { market, via, family, weight: 1 };
             if paths.contains(&path) {
                 self.found.error(&place, "the same source twice", "keep one of them; it has one vote");
             }
@@ -413,7 +414,7 @@ pub(super) fn exact(price: Price, decimals: u8) -> Option<Answer> {
     price.to_answer(decimals).filter(|answer| answer.display(decimals).to_string() == price.to_string())
 }
 
-/// How many venues the paths have; the markets of one share one vote.
+/// How many families the paths have; the markets of one share one vote.
 pub(super) fn distinct(paths: &[Path]) -> usize {
-    paths.iter().map(|path| &path.market.venue).collect::<BTreeSet<_>>().len()
+    paths.iter().map(|path| &path.family).collect::<BTreeSet<_>>().len()
 }

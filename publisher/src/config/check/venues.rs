@@ -10,7 +10,7 @@ use crate::config::secret::Secret;
 use crate::sources::{
     ApiKey, Client, CustomSource, Preset, SourceSetupError, Venue, VenueSpec, preset, presets,
 };
-use publisher_core::quote::{MarketId, VenueId};
+use publisher_core::quote::{FamilyId, MarketId, VenueId};
 use publisher_core::time::Span;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +23,8 @@ const EVERY: Span = Span::from_s(5);
 pub(super) struct Venues {
     presets: Named<(VenueSpec, &'static Preset, Written)>,
     own: Named<(CustomSource, Written)>,
+    /// Families that are not called like their venue.
+    families: BTreeMap<String, FamilyId>,
     /// Where each market is first named.
     read: RefCell<BTreeMap<MarketId, Place>>,
 }
@@ -78,6 +80,18 @@ impl Venues {
         self.read.borrow_mut().entry(market.clone()).or_insert_with(|| place.clone());
     }
 
+    /// What a venue fails together with.
+    pub(super) fn family(&self, venue: &VenueId) -> FamilyId {
+        let family = self.families.get(venue.as_str());
+        family.cloned().unwrap_or_else(|| FamilyId::new(venue.as_str()))
+    }
+
+    /// The families of all that is read.
+    pub(super) fn families(&self) -> BTreeMap<VenueId, FamilyId> {
+        let read = self.read.borrow();
+        read.keys().map(|market| (market.venue.clone(), self.family(&market.venue))).collect()
+    }
+
     /// The interval between polls of a venue.
     pub(super) fn every(&self, venue: &VenueId) -> Option<Span> {
         let name = venue.as_str();
@@ -120,10 +134,20 @@ impl Check<'_> {
                 venues.remove(name);
             }
         }
+        let mut families = BTreeMap::new();
+        let written = self.root.venue.iter().map(|(name, raw)| (name, &raw.family));
+        for (name, family) in written.chain(self.root.source.iter().map(|(name, raw)| (name, &raw.family))) {
+            if let Some(Item { value, place }) = family {
+                if value.is_empty() || value.contains(char::is_whitespace) {
+                    self.found.error(place, "not a name", "write one word, e.g. \"binance\"");
+                }
+                families.insert(name.clone(), FamilyId::new(value));
+            }
+        }
         let mut own = Named::new();
         for (name, raw) in &self.root.source {
             if venues.contains_key(name) {
-                let hint = "choose another name; sources of one venue share one vote";
+                let hint = "choose another name";
                 self.found.error(&raw.place, format!("there is a venue {name} already"), hint);
             }
             let keys = [
@@ -140,7 +164,7 @@ impl Check<'_> {
             let written = Written { section: raw.place.clone(), keys };
             own.extend(self.own_source(name, raw).map(|source| (name.clone(), (source, written))));
         }
-        Venues { presets: venues, own, read: RefCell::default() }
+        Venues { presets: venues, own, families, read: RefCell::default() }
     }
 
     fn preset(&mut self, name: &str, raw: &RawVenue) -> Option<&'static Preset> {
@@ -193,7 +217,7 @@ impl Check<'_> {
     /// Checks that each venue can be asked for all that is read of it.
     pub(super) fn asks(&mut self, venues: Venues) -> Asks {
         let mut asks = Asks { asks: BTreeMap::new(), own: BTreeMap::new() };
-        let Venues { presets, own, read } = venues;
+        let Venues { presets, own, read, .. } = venues;
         let read = read.into_inner();
         // Only to see whether the venues can be set up; nothing is asked. Root certificates are read once a process.
         static CLIENT: LazyLock<Result<Client, SourceSetupError>> = LazyLock::new(Client::new);

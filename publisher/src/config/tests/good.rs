@@ -31,14 +31,14 @@ fn the_example_is_valid_and_survives_its_own_effective_values() {
     let config = good(example());
     assert!(config.warnings.is_empty(), "{}", config.warnings);
     assert_eq!(config.feeds.len(), 2);
-    assert_eq!(feed(&config).venues, 5);
+    assert_eq!(feed(&config).families, 7);
     let binance = &config.venues[&VenueId::new("binance")];
     let symbols: Vec<_> = binance.symbols.iter().map(|symbol| &**symbol).collect();
     assert_eq!(symbols, ["BTCUSDT", "ETHUSDT"]);
     let kraken = &config.venues[&VenueId::new("kraken")];
     assert_eq!(kraken.symbols.len(), 3, "two feeds and a rate read it with one request");
     let polled = config.sources(&Client::new().unwrap()).unwrap();
-    assert_eq!(polled.len(), 5);
+    assert_eq!(polled.len(), 7);
     // The lines that are commented out are right as well.
     let path = Path::new("x.toml");
     let env = |_: &str| Some("k".to_owned());
@@ -46,7 +46,7 @@ fn the_example_is_valid_and_survives_its_own_effective_values() {
         example().replace("# [source", "[source").replace("# url =", "url =").replace("# pointer", "pointer");
     let all = all.replace("# headers", "headers").replace("  \"okx:BTC", "  \"acme\",\n  \"okx:BTC");
     let config = check::config(&all, path, &env).unwrap();
-    assert_eq!(feed(&config).venues, 6);
+    assert_eq!(feed(&config).families, 8);
     assert!(config.sources.contains_key(&VenueId::new("acme")));
 }
 
@@ -120,7 +120,7 @@ fn the_quorum_counts_venues_and_not_markets() {
         let rate = "\n[rate.r]\nsources = [\"kraken:EURUSD\"]\npolicy.allow_single_source = true\n";
         let text = sources(list) + if list.contains("* r") { rate } else { "" };
         let config = good(&text);
-        assert_eq!((feed(&config).venues, feed(&config).pricing.rules.quorum), (venues, quorum), "{list}");
+        assert_eq!((feed(&config).families, feed(&config).pricing.rules.quorum), (venues, quorum), "{list}");
     }
     let single = changed(
         SMALL,

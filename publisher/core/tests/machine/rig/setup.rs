@@ -30,10 +30,8 @@ pub fn policy() -> Policy {
 }
 
 pub fn feed_spec(id: &FeedId) -> FeedSpec {
-    let paths = (0..VENUES)
-        .map(|v| Path { market: MarketId::new(&format!("v{v}"), id.as_str()), via: Vec::new() })
-        .collect();
-    let rules = Rules { quorum: 3, outlier_floor: Ratio::from_bps(50), refuse_spread: Ratio::from_bps(500) };
+    let paths = (0..VENUES).map(|v| Path::direct(MarketId::new(&format!("v{v}"), id.as_str()))).collect();
+    let rules = Rules::of(3);
     FeedSpec {
         aggregator: aggregator(id),
         entry: None,

@@ -1,0 +1,315 @@
+//! Quotes in; one value out, and a reason for every source left out.
+//!
+//! The value is the weighted median over *families*: venues that fail together have one vote. It is taken over every
+//! family that passed the gates on single quotes, so as long as honest families hold more than half of the weight
+//! nobody can move it out of the range of what they say. With equal weights, the default, the breakdown point is
+//! ⌊(n−1)/2⌋ of the n families that vote. With weights by volume two liars may hold twice the cap, so it is one family.
+//!
+//! The gates on the whole set never change the value. What is far from it is named and does not count towards
+//! confidence; too many of these, or too much distance among the others, refuses the tick instead of guessing. So the
+//! value is monotone in every quote, and a quote that says what the others say already never moves it.
+
+mod reason;
+mod weight;
+
+pub use reason::{LeftOut, Refusal};
+pub use weight::has_dictator;
+
+use crate::price::{Price, Ratio};
+use crate::quote::FamilyId;
+use crate::time::Wall;
+use std::collections::BTreeMap;
+
+/// A source's contribution before the gates on the whole set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The family whose vote it is part of.
+    pub family: FamilyId,
+    /// What that vote counts, where weights are fixed; at least 1.
+    pub weight: u32,
+    /// Which way it is converted: sources that share it share the rates.
+    pub route: usize,
+    /// Its value in the feed's quote asset, or why it has none.
+    pub sample: Result<Sample, LeftOut>,
+}
+
+/// A usable value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The price in the feed's quote asset.
+    pub price: Price,
+    /// How far the market's real price may be from it: half the spread of bid and ask, and what its rates add.
+    pub half_width: Price,
+    /// What was traded in 24 hours, in units of the base asset, if the venue says so.
+    pub volume: Option<Price>,
+    /// When the oldest of its legs was true.
+    pub as_of: Wall,
+}
+
+impl Sample {
+    /// Converted by a rate: what is not known of either adds up, and it is as old as the older one.
+    pub fn times(self, rate: &Estimate) -> Option<Self> {
+        let price = self.price.times(rate.price).filter(|price| price.is_positive())?;
+        let half_width = self.half_width.times(rate.price)?.plus(self.price.times(rate.confidence)?);
+        Some(Self { price, half_width, as_of: self.as_of.min(rate.as_of), ..self })
+    }
+}
+
+/// How votes are weighed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weighting {
+    /// By [`Candidate::weight`]; all are 1 unless somebody says otherwise.
+    Fixed,
+    /// By what venues say about their volume, up to [`Rules::volume_cap`].
+    Volume,
+}
+
+/// The limits of the gates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Families that must answer with a usable quote.
+    pub quorum: usize,
+    /// How votes are weighed.
+    pub weighting: Weighting,
+    /// The largest share of the weight that volume gives to a family. Three can keep to a third and more; where fewer
+    /// vote, their weights are equal.
+    pub volume_cap: Ratio,
+    /// A quote whose bid and ask are further apart than this part of their middle has no vote; zero switches it off.
+    pub max_spread: Ratio,
+    /// A market that trades less in 24 hours, in units of its base asset, has no vote; zero switches it off. A venue that
+    /// does not tell its volume passes: nothing can be said against it.
+    pub min_volume: Price,
+    /// A family within this share of the median is never an outlier.
+    pub outlier_floor: Ratio,
+    /// The tick is refused if a family that passed is further than this from the median; zero switches it off.
+    pub refuse_spread: Ratio,
+    /// What is converted by different rates may differ by this and their uncertainties before confidence shrinks.
+    pub path_tolerance: Ratio,
+    /// Beyond this the tick is refused; zero switches it off.
+    pub path_refuse: Ratio,
+}
+
+impl Rules {
+    /// The rules that hold if nobody says otherwise, with a quorum.
+    pub const fn of(quorum: usize) -> Self {
+        Self {
+            quorum,
+            weighting: Weighting::Fixed,
+            volume_cap: Ratio::from_bps(3400),
+            max_spread: Ratio::from_bps(100),
+            min_volume: Price::ZERO,
+            outlier_floor: Ratio::from_bps(50),
+            refuse_spread: Ratio::from_bps(500),
+            path_tolerance: Ratio::from_bps(30),
+            path_refuse: Ratio::from_bps(200),
+        }
+    }
+}
+
+/// The quorum that `families` configured families get by default: a majority, and at least three where there are three.
+///
+/// One family alone has a quorum of one, which a configuration must allow explicitly.
+pub const fn default_quorum(families: usize) -> usize {
+    let majority = families / 2 + 1;
+    if families >= 3 && majority < 3 { 3 } else { majority }
+}
+
+/// The result of one look at all sources of a feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aggregation {
+    /// The value, or why there is none.
+    pub value: Result<Estimate, Refusal>,
+    /// One verdict for each candidate, in the same order: its price, and why it did not count.
+    pub verdicts: Vec<(Option<Price>, Option<LeftOut>)>,
+}
+
+/// A value that may be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Estimate {
+    /// The weighted median over families.
+    pub price: Price,
+    /// Half the width of the range that it stands for: the largest of the weighted median absolute deviation, the median
+    /// half-spread, half of the gap between ways of conversion, and [`CONFIDENCE_FLOOR`].
+    pub confidence: Price,
+    /// The largest distance of a counted family from it.
+    pub spread: Price,
+    /// Families counted: those that voted, outliers left aside.
+    pub families: usize,
+    /// How many families of equal weight would say as much, in thousandths: (Σw)²/Σw² of those counted.
+    pub effective_milli: u64,
+    /// The weighted median of the times at which the families' quotes were true.
+    pub as_of: Wall,
+}
+
+/// No market is known better than to a hundredth of a percent.
+pub const CONFIDENCE_FLOOR: Ratio = Ratio::from_bps(1);
+/// From this many families on, the outlier gate widens with the spread of the families themselves.
+///
+/// Below, the median absolute deviation of so few values says too little: at 3 to 5 healthy families even 17 of them
+/// reject a healthy one in more than one tick of a hundred, so only the floor rules.
+const MAD_FROM: usize = 6;
+/// 17 × 1.4826, the factor on the median absolute deviation that rejects a healthy family in under 1% of ticks for
+/// every n from 6 on, for normal and for heavy-tailed (Student t₃) errors.
+const MAD_FACTOR: Ratio = Ratio::from_ppb(25_204_200_000);
+
+/// Folds candidates into one value.
+pub fn aggregate(candidates: &[Candidate], rules: &Rules) -> Aggregation {
+    let mut verdicts: Vec<_> = candidates
+        .iter()
+        .map(|c| match c.sample {
+            Ok(sample) => (Some(sample.price), None),
+            Err(why) => (None, Some(why)),
+        })
+        .collect();
+    let votes = votes(candidates, rules);
+    let answered = votes.len();
+    if answered < rules.quorum || answered == 0 {
+        let value = Err(Refusal::Quorum { have: answered, need: rules.quorum });
+        return Aggregation { value, verdicts };
+    }
+    let price = middle_of(&votes);
+    let limit = outlier_limit(&votes, price, rules);
+    let (kept, outliers): (Vec<&Vote<'_>>, Vec<&Vote<'_>>) =
+        votes.iter().partition(|vote| vote.price.distance(price) <= limit);
+    for (candidate, verdict) in candidates.iter().zip(&mut verdicts) {
+        if verdict.1.is_none() && outliers.iter().any(|vote| *vote.family == candidate.family) {
+            verdict.1 = Some(LeftOut::Outlier);
+        }
+    }
+    let gap = path_gap(candidates, &verdicts, price, rules);
+    let value = refusal(&votes, &kept, price, rules).map_or(gap, Err);
+    Aggregation { value: value.map(|gap| estimate(&votes, &kept, price, gap)), verdicts }
+}
+
+/// What forbids the value, although enough families answer.
+fn refusal(votes: &[Vote<'_>], kept: &[&Vote<'_>], price: Price, rules: &Rules) -> Option<Refusal> {
+    let weights: Vec<u64> = votes.iter().map(|vote| vote.weight).collect();
+    let outliers = votes.len() - kept.len();
+    if outliers > votes.len().div_ceil(4) || kept.is_empty() {
+        return Some(Refusal::TooManyOutliers);
+    }
+    if rules.refuse_spread.ppb() > 0 && widest(kept, price) > price.share(rules.refuse_spread) {
+        return Some(Refusal::Dispersed);
+    }
+    has_dictator(&weights).then_some(Refusal::Share)
+}
+
+/// The value with all that is said about it.
+fn estimate(votes: &[Vote<'_>], kept: &[&Vote<'_>], price: Price, gap: Price) -> Estimate {
+    let of = |value: fn(&Vote<'_>, Price) -> Price| {
+        weight::median(kept.iter().map(|vote| (value(vote, price), vote.weight)).collect())
+            .unwrap_or_default()
+    };
+    let deviation = of(|vote, price| vote.price.distance(price));
+    let half_spread = of(|vote, _| vote.half_width);
+    let half_gap = gap.middle(Price::ZERO);
+    let floor = price.share(CONFIDENCE_FLOOR);
+    let weights: Vec<u64> = kept.iter().map(|vote| vote.weight).collect();
+    Estimate {
+        price,
+        confidence: deviation.max(half_spread).max(half_gap).max(floor),
+        spread: widest(kept, price),
+        families: kept.len(),
+        effective_milli: weight::effective_milli(&weights),
+        as_of: weight::lower_median(votes.iter().map(|vote| (vote.as_of, vote.weight)).collect())
+            .unwrap_or_default(),
+    }
+}
+
+fn widest(kept: &[&Vote<'_>], price: Price) -> Price {
+    kept.iter().map(|vote| vote.price.distance(price)).max().unwrap_or_default()
+}
+
+/// One family's vote.
+struct Vote<'a> {
+    family: &'a FamilyId,
+    weight: u64,
+    price: Price,
+    half_width: Price,
+    volume: Option<Price>,
+    as_of: Wall,
+}
+
+/// Folds the sources of each family into its one vote: their median, as old as the oldest.
+fn votes<'a>(candidates: &'a [Candidate], rules: &Rules) -> Vec<Vote<'a>> {
+    let mut families: BTreeMap<&FamilyId, (u32, Vec<Sample>)> = BTreeMap::new();
+    for candidate in candidates {
+        if let Ok(sample) = candidate.sample {
+            let (weight, samples) = families.entry(&candidate.family).or_default();
+            *weight = candidate.weight.max(1);
+            samples.push(sample);
+        }
+    }
+    let vote = |(family, (weight, samples)): (_, (u32, Vec<Sample>))| {
+        let of =
+            |value: fn(&Sample) -> Price| weight::median(samples.iter().map(|s| (value(s), 1)).collect());
+        Some(Vote {
+            family,
+            weight: weight.into(),
+            price: of(|sample| sample.price)?,
+            half_width: of(|sample| sample.half_width)?,
+            volume: samples.iter().filter_map(|sample| sample.volume).max(),
+            as_of: samples.iter().map(|sample| sample.as_of).min()?,
+        })
+    };
+    let mut votes: Vec<Vote<'a>> = families.into_iter().filter_map(vote).collect();
+    if rules.weighting == Weighting::Volume {
+        let volumes: Vec<Option<Price>> = votes.iter().map(|vote| vote.volume).collect();
+        for (vote, weight) in votes.iter_mut().zip(weight::by_volume(&volumes, rules.volume_cap)) {
+            vote.weight = weight;
+        }
+    }
+    votes
+}
+
+fn middle_of(votes: &[Vote<'_>]) -> Price {
+    weight::median(votes.iter().map(|vote| (vote.price, vote.weight)).collect()).unwrap_or_default()
+}
+
+fn outlier_limit(votes: &[Vote<'_>], center: Price, rules: &Rules) -> Price {
+    let floor = center.share(rules.outlier_floor);
+    if votes.len() < MAD_FROM {
+        return floor;
+    }
+    let distances = votes.iter().map(|vote| (vote.price.distance(center), vote.weight)).collect();
+    let deviation = weight::median(distances).unwrap_or_default();
+    floor.max(deviation.share(MAD_FACTOR))
+}
+
+/// How far what counts is apart that is converted by different rates, where that is more than their uncertainties and
+/// the tolerance explain.
+fn path_gap(
+    candidates: &[Candidate],
+    verdicts: &[(Option<Price>, Option<LeftOut>)],
+    price: Price,
+    rules: &Rules,
+) -> Result<Price, Refusal> {
+    let mut routes: BTreeMap<usize, Vec<Sample>> = BTreeMap::new();
+    for (candidate, (_, left_out)) in candidates.iter().zip(verdicts) {
+        if let (Ok(sample), None) = (candidate.sample, left_out) {
+            routes.entry(candidate.route).or_default().push(sample);
+        }
+    }
+    let middle = |samples: &[Sample], value: fn(&Sample) -> Price| {
+        weight::median(samples.iter().map(|sample| (value(sample), 1)).collect()).unwrap_or_default()
+    };
+    let mut ends: Vec<(Price, Price)> = routes
+        .values()
+        .map(|samples| (middle(samples, |sample| sample.price), middle(samples, |sample| sample.half_width)))
+        .collect();
+    ends.sort_unstable();
+    let (Some((low, low_width)), Some((high, high_width))) = (ends.first(), ends.last()) else {
+        return Ok(Price::ZERO);
+    };
+    let gap = low.distance(*high);
+    if rules.path_refuse.ppb() > 0 && gap > price.share(rules.path_refuse) {
+        return Err(Refusal::PathsDisagree);
+    }
+    // Three parts of one gap: none of them can be negative, so each is taken away in turn.
+    let explained = [*low_width, *high_width, price.share(rules.path_tolerance)];
+    let rest = explained.iter().try_fold(gap, |rest, part| (rest > *part).then(|| rest.distance(*part)));
+    Ok(rest.map_or(Price::ZERO, |_| gap))
+}
+
+#[cfg(test)]
+mod tests;
