@@ -198,7 +198,8 @@ async fn quote_shows_every_source_and_what_follows() {
     let said = json.json().unwrap();
     assert_eq!(
         (json.code, &said["answer"], &said["families"]),
-        (0, &"6700000000000".into(), &3.into()),
+        // The liar's vote is the highest of four: the value is the middle of two that the others said.
+        (0, &"6700000146500".into(), &3.into()),
         "{said:#}"
     );
     let verdict = |source: &str| {
