@@ -171,11 +171,8 @@ impl Book {
     /// lapse, or our own clock's, would lock the market until that future arrives. A fault keeps the last quote,
     /// which then ages out.
     pub fn observe(&mut self, observation: Observation) -> impl Iterator<Item = &FeedId> {
-        let id = match &observation {
-            Observation::Quote(quote) => &quote.market,
-            Observation::Missing { market, .. } => market,
-        };
-        let market = self.positions.get(id).and_then(|position| self.markets.get_mut(*position));
+        let market =
+            self.positions.get(observation.market()).and_then(|position| self.markets.get_mut(*position));
         let market = market.map(|market| {
             market.observe(observation);
             &*market

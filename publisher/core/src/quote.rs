@@ -159,6 +159,16 @@ pub enum Observation {
     },
 }
 
+impl Observation {
+    /// The market it is about.
+    pub const fn market(&self) -> &MarketId {
+        match self {
+            Self::Quote(quote) => &quote.market,
+            Self::Missing { market, .. } => market,
+        }
+    }
+}
+
 /// Why a venue or market gave no quote: the classes that operators and gates branch on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SourceFault {

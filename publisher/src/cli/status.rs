@@ -87,6 +87,23 @@ fn show(status: &Status, as_json: bool) {
         rows.push(vec![node.node.clone(), state, number(node.head), number(node.behind), used.to_owned()]);
     }
     table(&rows);
+    if !status.streams.is_empty() {
+        let mut rows = vec![["venue", "stream", "markets", "sockets"].map(str::to_owned).to_vec()];
+        for stream in &status.streams {
+            let state = match stream.detail.as_str() {
+                "" => stream.state.clone(),
+                detail => format!("{}: {detail}", stream.state),
+            };
+            let of = |part: usize, whole: usize| format!("{part} of {whole}");
+            rows.push(vec![
+                stream.venue.clone(),
+                state,
+                of(stream.live, stream.markets),
+                of(stream.open, stream.sockets),
+            ]);
+        }
+        table(&rows);
+    }
     if !status.accounts.is_empty() {
         let mut rows = vec![["account", "nonce", "open", "lease"].map(str::to_owned).to_vec()];
         for account in &status.accounts {

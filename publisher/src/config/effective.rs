@@ -172,6 +172,8 @@ fn venue(ask: &VenueAsk, out: &mut Out<'_>) {
     out.opt("key", ask.spec.key.as_ref().map(|_| "hidden"));
     out.put("every", ask.spec.every.unwrap_or(ask.preset.every()));
     out.put("timeout", ask.spec.timeout.unwrap_or(ask.preset.timeout()));
+    out.put("stream", if ask.stream.off { "off" } else { "auto" });
+    out.opt("stream_url", ask.stream.url.as_ref().map(|url| Endpoint::new(url.clone())));
 }
 
 fn source(source: &CustomSource, out: &mut Out<'_>) {

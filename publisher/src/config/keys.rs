@@ -4,8 +4,8 @@
 //! the keys mean together is the matter of `check`.
 
 use super::leaf::{
-    Beyond, Both, Database, Decay, Dialect, Entry, FinalityRule, Lead, Listen, Multiple, Profile, Rule,
-    Socket, Spend, Wei,
+    Beyond, Both, Database, Decay, Dialect, Entry, FinalityRule, Lead, Listen, Listening, Multiple, Profile,
+    Rule, Socket, Spend, Wei,
 };
 use super::problem::{Place, join};
 use super::raw::{Branch, Chapter, Default, Item, Key, Leaf, Reader, Section, Table, section};
@@ -298,6 +298,10 @@ section! {
             "Time between polls, 100ms to 1h.";
         timeout: Span, Words("the preset's"), [r#""3s""#, r#""4s""#],
             "Time for one poll, 100ms to 60s.";
+        stream: Listening, Value(r#""auto""#), [r#""off""#, r#""auto""#],
+            "`auto`: prices are taken over WebSocket as well where the preset says how, and polls become rare while all markets come that way; with `base_url` only if there is a `stream_url`. `off`: they are only polled.";
+        stream_url: Socket, Words("the preset's hosts"), [r#""ws://127.0.0.1:7001""#, r#""ws://127.0.0.2:7001""#],
+            "Another place that speaks the venue's WebSocket protocol, without the path. It may be a private address.";
     }
 }
 

@@ -488,6 +488,16 @@ choice! {
 }
 
 choice! {
+    /// Whether a venue is listened to over WebSocket.
+    pub(super) Listening, "\"auto\" or \"off\"", {
+        /// Where its preset says how.
+        Auto = "auto",
+        /// It is only polled.
+        Off = "off",
+    }
+}
+
+choice! {
     /// What goes out beyond a budget.
     pub(super) Beyond, "\"heartbeats\" (that are due, and first rounds) or \"nothing\"", {
         /// Heartbeats that are due, and first rounds.

@@ -24,7 +24,7 @@ mod tests;
 mod weights;
 
 use crate::chain::{NodeSetup, Tag};
-use crate::sources::{Client, CustomSource, Preset, SourceSetupError, Venue, VenueSpec};
+use crate::sources::{Client, CustomSource, Preset, SourceSetupError, StreamSpec, Venue, VenueSpec};
 use crate::store::Location;
 use crate::telemetry::LogSetup;
 use alloy::primitives::{Address, B256};
@@ -145,6 +145,8 @@ pub struct VenueAsk {
     pub preset: &'static Preset,
     /// What differs from the preset.
     pub spec: VenueSpec,
+    /// Whether and where it is listened to.
+    pub stream: StreamSpec,
     /// Every symbol that a feed or rate reads.
     pub symbols: BTreeSet<Arc<str>>,
 }
@@ -223,10 +225,10 @@ impl Config {
     /// # Errors
     /// If the HTTP client of this machine cannot be set up; the settings themselves have been checked.
     pub fn sources(&self, client: &Client) -> Result<Vec<Venue>, SourceSetupError> {
-        let venues = self
-            .venues
-            .values()
-            .map(|ask| Venue::new(ask.preset, ask.spec.clone(), ask.symbols.clone(), client));
+        let venues = self.venues.values().map(|ask| {
+            Venue::new(ask.preset, ask.spec.clone(), ask.symbols.clone(), client)?
+                .with_stream(ask.preset, &ask.stream)
+        });
         let own = self.sources.values().map(|source| Venue::custom(source.clone(), client));
         venues.chain(own).collect()
     }

@@ -1,7 +1,8 @@
 //! What waits for the machine: bounded, the chain first, quotes coalesced.
 //!
-//! A poll of a venue covers all its markets, so of two waiting polls of one venue only the newer one matters. Answers
-//! from chain and signer are never dropped: whoever has one waits until there is room.
+//! A poll of a venue covers all its markets, so of two waiting polls of one venue only the newer one matters, and of
+//! what a venue pushes only the newest quote of each market; which of the two transports is newer, the machine finds
+//! out. Answers from chain and signer are never dropped: whoever has one waits until there is room.
 
 use publisher_core::io::Input;
 use publisher_core::quote::{Observation, VenueId};
@@ -16,8 +17,15 @@ const BATCH_MAX: usize = 256;
 
 #[derive(Debug, Default)]
 struct Quotes {
-    waiting: Mutex<BTreeMap<VenueId, Vec<Observation>>>,
+    waiting: Mutex<BTreeMap<VenueId, Waiting>>,
     arrived: Notify,
+}
+
+/// What waits of one venue.
+#[derive(Debug, Default)]
+struct Waiting {
+    polled: Vec<Observation>,
+    pushed: BTreeMap<Arc<str>, Observation>,
 }
 
 /// Where inputs are put.
@@ -50,7 +58,17 @@ impl Sender {
     /// Puts what a venue delivered, in place of what it delivered before.
     pub fn observed(&self, venue: VenueId, observations: Vec<Observation>) {
         let mut waiting = self.quotes.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.insert(venue, observations);
+        waiting.entry(venue).or_default().polled = observations;
+        self.quotes.arrived.notify_one();
+    }
+
+    /// Puts quotes that a venue pushed, each in place of an older one of its market that still waits.
+    pub fn pushed(&self, venue: &VenueId, quotes: Vec<Observation>) {
+        let mut waiting = self.quotes.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_venue = waiting.entry(venue.clone()).or_default();
+        for quote in quotes {
+            of_venue.pushed.insert(Arc::clone(&quote.market().symbol), quote);
+        }
         self.quotes.arrived.notify_one();
     }
 }
@@ -65,7 +83,11 @@ impl Inbox {
             () = self.quotes.arrived.notified() => {}
         }
         let mut waiting = self.quotes.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        batch.extend(std::mem::take(&mut *waiting).into_values().map(Input::Observed));
+        for Waiting { polled, pushed } in std::mem::take(&mut *waiting).into_values() {
+            let pushed: Vec<_> = pushed.into_values().collect();
+            let brought = [polled, pushed].into_iter().filter(|observations| !observations.is_empty());
+            batch.extend(brought.map(Input::Observed));
+        }
         batch
     }
 }
@@ -73,7 +95,8 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use publisher_core::quote::{MarketId, SourceFault};
+    use publisher_core::quote::{MarketId, Quote, SourceFault};
+    use publisher_core::time::Wall;
 
     fn observation(symbol: &str) -> Vec<Observation> {
         vec![Observation::Missing { market: MarketId::new("v", symbol), fault: SourceFault::Timeout }]
@@ -90,6 +113,24 @@ mod tests {
         assert_eq!(
             batch,
             [Input::Tick, Input::Observed(observation("new")), Input::Observed(observation("only"))]
+        );
+    }
+
+    #[tokio::test]
+    async fn of_what_is_pushed_the_newest_of_each_market_waits_beside_a_poll() {
+        let (sender, mut inbox) = inbox();
+        let venue = VenueId::new("v");
+        sender.observed(venue.clone(), observation("a"));
+        let pushed = |symbol: &str, ms: i64| {
+            let (market, at) = (MarketId::new("v", symbol), Wall::from_ms(ms));
+            Observation::Quote(Quote { market, bid: None, ask: None, last: None, as_of: at, received: at })
+        };
+        sender.pushed(&venue, vec![pushed("a", 1), pushed("b", 1)]);
+        sender.pushed(&venue, vec![pushed("a", 2)]);
+        let batch = inbox.next().await;
+        assert_eq!(
+            batch,
+            [Input::Observed(observation("a")), Input::Observed(vec![pushed("a", 2), pushed("b", 1)])]
         );
     }
 

@@ -12,6 +12,7 @@ mod inbox;
 pub mod nodes;
 mod pollers;
 mod show;
+mod streams;
 
 pub use clock::{Clock, wall};
 pub use edges::{Edges, FeedWire, StoreWire};

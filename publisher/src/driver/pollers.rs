@@ -2,6 +2,7 @@
 
 use super::bell::{self, Bell};
 use super::edges::Edges;
+use super::streams::Streams;
 use super::{Driver, inbox::Sender, wall};
 use crate::chain::{ChainError, VerifyError};
 use crate::sources::{NextPoll, Venue};
@@ -34,8 +35,22 @@ pub(super) fn spawn(tasks: &mut JoinSet<()>, driver: &Driver, sender: &Sender) {
         tasks.spawn(heads(watched, driver.health.clone(), sender.clone()));
     }
     for venue in &driver.venues {
-        tasks.spawn(quotes(Arc::clone(venue), sender.clone()));
+        let streams = Arc::new(Streams::new(Arc::clone(venue), driver.health.clone()));
+        let seed = seed(venue);
+        for (number, line) in venue.lines().iter().enumerate() {
+            let seed = seed.wrapping_add(u64::try_from(number).unwrap_or_default());
+            tasks.spawn(Arc::clone(&streams).listen(number, Arc::clone(line), seed, sender.clone()));
+        }
+        tasks.spawn(quotes(Arc::clone(venue), streams, seed, sender.clone()));
     }
+}
+
+/// What decides the jitter of a venue's waits: another number in every process, and for every venue.
+fn seed(venue: &Venue) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    venue.id().as_str().hash(&mut hasher);
+    std::process::id().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// One node that is polled.
@@ -166,18 +181,15 @@ fn follows(head: &BlockRef, last: &BlockRef) -> bool {
 }
 
 /// Polls one venue at its own pace.
-async fn quotes(venue: Arc<Venue>, sender: Sender) {
-    let mut hasher = DefaultHasher::new();
-    venue.id().as_str().hash(&mut hasher);
-    std::process::id().hash(&mut hasher);
-    let mut pace = NextPoll::new(venue.every(), hasher.finish());
+async fn quotes(venue: Arc<Venue>, streams: Arc<Streams>, seed: u64, sender: Sender) {
+    let mut pace = NextPoll::new(venue.every(), seed);
     loop {
         let poll = venue.poll(wall).await;
         let wait = pace.after(&poll);
         venue_answered(venue.id(), poll.fault.map_or("ok", |fault| fault.code()), poll.elapsed);
         venue_limits(venue.id(), &poll.limits);
-        sender.observed(venue.id().clone(), poll.observations);
-        tokio::time::sleep(wait.into()).await;
+        sender.observed(venue.id().clone(), poll.observations.clone());
+        streams.until_poll(&poll.observations, wait).await;
     }
 }
 

@@ -119,6 +119,7 @@ impl Venue {
             body_max_bytes: BODY_MAX_BYTES,
             no_time_penalty: Span::ZERO,
             memory: Mutex::default(),
+            lines: Vec::new(),
         });
         problems.finish(source.id.as_str(), venue)
     }

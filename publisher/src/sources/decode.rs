@@ -73,6 +73,8 @@ pub(super) enum Expect {
     IsNot(String),
     /// Nothing, null, or an empty string, list or object.
     IsEmpty,
+    /// Anything else than that.
+    IsSomething,
 }
 
 /// A text of an error body and its meaning.
@@ -146,7 +148,11 @@ impl Place {
         Self { in_body: false, path }
     }
 
-    fn find<'a>(&self, body: &'a RawValue, row: &'a RawValue) -> Result<Option<&'a RawValue>, Malformed> {
+    pub(super) fn find<'a>(
+        &self,
+        body: &'a RawValue,
+        row: &'a RawValue,
+    ) -> Result<Option<&'a RawValue>, Malformed> {
         self.path.find(if self.in_body { body } else { row })
     }
 }
@@ -201,18 +207,19 @@ impl FromStr for TimeUnit {
 pub struct TimeUnitError;
 
 impl Check {
-    fn holds(&self, body: &RawValue, row: &RawValue) -> Result<bool, Malformed> {
+    pub(super) fn holds(&self, body: &RawValue, row: &RawValue) -> Result<bool, Malformed> {
         let found = self.at.find(body, row)?;
         Ok(match &self.expect {
             Expect::Is(expected) => found.and_then(text).is_some_and(|text| text == expected.as_str()),
             Expect::IsNot(expected) => found.and_then(text).is_none_or(|text| text != expected.as_str()),
             Expect::IsEmpty => found.is_none_or(is_empty),
+            Expect::IsSomething => !found.is_none_or(is_empty),
         })
     }
 }
 
 /// A string's characters or the raw text of a number or word; `None` for a list, object or broken string.
-fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
+pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
     let raw = raw.get();
     match raw.as_bytes().first()? {
         b'"' => {
@@ -291,7 +298,7 @@ fn locate<'a>(at: Option<&Path>, body: &'a RawValue) -> Result<&'a RawValue, Ref
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<&RawValue, Refusal> {
+pub(super) fn parse(bytes: &[u8]) -> Result<&RawValue, Refusal> {
     if path::too_deep(bytes) {
         return Err(Refusal::new(SourceFault::TooLarge, "JSON nested more than 64 deep"));
     }
@@ -321,7 +328,7 @@ impl Answer {
         }
     }
 
-    fn row(&self, body: &RawValue, row: &RawValue, now: Wall) -> Result<Row, SourceFault> {
+    pub(super) fn row(&self, body: &RawValue, row: &RawValue, now: Wall) -> Result<Row, SourceFault> {
         for check in &self.row_ok {
             if !check.holds(body, row).map_err(|_| SourceFault::BadBody)? {
                 return Err(SourceFault::SymbolMissing);

@@ -40,6 +40,19 @@ pub(super) fn url_fault(url: &Url) -> Option<(&'static str, &'static str)> {
     }
 }
 
+/// Why no WebSocket can be opened below this URL.
+pub(super) fn socket_fault(url: &Url) -> Option<(&'static str, &'static str)> {
+    if !matches!(url.scheme(), "ws" | "wss") || url.host().is_none() {
+        Some(("not a ws or wss URL", "write e.g. wss://ws.example.com"))
+    } else if !url.username().is_empty() || url.password().is_some() {
+        Some(("holds a user name or password", "the streams of public prices need none"))
+    } else if url.query().is_some() || url.fragment().is_some() {
+        Some(("has a query or fragment", "keep scheme, host, port and path only"))
+    } else {
+        None
+    }
+}
+
 /// Scheme, host and port: paths and queries of URLs may hold keys and are never printed.
 pub(super) fn redacted(url: &Url) -> String {
     let port = url.port().map_or(String::new(), |port| format!(":{port}"));

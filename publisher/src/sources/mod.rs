@@ -1,8 +1,9 @@
-//! Prices from venues: one HTTP-JSON engine, driven by presets.
+//! Prices from venues: one HTTP-JSON engine and one for WebSockets, driven by presets.
 //!
 //! A [`Venue`] asks one exchange for all its symbols in one request, or in as few as its limits allow, and turns the
 //! answers into one [`Observation`](publisher_core::quote::Observation) per symbol. A [`CustomSource`] does the same
-//! for any URL with JSON pointers. [`NextPoll`] says when to ask again.
+//! for any URL with JSON pointers. [`NextPoll`] says when to ask again. A [`Line`] listens to some of a venue's
+//! markets over WebSocket, where its preset says how.
 //!
 //! Invariants: a poll always ends, in bounded time and memory, with an observation for every symbol; a number is
 //! exact or it is a fault; a venue's trouble is that venue's only; addresses inside the operator's network are
@@ -27,6 +28,7 @@ mod path;
 mod preset;
 mod problem;
 mod request;
+mod stream;
 mod symbols;
 mod venue;
 
@@ -38,6 +40,7 @@ pub use key::ApiKey;
 pub use pace::NextPoll;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, SourceSetupError};
+pub use stream::{End, Kind, Line, LineState, Polled, StreamSpec, Told};
 pub use symbols::Assets;
 pub use venue::{Poll, Venue, VenueSpec};
 

@@ -19,9 +19,15 @@ const GEO_BLOCK: Span = Span::from_s(3600);
 #[derive(Debug)]
 pub struct NextPoll {
     every: Span,
-    seed: u64,
     failures: u32,
-    /// Grows from 1 s to 60 s; `jittered` is the same plus a random part of the same length.
+    jitter: Jitter,
+}
+
+/// Waits between nothing and a length that grows from 1 s to 60 s.
+#[derive(Debug)]
+pub(super) struct Jitter {
+    seed: u64,
+    /// The length; `jittered` is the same plus a random part of the same length.
     plain: ExponentialBackoff,
     jittered: ExponentialBackoff,
 }
@@ -30,8 +36,7 @@ impl NextPoll {
     /// The pace of a source with this normal interval. Sources and replicas that must not move in step need
     /// different seeds.
     pub fn new(every: Span, seed: u64) -> Self {
-        let (plain, jittered) = waits(seed);
-        Self { every, seed, failures: 0, plain, jittered }
+        Self { every, failures: 0, jitter: Jitter::new(seed) }
     }
 
     /// Failed polls in a row.
@@ -54,7 +59,7 @@ impl NextPoll {
             _ if poll.alternative => Span::ZERO,
             SourceFault::Banned => poll.retry_after.unwrap_or(BAN),
             SourceFault::GeoBlocked => GEO_BLOCK,
-            _ => self.jitter(),
+            _ => self.jitter.next(),
         };
         wait.max(poll.retry_after.unwrap_or_default()).max(normal)
     }
@@ -62,15 +67,27 @@ impl NextPoll {
     fn recover(&mut self) {
         if self.failures > 0 {
             self.failures = 0;
-            // Another seed, or every outage would see the same waits.
-            self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (self.plain, self.jittered) = waits(self.seed);
+            self.jitter.reset();
         }
+    }
+}
+
+impl Jitter {
+    pub(super) fn new(seed: u64) -> Self {
+        let (plain, jittered) = waits(seed);
+        Self { seed, plain, jittered }
+    }
+
+    /// Begins again with the shortest length.
+    pub(super) fn reset(&mut self) {
+        // Another seed, or every outage would see the same waits.
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.plain, self.jittered) = waits(self.seed);
     }
 
     /// Full jitter: evenly between nothing and the current length of the exponential. backon adds its jitter on
     /// top of that length, so the length is taken off again.
-    fn jitter(&mut self) -> Span {
+    pub(super) fn next(&mut self) -> Span {
         let (plain, jittered) = (self.plain.next(), self.jittered.next());
         let jitter = jittered.zip(plain).map(|(jittered, plain)| jittered.saturating_sub(plain));
         jitter.map_or(WAIT_MAX, Span::from).min(WAIT_MAX)

@@ -15,6 +15,9 @@ use std::sync::LazyLock;
 use url::Url;
 
 mod raw;
+mod stream;
+
+pub(super) use stream::{Answered, StreamPreset};
 
 /// A venue's request, answer, symbols and limits, checked.
 #[derive(Clone, Debug)]
@@ -31,6 +34,7 @@ pub struct Preset {
     pub(super) request: Request,
     pub(super) answer: Answer,
     pub(super) symbols: Symbols,
+    pub(super) stream: Option<StreamPreset>,
 }
 
 impl Preset {
@@ -85,6 +89,11 @@ impl Preset {
         self.answer.time.is_some()
     }
 
+    /// Whether it can be listened to over WebSocket, too.
+    pub fn has_stream(&self) -> bool {
+        self.stream.is_some()
+    }
+
     /// Reads a preset file. `name` is how errors call it.
     ///
     /// # Errors
@@ -133,6 +142,8 @@ mod tests {
             let preset = Preset::parse(name, text).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(preset.id, *name);
             assert!(preset.hosts.iter().all(|host| host.scheme() == "https"));
+            let sockets = preset.stream.iter().flat_map(|stream| &stream.hosts);
+            assert!(sockets.into_iter().all(|host| host.scheme() == "wss"));
         }
         assert_eq!(presets().len(), FILES.len());
         assert_eq!(preset("okx").map(Preset::symbol_format).as_deref(), Some("{BASE}-{QUOTE}"));

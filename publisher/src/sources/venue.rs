@@ -14,6 +14,7 @@ use super::limits;
 use super::preset::Preset;
 use super::problem::{Problems, SourceSetupError};
 use super::request::Target;
+use super::stream::{self, Line, StreamSpec};
 use super::symbols::Symbols;
 use publisher_core::quote::{MarketId, Observation, Quote, SourceFault, VenueId};
 use publisher_core::time::{Span, Wall};
@@ -95,6 +96,8 @@ pub struct Venue {
     pub(super) body_max_bytes: usize,
     pub(super) no_time_penalty: Span,
     pub(super) memory: Mutex<Memory>,
+    /// The sockets that tell of its markets, too.
+    pub(super) lines: Vec<Arc<Line>>,
 }
 
 /// What a venue remembers from one poll to the next.
@@ -164,8 +167,24 @@ impl Venue {
             body_max_bytes: preset.body_max_bytes,
             no_time_penalty: preset.no_time_penalty,
             memory: Mutex::default(),
+            lines: Vec::new(),
         });
         problems.finish(spec.id.as_str(), venue)
+    }
+
+    /// The same venue, listened to over WebSocket as well, if its preset says how.
+    ///
+    /// # Errors
+    /// If no socket can be opened at the place that the configuration names.
+    pub fn with_stream(self, preset: &Preset, spec: &StreamSpec) -> Result<Self, SourceSetupError> {
+        let elsewhere = matches!(&self.target, Target::Hosts { hosts, .. } if *hosts != preset.hosts);
+        let lines = stream::lines(preset, spec, &self.id, &self.markets, elsewhere)?;
+        Ok(Self { lines: lines.into_iter().map(Arc::new).collect(), ..self })
+    }
+
+    /// The sockets that tell of its markets, each of some of them; all of them together may leave some out.
+    pub fn lines(&self) -> &[Arc<Line>] {
+        &self.lines
     }
 
     /// Its name.

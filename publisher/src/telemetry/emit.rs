@@ -27,6 +27,16 @@ pub fn venue_limits(venue: &VenueId, used: &[(std::sync::Arc<str>, u64)]) {
     }
 }
 
+/// A WebSocket of a venue ended, for a reason from a closed set.
+pub fn stream_ended(venue: &VenueId, reason: &'static str) {
+    m::VENUE_STREAM_ENDS.count([venue.as_str(), reason]);
+}
+
+/// A message came over a venue's WebSocket: `data`, `control` or `bad`.
+pub fn stream_heard(venue: &VenueId, kind: &'static str) {
+    m::VENUE_STREAM_MESSAGES.count([venue.as_str(), kind]);
+}
+
 /// A request to a node ended. `method` is the JSON-RPC method or `batch`; `result` is `ok` or a kind of failure.
 pub fn rpc_answered(method: &'static str, result: &'static str, took: Span) {
     m::RPC_REQUESTS.count([method, result]);
@@ -52,6 +62,10 @@ pub(super) fn scraped(state: &State, now: Now) {
     if let Some(head) = &state.head {
         m::HEAD_NUMBER.set([], integer(&head.number.to_string()));
         m::HEAD_AGE.set([], seconds(now.mono.since(head.advanced_at)));
+    }
+    for (venue, stream) in &state.streams {
+        m::VENUE_STREAM_UP.flag([venue.as_str()], stream.healthy);
+        m::VENUE_STREAM_SOCKETS.set([venue.as_str()], integer(&stream.open.to_string()));
     }
     for node in &state.nodes {
         for standing in Standing::ALL {

@@ -4,7 +4,7 @@ use crate::chain::Standing;
 use alloy::primitives::{Address, B256};
 use publisher_core::policy::{Hold, Known};
 use publisher_core::price::Price;
-use publisher_core::quote::FeedId;
+use publisher_core::quote::{FeedId, VenueId};
 use publisher_core::record::Scope;
 use publisher_core::time::{Mono, Now, Span, Wall};
 use std::collections::BTreeMap;
@@ -35,6 +35,8 @@ pub struct State {
     pub node_ok: bool,
     /// Every node, as they are configured.
     pub nodes: Vec<NodeHealth>,
+    /// Every venue that is listened to over WebSocket.
+    pub streams: BTreeMap<VenueId, StreamHealth>,
     /// The latest head; `None` before the first.
     pub head: Option<HeadSeen>,
     /// After this long without a new head the chain counts as stalled.
@@ -79,6 +81,34 @@ pub struct NodeHealth {
     pub behind: Option<u64>,
     /// Why it stands like this, in the words of whoever said it; empty while all is well.
     pub why: String,
+}
+
+/// The WebSockets of one venue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamHealth {
+    /// How many it takes for its markets.
+    pub sockets: usize,
+    /// How many are open.
+    pub open: usize,
+    /// Markets of the venue.
+    pub markets: usize,
+    /// How many of them are subscribed to.
+    pub live: usize,
+    /// All of them have come of late.
+    pub healthy: bool,
+    /// What went wrong last, in words; empty while all is well.
+    pub detail: String,
+}
+
+impl StreamHealth {
+    /// How it stands, in a word: `up` while every market comes over it, `partial` while some do.
+    pub fn state(&self) -> &'static str {
+        match (self.open, self.healthy) {
+            (0, _) => "down",
+            (_, true) => "up",
+            (_, false) => "partial",
+        }
+    }
 }
 
 /// One feed.
@@ -172,6 +202,7 @@ impl Health {
             signer_ok: true,
             node_ok: true,
             nodes: Vec::new(),
+            streams: BTreeMap::new(),
             head: None,
             stall_after,
             halts: BTreeMap::new(),

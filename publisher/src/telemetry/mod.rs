@@ -23,12 +23,18 @@ mod serve;
 mod status;
 
 pub use codes::{CodeRow, codes, title};
-pub use emit::{readers_differ, rpc_answered, send_conflicts, venue_answered, venue_limits};
-pub use health::{AccountHealth, Clock, FeedHealth, HeadSeen, Health, LoopHealth, NodeHealth, State};
+pub use emit::{
+    readers_differ, rpc_answered, send_conflicts, stream_ended, stream_heard, venue_answered, venue_limits,
+};
+pub use health::{
+    AccountHealth, Clock, FeedHealth, HeadSeen, Health, LoopHealth, NodeHealth, State, StreamHealth,
+};
 pub use log::{LogError, LogFormat, LogSetup};
 pub use metrics::{Entry, Kind, METRICS, Recorder, RecorderError};
 pub use notice::{Notice, notify};
 pub use readiness::{Failing, Phase, Readiness, readiness};
 pub use report::report;
 pub use serve::Server;
-pub use status::{AccountStatus, FeedStatus, HeadStatus, LoopStatus, Loops, NodeStatus, Status};
+pub use status::{
+    AccountStatus, FeedStatus, HeadStatus, LoopStatus, Loops, NodeStatus, Status, StreamStatus,
+};

@@ -34,6 +34,10 @@ pub enum Notice {
     HeadsTold { node: String },
     /// A node's WebSocket does not tell of its heads.
     HeadsUntold { node: String, error: String },
+    /// A venue's WebSocket is open.
+    StreamUp { venue: String, host: String },
+    /// A venue's WebSocket ended, or cannot be opened.
+    StreamDown { venue: String, why: &'static str, error: String },
     /// Another node is read than before.
     ReaderChanged { from: String, to: String },
     /// Nodes contradict each other about the same block.
@@ -80,6 +84,8 @@ impl Notice {
             Self::NodesDiffer { .. } => "PUB-5020",
             Self::HeadsTold { .. } => "PUB-5021",
             Self::HeadsUntold { .. } => "PUB-5022",
+            Self::StreamUp { .. } => "PUB-5023",
+            Self::StreamDown { .. } => "PUB-5024",
         }
     }
 
@@ -92,6 +98,7 @@ impl Notice {
             | Self::Listening { .. }
             | Self::NodeBack { .. }
             | Self::HeadsTold { .. }
+            | Self::StreamUp { .. }
             | Self::ReaderChanged { .. }
             | Self::JournalBack => Level::Info,
             Self::NodeFailing { .. }
@@ -99,6 +106,7 @@ impl Notice {
             | Self::NodeLimited { .. }
             | Self::NodeUnready { .. }
             | Self::HeadsUntold { .. }
+            | Self::StreamDown { .. }
             | Self::CheckWarned { .. }
             | Self::CheckWaits { .. } => Level::Warn,
             Self::NodeRefused { .. }
@@ -127,6 +135,8 @@ impl Notice {
             Self::NodeUnready { .. } => "node takes no transactions",
             Self::HeadsTold { .. } => "node tells of heads",
             Self::HeadsUntold { .. } => "node does not tell of heads",
+            Self::StreamUp { .. } => "venue's stream open",
+            Self::StreamDown { .. } => "venue's stream down",
             Self::ReaderChanged { .. } => "another node is read",
             Self::NodesDiffer { .. } => "nodes contradict each other",
             Self::JournalUnavailable { .. } => "journal unavailable",
@@ -162,6 +172,9 @@ impl Notice {
             }
             Self::HeadsUntold { .. } => {
                 "Heads are polled every block time, as always; the subscription is tried again. Check the node's ws address."
+            }
+            Self::StreamDown { .. } => {
+                "The venue is polled at its normal pace meanwhile, and the stream is tried again. If that lasts, check that its host is reachable."
             }
             Self::NodesDiffer { .. } => {
                 "Nothing is concluded from either. Find out which node is wrong and take it out of chain.rpc."
@@ -207,6 +220,8 @@ pub fn notify(notice: &Notice) {
         Notice::Stopped | Notice::JournalBack => line!(),
         Notice::Listening { address } => line!(address,),
         Notice::NodeFailing { node, error } | Notice::HeadsUntold { node, error } => line!(node, error,),
+        Notice::StreamUp { venue, host } => line!(venue, host,),
+        Notice::StreamDown { venue, why, error } => line!(venue, why, error,),
         Notice::NodeBack { node } | Notice::HeadsTold { node } => line!(node,),
         Notice::NodeRefused { node, reason } => line!(node, reason,),
         Notice::NodeWrongHash { node, detail }

@@ -224,6 +224,8 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::NodeUnready { node: node(), detail: "node is syncing".into() },
         Notice::HeadsTold { node: node() },
         Notice::HeadsUntold { node: node(), error: "the node cannot be reached".into() },
+        Notice::StreamUp { venue: "kraken".into(), host: "wss://ws.kraken.com".into() },
+        Notice::StreamDown { venue: "kraken".into(), why: "idle", error: "nothing comes".into() },
         Notice::ReaderChanged { from: node(), to: "http://127.0.0.2:8545".into() },
         Notice::NodesDiffer { what: "nonce", detail: "7 here, 8 there".into() },
         Notice::JournalUnavailable { error: "disk full".into() },

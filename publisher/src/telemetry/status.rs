@@ -25,6 +25,9 @@ pub struct Status {
     pub head: Option<HeadStatus>,
     /// Every node, as they are configured.
     pub nodes: Vec<NodeStatus>,
+    /// Every venue that is listened to over WebSocket, by name.
+    #[serde(default)]
+    pub streams: Vec<StreamStatus>,
     /// Every feed, by name.
     pub feeds: Vec<FeedStatus>,
     /// Every account.
@@ -62,6 +65,25 @@ pub struct NodeStatus {
     /// How many blocks it is behind.
     pub behind: Option<u64>,
     /// Why it is in this state; empty while all is well.
+    pub detail: String,
+}
+
+/// The WebSockets of one venue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamStatus {
+    /// The venue.
+    pub venue: String,
+    /// `up` while every market comes over it, `partial` while some do, `down` while no socket is open.
+    pub state: String,
+    /// How many sockets it takes for the venue's markets.
+    pub sockets: usize,
+    /// How many are open.
+    pub open: usize,
+    /// Markets of the venue.
+    pub markets: usize,
+    /// How many of them are subscribed to.
+    pub live: usize,
+    /// What went wrong last; empty while all is well.
     pub detail: String,
 }
 
@@ -171,6 +193,15 @@ impl Status {
             behind: node.behind,
             detail: node.why.clone(),
         });
+        let streams = state.streams.iter().map(|(venue, stream)| StreamStatus {
+            venue: venue.to_string(),
+            state: stream.state().to_owned(),
+            sockets: stream.sockets,
+            open: stream.open,
+            markets: stream.markets,
+            live: stream.live,
+            detail: stream.detail.clone(),
+        });
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
             chain_id: state.chain_id,
@@ -183,6 +214,7 @@ impl Status {
                 age_ms: now.mono.since(head.advanced_at).ms(),
             }),
             nodes: nodes.collect(),
+            streams: streams.collect(),
             feeds: feeds.collect(),
             accounts: accounts.collect(),
             halts: state.halts.iter().map(|(scope, reason)| (scope_name(scope), reason.clone())).collect(),

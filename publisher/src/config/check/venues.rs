@@ -3,12 +3,12 @@
 use super::{Check, Named};
 use crate::config::VenueAsk;
 use crate::config::keys::{Source, Venue as RawVenue};
-use crate::config::leaf::value;
+use crate::config::leaf::{Listening, value};
 use crate::config::problem::{Place, join, suggestion};
 use crate::config::raw::Item;
 use crate::config::secret::Secret;
 use crate::sources::{
-    ApiKey, Client, CustomSource, Preset, SourceSetupError, Venue, VenueSpec, preset, presets,
+    ApiKey, Client, CustomSource, Preset, SourceSetupError, StreamSpec, Venue, VenueSpec, preset, presets,
 };
 use publisher_core::quote::{FamilyId, MarketId, VenueId};
 use publisher_core::time::Span;
@@ -21,7 +21,7 @@ const EVERY: Span = Span::from_s(5);
 
 /// What can be read, and what is.
 pub(super) struct Venues {
-    presets: Named<(VenueSpec, &'static Preset, Written)>,
+    presets: Named<(VenueSpec, StreamSpec, &'static Preset, Written)>,
     own: Named<(CustomSource, Written)>,
     /// Families that are not called like their venue.
     families: BTreeMap<String, FamilyId>,
@@ -54,7 +54,7 @@ impl Venues {
             (_, true, Some(_)) => {
                 Err((format!("{name} is a source of your own, with one price"), format!("write \"{name}\"")))
             }
-            (Some((_, preset, _)), _, None | Some("")) => {
+            (Some((_, _, preset, _)), _, None | Some("")) => {
                 let form = preset.symbol_format();
                 Err(("no symbol".to_owned(), format!("write \"{name}:SYMBOL\", with a symbol like {form}")))
             }
@@ -95,7 +95,8 @@ impl Venues {
     /// The interval between polls of a venue.
     pub(super) fn every(&self, venue: &VenueId) -> Option<Span> {
         let name = venue.as_str();
-        let of_preset = self.presets.get(name).map(|(spec, preset, _)| spec.every.unwrap_or(preset.every()));
+        let of_preset =
+            self.presets.get(name).map(|(spec, _, preset, _)| spec.every.unwrap_or(preset.every()));
         of_preset.or_else(|| self.own.get(name).map(|(source, _)| source.every.unwrap_or(EVERY)))
     }
 }
@@ -113,13 +114,23 @@ impl Check<'_> {
             let section = Place { path: join("venue", name), line: None, shown: String::new() };
             Written { section, keys: Vec::new() }
         };
-        let with_preset = presets().iter().map(|p| (p.id().to_owned(), (spec(p.id()), p, unwritten(p.id()))));
+        let with_preset = presets()
+            .iter()
+            .map(|p| (p.id().to_owned(), (spec(p.id()), StreamSpec::default(), p, unwritten(p.id()))));
         let mut venues: Named<_> = with_preset.collect();
         for (name, raw) in &self.root.venue {
             if let Some(preset) = self.preset(name, raw) {
                 if let Some(url) = &raw.base_url {
                     self.exposed(url, "what the venue says");
                 }
+                if let Some(url) = &raw.stream_url {
+                    let url = Item { value: url.value.0.clone(), place: url.place.clone() };
+                    self.exposed(&url, "what the venue says");
+                }
+                let stream = StreamSpec {
+                    off: value(raw.stream.as_ref()) == Some(Listening::Off),
+                    url: raw.stream_url.as_ref().map(|url| url.value.0.url().clone()),
+                };
                 let spec = VenueSpec {
                     base_url: raw.base_url.as_ref().map(|url| url.value.url().clone()),
                     key: raw.key.as_ref().map(|key| ApiKey::new(key.value.expose())),
@@ -127,9 +138,18 @@ impl Check<'_> {
                     timeout: value(raw.timeout.as_ref()),
                     ..spec(name)
                 };
-                let keys = [place(&raw.base_url), place(&raw.key), place(&raw.every), place(&raw.timeout)];
+                let keys = [
+                    place(&raw.base_url),
+                    place(&raw.key),
+                    place(&raw.every),
+                    place(&raw.timeout),
+                    place(&raw.stream_url),
+                ];
                 let keys = keys.into_iter().flatten().collect();
-                venues.insert(name.clone(), (spec, preset, Written { section: raw.place.clone(), keys }));
+                venues.insert(
+                    name.clone(),
+                    (spec, stream, preset, Written { section: raw.place.clone(), keys }),
+                );
             } else {
                 venues.remove(name);
             }
@@ -229,17 +249,18 @@ impl Check<'_> {
                 return asks;
             }
         };
-        for (spec, preset, written) in presets.into_values() {
+        for (spec, stream, preset, written) in presets.into_values() {
             let symbols: BTreeSet<Arc<str>> =
                 read.keys().filter(|m| m.venue == spec.id).map(|m| Arc::clone(&m.symbol)).collect();
             if symbols.is_empty() {
                 self.unread(&written);
                 continue;
             }
-            match Venue::new(preset, spec.clone(), symbols.clone(), client) {
+            let venue = Venue::new(preset, spec.clone(), symbols.clone(), client);
+            match venue.and_then(|venue| venue.with_stream(preset, &stream)) {
                 Ok(venue) => {
                     self.paced(&venue, &written);
-                    asks.asks.insert(venue.id().clone(), VenueAsk { preset, spec, symbols });
+                    asks.asks.insert(venue.id().clone(), VenueAsk { preset, spec, stream, symbols });
                 }
                 Err(error) => self.report(&error, &written, &read),
             }

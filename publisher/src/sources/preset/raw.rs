@@ -1,6 +1,7 @@
 //! A preset as its file spells it, and the check that gives it meaning.
 
 use super::Preset;
+use super::stream::{self, RawStream};
 use crate::sources::decode::{Answer, Check, Expect, Marker, Meaning, Place, Rows, TimeUnit};
 use crate::sources::format::{Format, Side};
 use crate::sources::key::KeyRule;
@@ -36,6 +37,8 @@ pub(super) struct RawPreset {
     request: RawRequest,
     answer: RawAnswer,
     symbols: RawSymbols,
+    #[serde(default)]
+    stream: Option<RawStream>,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +94,7 @@ struct RawAnswer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawCheck {
+pub(super) struct RawCheck {
     at: String,
     #[serde(default)]
     is: Option<String>,
@@ -158,6 +161,7 @@ pub(super) fn check(raw: RawPreset, problems: &mut Problems) -> Option<Preset> {
     let request = request(raw.request, problems);
     let answer = answer(&raw.answer, problems);
     let symbols = symbols(raw.symbols, problems);
+    let stream = raw.stream.map(|raw| stream::check(raw, problems));
     Some(Preset {
         id: raw.id,
         about: raw.about,
@@ -171,6 +175,7 @@ pub(super) fn check(raw: RawPreset, problems: &mut Problems) -> Option<Preset> {
         request,
         answer: answer?,
         symbols,
+        stream: stream.flatten(),
     })
 }
 
@@ -254,7 +259,7 @@ fn answer(raw: &RawAnswer, problems: &mut Problems) -> Option<Answer> {
     })
 }
 
-fn checks(path: &str, raw: &[RawCheck], problems: &mut Problems) -> Vec<Check> {
+pub(super) fn checks(path: &str, raw: &[RawCheck], problems: &mut Problems) -> Vec<Check> {
     let mut checks = Vec::new();
     for check in raw {
         let at =
@@ -263,10 +268,11 @@ fn checks(path: &str, raw: &[RawCheck], problems: &mut Problems) -> Vec<Check> {
             (Some(text), None, None) => Some(Expect::Is(text.clone())),
             (None, Some(text), None) => Some(Expect::IsNot(text.clone())),
             (None, None, Some(true)) => Some(Expect::IsEmpty),
+            (None, None, Some(false)) => Some(Expect::IsSomething),
             _ => None,
         };
         if expect.is_none() {
-            problems.add(path, &check.at, "not one expectation", "give one of is, is_not, is_empty = true");
+            problems.add(path, &check.at, "not one expectation", "give one of is, is_not, is_empty");
         }
         checks.extend(at.zip(expect).map(|(at, expect)| Check { at, expect }));
     }

@@ -114,11 +114,16 @@ fn everything_emitted_is_described_with_its_labels() {
         samples::events().iter().for_each(counted);
         venue_answered(&VenueId::new("kraken"), "ok", Span::from_ms(120));
         venue_limits(&VenueId::new("binance"), &[("weight".into(), 250)]);
+        stream_ended(&VenueId::new("kraken"), "idle");
+        stream_heard(&VenueId::new("kraken"), "data");
         rpc_answered("eth_chainId", "ok", Span::from_ms(3));
         readers_differ("nonce");
         send_conflicts();
         let health = Health::new(138, Span::from_s(30), Arc::new(Now::default));
-        health.update(|state| state.nodes = vec![samples::node()]);
+        health.update(|state| {
+            state.nodes = vec![samples::node()];
+            state.streams.entry(VenueId::new("kraken")).or_default();
+        });
         scraped(&health.state(), Now::default());
     });
     for line in page.lines().filter(|l| !l.starts_with('#') && !l.is_empty()) {

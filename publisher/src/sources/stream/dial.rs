@@ -1,0 +1,92 @@
+//! Opens a WebSocket where a guard permits it, in bounded time, with bounded messages.
+//!
+//! Names are resolved here, so that the addresses that were checked are the ones that are used; no redirect is
+//! followed, and `wss` never becomes `ws`. Compression is not negotiated, so a message is as large as what came.
+
+use super::session::End;
+use crate::sources::guard::{Guard, is_public};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
+use url::Url;
+
+/// Name, connection, TLS and handshake together.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// One address may take so long, where there are several.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(4);
+
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Why there is no socket. The words hold no URL.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// What the venue answered instead, as an HTTP status.
+    pub(super) status: Option<u16>,
+    pub(super) detail: String,
+}
+
+impl Failure {
+    fn new(detail: impl Into<String>) -> Self {
+        Self { status: None, detail: detail.into() }
+    }
+}
+
+pub(super) async fn dial(url: &Url, guard: Guard, message_max_bytes: usize) -> Result<Socket, Failure> {
+    let opened = tokio::time::timeout(TIMEOUT, open(url, guard, message_max_bytes)).await;
+    opened.unwrap_or_else(|_| Err(Failure::new("no connection in time")))
+}
+
+async fn open(url: &Url, guard: Guard, message_max_bytes: usize) -> Result<Socket, Failure> {
+    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+        return Err(Failure::new("no host to connect to"));
+    };
+    // The brackets of an IPv6 address belong to the URL only.
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    let found = tokio::net::lookup_host((name, port)).await;
+    let found = found.map_err(|error| Failure::new(format!("the name cannot be resolved: {error}")))?;
+    let mut failure = Failure::new("the name resolves to no public address; only stream_url permits others");
+    for address in found.filter(|address| guard == Guard::AllowPrivate || is_public(address.ip())) {
+        let tcp = match tokio::time::timeout(ADDRESS_TIMEOUT, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => tcp,
+            Ok(Err(error)) => {
+                failure = Failure::new(error.to_string());
+                continue;
+            }
+            Err(_) => {
+                failure = Failure::new("no connection in time");
+                continue;
+            }
+        };
+        // Frames of ours are small, and late ones break limits.
+        let _only_latency = tcp.set_nodelay(true);
+        let limits = WebSocketConfig::default()
+            .max_message_size(Some(message_max_bytes))
+            .max_frame_size(Some(message_max_bytes));
+        let shaken = client_async_tls_with_config(url.as_str(), tcp, Some(limits), None).await;
+        return shaken.map(|(socket, _)| socket).map_err(|error| refused(&error));
+    }
+    Err(failure)
+}
+
+fn refused(error: &Error) -> Failure {
+    match error {
+        Error::Http(response) => {
+            let status = response.status().as_u16();
+            Failure { status: Some(status), detail: format!("HTTP status {status}") }
+        }
+        Error::Tls(error) => Failure::new(format!("TLS: {error}")),
+        Error::Io(error) => Failure::new(error.to_string()),
+        _ => Failure::new("not WebSocket"),
+    }
+}
+
+/// Why a socket that was open is not any more, and that in words. The library's own may hold what the venue wrote.
+pub(super) fn broken(error: &Error) -> (End, &'static str) {
+    match error {
+        Error::Capacity(_) => (End::TooLarge, "a message is larger than the limit"),
+        Error::Protocol(_) | Error::Utf8(_) => (End::Closed, "not WebSocket"),
+        _ => (End::Closed, "the connection broke"),
+    }
+}

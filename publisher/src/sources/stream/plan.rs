@@ -1,0 +1,59 @@
+//! Which markets one socket is for, and what they are called on it.
+
+use crate::sources::preset::StreamPreset;
+use publisher_core::quote::MarketId;
+use publisher_core::time::Span;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) preset: Arc<StreamPreset>,
+    pub(super) markets: Vec<MarketId>,
+    /// The stream's symbol of each.
+    names: Vec<String>,
+    /// The market that each text in a message stands for.
+    pub(super) keys: BTreeMap<String, usize>,
+    /// The market whose silence is the socket's.
+    pub(super) canary: Option<usize>,
+    /// How old a price is that comes without a time.
+    pub(super) penalty: Span,
+    /// The age at which the socket is replaced.
+    pub(super) life: Span,
+}
+
+impl Plan {
+    /// The plans of all sockets that these markets need. Markets that the stream cannot express are left to HTTP.
+    pub(super) fn all(preset: &Arc<StreamPreset>, markets: &[MarketId], penalty: Span) -> Vec<Self> {
+        let named = |market: &MarketId| Some((market.clone(), preset.naming.name(&market.symbol)?));
+        let named: Vec<_> = markets.iter().filter_map(named).collect();
+        named
+            .chunks(preset.symbols_per_connection.max(1))
+            .zip(0u64..)
+            .map(|(part, number)| {
+                let (markets, names): (Vec<_>, Vec<_>) = part.iter().cloned().unzip();
+                let topic = |name: &String| preset.topic.replace("{symbol}", name);
+                let keys = names.iter().enumerate();
+                let keys = keys.flat_map(|(at, name)| [(topic(name), at), (name.clone(), at)]).collect();
+                let canary = preset.canary.as_deref();
+                let canary = markets.iter().position(|market| Some(&*market.symbol) == canary);
+                // Sockets that were opened together do not end together.
+                let earlier = Span::from_ms(preset.life.ms() / 48 * (number % 12) / 12);
+                let life = preset.life.less(earlier);
+                Self { preset: Arc::clone(preset), markets, names, keys, canary, penalty, life }
+            })
+            .collect()
+    }
+
+    /// The frame that subscribes to these, before its numbers are filled in.
+    pub(super) fn subscription(&self, markets: &[usize]) -> String {
+        let names = markets.iter().filter_map(|at| self.names.get(*at));
+        let each = |name: &String| {
+            let topic = self.preset.topic.replace("{symbol}", name);
+            self.preset.subscribe.each.replace("{topic}", &topic).replace("{symbol}", name)
+        };
+        let list: Vec<_> = names.map(each).collect();
+        self.preset.subscribe.text.replace("{symbols}", &list.join(&self.preset.subscribe.join))
+    }
+}

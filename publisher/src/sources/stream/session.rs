@@ -1,0 +1,585 @@
+//! What is said on one socket: messages and the passing of time in, frames and quotes out.
+//!
+//! Pure: it reads no clock and touches no socket, so that every trap of a venue's protocol is a test without one.
+//! It subscribes in frames no larger and no faster than the venue permits, finds the symbol that spoils a frame by
+//! halving it, answers what has to be answered, reads prices, and says when a socket that looks alive is not.
+
+use super::plan::Plan;
+use crate::sources::decode::{self, Check, text};
+use crate::sources::path;
+use crate::sources::preset::{Answered, StreamPreset};
+use publisher_core::price::Price;
+use publisher_core::quote::{Observation, Quote};
+use publisher_core::time::{Mono, Span, Wall};
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// A subscription that is not answered within this time is taken for refused.
+const ACK: Span = Span::from_s(10);
+/// A market that the venue refused is asked for again after this.
+const LEFT_OUT: Span = Span::from_s(300);
+/// A market that was silent again and again while its price moved is left to HTTP for so long.
+const GIVEN_UP: Span = Span::from_s(3600);
+/// A market is healthy for so long after a message. Polls begin again at once when it is over.
+const FRESH: Span = Span::from_s(5);
+/// The most liquid market of a socket is never silent for longer.
+const CANARY: Span = Span::from_s(5);
+/// Bounds of the silence after which a market is held against HTTP; in between it is ten times its longest gap.
+const SILENCE: (Span, Span) = (Span::from_s(15), Span::from_s(300));
+/// The same before any gap is known.
+const SILENCE_UNKNOWN: Span = Span::from_s(60);
+/// So many messages in a row that cannot be read close a socket; and more than one in 100 of a minute.
+const BAD_MAX: u32 = 100;
+const BAD_WINDOW: Span = Span::from_s(60);
+/// A socket that has given prices for so long was worth its connection: the next wait is short again.
+const PROVED: Span = Span::from_s(60);
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Write this text.
+    Write(String),
+    /// Write the WebSocket's own ping.
+    Ping,
+    /// Pass these on.
+    Quotes(Vec<Quote>),
+    /// Close the socket.
+    End(End),
+}
+
+/// Why a socket is not used any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// It could not be opened.
+    Refused,
+    /// The other side closed it, or it broke.
+    Closed,
+    /// A message is larger than the limit.
+    TooLarge,
+    /// No byte came, not even an answer to a ping.
+    Idle,
+    /// It is alive, and the most liquid market says nothing.
+    Canary,
+    /// A market says nothing although its price has moved.
+    Silent,
+    /// Too much of what comes cannot be read.
+    Unreadable,
+    /// The venue asked for a new connection.
+    Asked,
+    /// It asks more than it takes answers for.
+    Flooded,
+    /// It reached the age at which the venue closes it; the next one was open before.
+    Retired,
+}
+
+impl End {
+    /// Whether the next socket was open before.
+    pub const fn is_planned(self) -> bool {
+        matches!(self, Self::Retired)
+    }
+
+    /// The name in metrics and JSON.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Closed => "closed",
+            Self::TooLarge => "too_large",
+            Self::Idle => "idle",
+            Self::Canary => "canary",
+            Self::Silent => "silent",
+            Self::Unreadable => "unreadable",
+            Self::Asked => "asked",
+            Self::Flooded => "flooded",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+/// What a message was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It has prices.
+    Data,
+    /// It has none and need not.
+    Control,
+    /// It cannot be read, or its prices cannot.
+    Bad,
+}
+
+impl Kind {
+    /// The name in metrics.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Control => "control",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Not confirmed.
+    Asked,
+    /// Confirmed.
+    Live,
+    /// Not asked for until then.
+    LeftOut(Mono),
+}
+
+#[derive(Clone, Debug)]
+struct Market {
+    standing: Standing,
+    /// When it last had a price on this connection.
+    heard: Option<Mono>,
+    /// Since when its silence counts.
+    since: Mono,
+    /// The longest gap of late: each message makes it a hundredth shorter, so it is about the longest of the last
+    /// hundred.
+    gap: Option<Span>,
+    sequence: Option<u64>,
+    /// A message is missing; whatever it said, HTTP says as well.
+    is_gapped: bool,
+    /// What HTTP said when the stream had just fallen silent.
+    polled: Option<Price>,
+    /// How often it was silent while its price moved.
+    strikes: u8,
+}
+
+/// A frame that waits for its answer.
+#[derive(Clone, Debug)]
+struct Frame {
+    id: u64,
+    at: Mono,
+    markets: Vec<usize>,
+}
+
+/// See the module's documentation.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    plan: Arc<Plan>,
+    opened: Mono,
+    /// When the last byte came.
+    alive: Mono,
+    pinged: Mono,
+    write_at: Mono,
+    id: u64,
+    queue: VecDeque<Vec<usize>>,
+    asked: VecDeque<Frame>,
+    markets: Vec<Market>,
+    /// What the venue calls markets on this connection.
+    channels: BTreeMap<String, usize>,
+    /// When it first had a price.
+    useful: Option<Mono>,
+    bad_in_row: u32,
+    /// Since when, and how many messages of how many were bad.
+    window: (Mono, u32, u32),
+}
+
+impl Session {
+    /// A socket that has just been opened, for all markets of the plan.
+    pub(super) fn new(plan: Arc<Plan>, now: Mono) -> Self {
+        let market = Market {
+            standing: Standing::Asked,
+            heard: None,
+            since: now,
+            gap: None,
+            sequence: None,
+            is_gapped: false,
+            polled: None,
+            strikes: 0,
+        };
+        let markets = vec![market; plan.markets.len()];
+        let mut session = Self {
+            opened: now,
+            alive: now,
+            pinged: now,
+            write_at: now + plan.preset.quiet,
+            id: 0,
+            queue: VecDeque::new(),
+            asked: VecDeque::new(),
+            markets,
+            channels: BTreeMap::new(),
+            useful: None,
+            bad_in_row: 0,
+            window: (now, 0, 0),
+            plan,
+        };
+        session.subscribe_all();
+        session
+    }
+
+    /// A new socket in place of this one: what was learned about markets stays.
+    pub(super) fn successor(&self, now: Mono) -> Self {
+        let mut next = Self::new(Arc::clone(&self.plan), now);
+        for (market, before) in next.markets.iter_mut().zip(&self.markets) {
+            (market.gap, market.strikes) = (before.gap, before.strikes);
+            if let Standing::LeftOut(_) = before.standing {
+                market.standing = before.standing;
+            }
+        }
+        next.subscribe_all();
+        next
+    }
+
+    fn subscribe_all(&mut self) {
+        let wanted = (0..self.markets.len())
+            .filter(|at| self.markets.get(*at).is_some_and(|market| market.standing == Standing::Asked));
+        let wanted: Vec<usize> = wanted.collect();
+        self.queue = wanted.chunks(self.preset().symbols_per_frame.max(1)).map(<[_]>::to_vec).collect();
+    }
+
+    fn preset(&self) -> &StreamPreset {
+        &self.plan.preset
+    }
+
+    /// A byte came, whatever it was.
+    pub(super) fn alive(&mut self, now: Mono) {
+        self.alive = now;
+    }
+
+    /// Reads a message. Whatever it holds, the socket goes on unless an action ends it.
+    pub(super) fn hear(&mut self, now: Mono, wall: Wall, message: &[u8]) -> (Kind, Vec<Action>) {
+        self.alive = now;
+        let mut actions = Vec::new();
+        let kind = if self.preset().ping.pong.as_ref().is_some_and(|pong| pong.as_bytes() == message) {
+            Kind::Control
+        } else {
+            match decode::parse(message) {
+                Ok(body) => self.read(now, wall, body, &mut actions),
+                Err(_) => Kind::Bad,
+            }
+        };
+        self.judge(now, kind, &mut actions);
+        (kind, actions)
+    }
+
+    fn judge(&mut self, now: Mono, kind: Kind, actions: &mut Vec<Action>) {
+        let is_bad = kind == Kind::Bad;
+        self.bad_in_row = if is_bad { self.bad_in_row.saturating_add(1) } else { 0 };
+        if now.since(self.window.0) > BAD_WINDOW {
+            self.window = (now, 0, 0);
+        }
+        let (_, bad, all) = &mut self.window;
+        (*bad, *all) = (bad.saturating_add(u32::from(is_bad)), all.saturating_add(1));
+        // A hundredth of a few messages is less than one.
+        let too_many = *all >= BAD_MAX && bad.saturating_mul(100) > *all;
+        if self.bad_in_row >= BAD_MAX || (is_bad && too_many) {
+            actions.push(Action::End(End::Unreadable));
+        }
+    }
+
+    fn read(&mut self, now: Mono, wall: Wall, body: &RawValue, actions: &mut Vec<Action>) -> Kind {
+        let plan = Arc::clone(&self.plan);
+        let preset = &plan.preset;
+        if all(&preset.data.is, body) {
+            return self.take(now, wall, body, actions);
+        }
+        if let Some(reply) = preset.replies.iter().find(|reply| all(&reply.is, body)) {
+            let value = reply.value.find(body, body).ok().flatten().map(RawValue::get);
+            if let Some(value) = value.filter(|value| value.len() <= REPLY_MAX_BYTES) {
+                actions.push(Action::Write(reply.text.replace("{value}", value)));
+            }
+            return Kind::Control;
+        }
+        if !preset.reconnect.is_empty() && all(&preset.reconnect, body) {
+            actions.push(Action::End(End::Asked));
+        } else if let Some(refusal) = preset.refusal.as_ref().filter(|refusal| all(&refusal.is, body)) {
+            self.refused(now, refusal, body);
+        } else if all(&preset.ack.is, body) {
+            self.confirmed(now, &preset.ack, body);
+        }
+        Kind::Control
+    }
+
+    /// The rows of a message. One that cannot be read costs itself.
+    fn take(&mut self, now: Mono, wall: Wall, body: &RawValue, actions: &mut Vec<Action>) -> Kind {
+        let plan = Arc::clone(&self.plan);
+        let data = &plan.preset.data;
+        let at = match &data.at {
+            Some(path) => path.find(body).ok().flatten(),
+            None => Some(body),
+        };
+        let Some(at) = at else { return Kind::Bad };
+        let (mut quotes, mut kind) = (Vec::new(), Kind::Data);
+        let mut put = |row: &RawValue| match self.row(now, wall, body, row) {
+            Ok(quote) => quotes.extend(quote),
+            Err(Unreadable) => kind = Kind::Bad,
+        };
+        if !data.is_list {
+            put(at);
+        } else if path::each_element(at, put).is_err() {
+            kind = Kind::Bad;
+        }
+        if !quotes.is_empty() {
+            self.useful.get_or_insert(now);
+            actions.push(Action::Quotes(quotes));
+        }
+        kind
+    }
+
+    /// A row's quote; nothing for a market that nobody asked for, or for a row that is older than the last one.
+    fn row(
+        &mut self,
+        now: Mono,
+        wall: Wall,
+        body: &RawValue,
+        row: &RawValue,
+    ) -> Result<Option<Quote>, Unreadable> {
+        let plan = Arc::clone(&self.plan);
+        let data = &plan.preset.data;
+        let key = data.key.find(body, row).ok().flatten().and_then(text).ok_or(Unreadable)?;
+        let at = plan.keys.get(&*key).or_else(|| self.channels.get(&*key)).copied();
+        let Some((at, id)) = at.and_then(|at| Some((at, plan.markets.get(at)?))) else { return Ok(None) };
+        let sequence = match &data.sequence {
+            Some(place) => {
+                let found = place.find(body, row).ok().flatten().and_then(text);
+                Some(found.and_then(|text| text.parse::<u64>().ok()).ok_or(Unreadable)?)
+            }
+            None => None,
+        };
+        let read = data.row.row(body, row, wall).map_err(|_| Unreadable)?;
+        let Some(market) = self.markets.get_mut(at) else { return Ok(None) };
+        if let (Some(last), Some(sequence)) = (market.sequence, sequence) {
+            if sequence <= last {
+                return Ok(None);
+            }
+            market.is_gapped |= data.gapless && sequence != last.saturating_add(1);
+        }
+        market.sequence = sequence;
+        if let Some(heard) = market.heard.replace(now) {
+            let shrunk = market.gap.map(|gap| gap.less(Span::from_ms(gap.ms() / 100)));
+            market.gap = Some(shrunk.unwrap_or_default().max(now.since(heard)));
+        }
+        (market.since, market.polled, market.strikes) = (now, None, 0);
+        // A price proves more than a confirmation.
+        self.settle(now, at);
+        Ok(Some(Quote {
+            market: id.clone(),
+            bid: read.bid,
+            ask: read.ask,
+            last: read.last,
+            as_of: read.time.unwrap_or(wall - plan.penalty),
+            received: wall,
+        }))
+    }
+
+    /// A market is subscribed to.
+    fn settle(&mut self, now: Mono, at: usize) {
+        if let Some(market) = self.markets.get_mut(at).filter(|market| market.standing != Standing::Live) {
+            (market.standing, market.since) = (Standing::Live, now);
+        }
+        self.forget(at);
+    }
+
+    /// No frame waits for this market any more.
+    fn forget(&mut self, at: usize) {
+        self.asked.iter_mut().for_each(|frame| frame.markets.retain(|market| *market != at));
+        self.asked.retain(|frame| !frame.markets.is_empty());
+    }
+
+    fn confirmed(&mut self, now: Mono, ack: &Answered, body: &RawValue) {
+        if let Some(place) = &ack.key {
+            let key = place.find(body, body).ok().flatten().and_then(text).unwrap_or_default();
+            let Some(at) = self.plan.keys.get(&*key).copied() else {
+                // An acknowledgement of something else is a refusal in friendly words.
+                return self.refuse_frame(now, None);
+            };
+            let channel = ack.channel.as_ref().and_then(|place| place.find(body, body).ok().flatten());
+            if let Some(channel) = channel.and_then(text) {
+                self.channels.insert(channel.into_owned(), at);
+            }
+            self.settle(now, at);
+        } else if let Some(frame) = self.take_frame(frame_id(ack, body)) {
+            frame.markets.into_iter().for_each(|at| self.settle(now, at));
+        }
+    }
+
+    fn refused(&mut self, now: Mono, refusal: &Answered, body: &RawValue) {
+        let key = refusal.key.as_ref().and_then(|place| place.find(body, body).ok().flatten());
+        match key.and_then(text).and_then(|key| self.plan.keys.get(&*key).copied()) {
+            Some(at) => self.leave_out(at, now + LEFT_OUT),
+            None => self.refuse_frame(now, frame_id(refusal, body)),
+        }
+    }
+
+    /// The frame of this number, or the oldest one.
+    fn take_frame(&mut self, id: Option<u64>) -> Option<Frame> {
+        let at = match id {
+            Some(id) => self.asked.iter().position(|frame| frame.id == id)?,
+            None => 0,
+        };
+        self.asked.remove(at)
+    }
+
+    /// One of its markets spoils a frame: each half is asked for alone, until the market is.
+    fn refuse_frame(&mut self, now: Mono, id: Option<u64>) {
+        let Some(frame) = self.take_frame(id) else { return };
+        match frame.markets.split_at(frame.markets.len() / 2) {
+            ([], only) => only.iter().for_each(|at| self.leave_out(*at, now + LEFT_OUT)),
+            (first, second) => self.queue.extend([first.to_vec(), second.to_vec()]),
+        }
+    }
+
+    /// A market that has prices is subscribed to, whatever is said about asking for it once more.
+    fn leave_out(&mut self, at: usize, until: Mono) {
+        if let Some(market) = self.markets.get_mut(at).filter(|market| market.heard.is_none()) {
+            market.standing = Standing::LeftOut(until);
+        }
+        self.forget(at);
+    }
+
+    /// What time has brought about.
+    pub(super) fn tick(&mut self, now: Mono, wall: Wall) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if now >= self.idle_at() {
+            return vec![Action::End(End::Idle)];
+        }
+        if self.canary_at().is_some_and(|at| now >= at) {
+            return vec![Action::End(End::Canary)];
+        }
+        self.expire(now);
+        if now >= self.write_at && !self.queue.is_empty() {
+            actions.extend(self.subscribe(now, wall));
+        }
+        if now >= self.ping_at() {
+            self.pinged = now;
+            let text = self.preset().ping.text.clone();
+            actions.push(text.map_or(Action::Ping, |text| Action::Write(filled(&text, self.id, wall))));
+        }
+        actions
+    }
+
+    /// Frames that were not answered, and markets whose time has come again.
+    fn expire(&mut self, now: Mono) {
+        while let Some(frame) = self.asked.pop_front_if(|frame| now >= frame.at + ACK) {
+            match frame.markets.as_slice() {
+                [only] => self.leave_out(*only, now + LEFT_OUT),
+                several => self.queue.extend(several.iter().map(|at| vec![*at])),
+            }
+        }
+        for (at, market) in self.markets.iter_mut().enumerate() {
+            if matches!(market.standing, Standing::LeftOut(until) if now >= until) {
+                market.standing = Standing::Asked;
+                self.queue.push_back(vec![at]);
+            }
+        }
+    }
+
+    fn subscribe(&mut self, now: Mono, wall: Wall) -> Option<Action> {
+        let markets = self.queue.pop_front()?;
+        self.id += 1;
+        let text = self.plan.subscription(&markets);
+        let text = filled(&text, self.id, wall);
+        self.asked.push_back(Frame { id: self.id, at: now, markets });
+        self.write_at = now + self.preset().write_every;
+        Some(Action::Write(text))
+    }
+
+    /// What HTTP said meanwhile. A market that is silent while its price moves is asked for once more, then over
+    /// another connection, and then left to HTTP: a venue that keeps a retired channel open says nothing of it.
+    pub(super) fn polled(&mut self, now: Mono, observations: &[Observation]) -> Option<End> {
+        let plan = Arc::clone(&self.plan);
+        for observation in observations {
+            let Observation::Quote(quote) = observation else { continue };
+            let found = plan.markets.iter().position(|market| *market == quote.market);
+            let Some((at, price)) = found.zip(quote.price().ok()) else { continue };
+            let Some(market) = self.markets.get_mut(at) else { continue };
+            market.is_gapped = false;
+            let learned = market.gap.map(|gap| gap.times(10).clamp(SILENCE.0, SILENCE.1));
+            let silent = now.since(market.since) > learned.unwrap_or(SILENCE_UNKNOWN);
+            let moved = *market.polled.get_or_insert(price) != price;
+            if market.standing != Standing::Live || !silent || !moved {
+                continue;
+            }
+            (market.since, market.polled) = (now, Some(price));
+            market.strikes = market.strikes.saturating_add(1);
+            match market.strikes {
+                1 => self.queue.push_back(vec![at]),
+                2 => return Some(End::Silent),
+                _ => market.standing = Standing::LeftOut(now + GIVEN_UP),
+            }
+        }
+        None
+    }
+
+    /// When `tick` has something to do next, at the latest.
+    pub(super) fn wake_at(&self, now: Mono) -> Mono {
+        let writes = (!self.queue.is_empty()).then_some(self.write_at);
+        let answers = self.asked.front().map(|frame| frame.at + ACK);
+        let markets = self.markets.iter().filter_map(|market| match market.standing {
+            Standing::LeftOut(until) => Some(until),
+            // Nobody polls faster before this is noticed.
+            Standing::Live => market.heard.map(|heard| heard + FRESH).filter(|at| *at > now),
+            Standing::Asked => None,
+        });
+        let fixed = self.ping_at().min(self.idle_at());
+        let at = writes.into_iter().chain(answers).chain(self.canary_at()).chain(markets).min();
+        at.map_or(fixed, |at| at.min(fixed))
+    }
+
+    fn idle_at(&self) -> Mono {
+        self.alive + self.preset().idle()
+    }
+
+    fn ping_at(&self) -> Mono {
+        self.pinged + self.preset().ping.every
+    }
+
+    fn canary_at(&self) -> Option<Mono> {
+        let market = self.markets.get(self.plan.canary?)?;
+        (market.standing == Standing::Live).then(|| market.since + CANARY)
+    }
+
+    /// Every market of the plan has given a price of late, and none has missed a message.
+    pub(super) fn is_fresh(&self, now: Mono) -> bool {
+        let fresh = |market: &Market| {
+            market.standing == Standing::Live
+                && !market.is_gapped
+                && market.heard.is_some_and(|heard| now.since(heard) < FRESH)
+        };
+        self.markets.iter().all(fresh)
+    }
+
+    /// Every market has had its answer.
+    pub(super) fn is_settled(&self) -> bool {
+        self.markets.iter().all(|market| market.standing != Standing::Asked)
+    }
+
+    /// How many markets are confirmed.
+    pub(super) fn live(&self) -> usize {
+        self.markets.iter().filter(|market| market.standing == Standing::Live).count()
+    }
+
+    /// The venue will close it soon.
+    pub(super) fn is_old(&self, now: Mono) -> bool {
+        now.since(self.opened) >= self.plan.life
+    }
+
+    /// It has been of use for a while.
+    pub(super) fn is_proved(&self, now: Mono) -> bool {
+        self.useful.is_some_and(|since| now.since(since) >= PROVED)
+    }
+}
+
+/// So much of a message is repeated to the venue in an answer.
+const REPLY_MAX_BYTES: usize = 64;
+
+/// A row that says nothing that can be used.
+struct Unreadable;
+
+/// Whether all of them hold of the whole message.
+fn all(checks: &[Check], body: &RawValue) -> bool {
+    checks.iter().all(|check| check.holds(body, body).unwrap_or(false))
+}
+
+fn frame_id(answered: &Answered, body: &RawValue) -> Option<u64> {
+    let found = answered.id.as_ref()?.find(body, body).ok().flatten();
+    // A number that is none of ours names no frame.
+    Some(found.and_then(text).and_then(|text| text.parse().ok()).unwrap_or(u64::MAX))
+}
+
+fn filled(text: &str, id: u64, wall: Wall) -> String {
+    text.replace("{id}", &id.to_string()).replace("{now_s}", &(wall.ms() / 1000).to_string())
+}
