@@ -24,6 +24,7 @@ mod signer;
 mod soak;
 mod sources;
 mod standby;
+mod streams;
 mod tidy;
 mod words;
 

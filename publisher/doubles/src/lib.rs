@@ -4,7 +4,7 @@
 //! never uses a float for a price. The doubles share no code with the daemon, so a test that compares the two
 //! compares two readings of the same wire format, not one reading with itself.
 //!
-//! Deliberately absent: TLS, WebSockets, and any way to reach a real venue or a real chain.
+//! Deliberately absent: TLS, and any way to reach a real venue or a real chain.
 
 mod clock;
 pub mod decimal;

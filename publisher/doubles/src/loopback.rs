@@ -1,4 +1,4 @@
-//! A small HTTP/1 server on loopback that can also misbehave below HTTP.
+//! A small HTTP/1 server on loopback that can also misbehave below HTTP, and turn a connection into a WebSocket.
 //!
 //! Invariants: only loopback addresses are served; at most [`MAX_CONNECTIONS`] connections are open; dropping
 //! the [`Server`] ends its accept loop and every connection with it, even one that is stalling on purpose.
@@ -11,21 +11,27 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, header};
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hyper::body::{Body as HttpBody, Frame};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 /// Most connections served at once; more wait in the kernel's queue.
 pub const MAX_CONNECTIONS: usize = 512;
@@ -90,10 +96,16 @@ async fn accept(listener: TcpListener, router: Router) {
 async fn converse(stream: TcpStream, router: Router) {
     // Small answers go out at once; a refusal only costs latency.
     let _ = stream.set_nodelay(true);
+    let upgraded = Slot::default();
+    let slot = upgraded.clone();
     let answer = service_fn(move |request| {
         let router = TowerToHyperService::new(router.clone());
+        let slot = slot.clone();
         async move {
             let answered: Result<Response, Infallible> = router.call(request).await;
+            if let Ok(Some(upgrade)) = answered.as_ref().map(|response| response.extensions().get::<Slot>()) {
+                slot.put(upgrade.take());
+            }
             match answered {
                 Ok(response) if response.extensions().get::<HangUp>().is_none() => Ok(response),
                 _ => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
@@ -101,7 +113,65 @@ async fn converse(stream: TcpStream, router: Router) {
         }
     });
     // A connection that ends in an error is what half of the faults are for.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).with_upgrades().await;
+    // What became a WebSocket stays this connection's task, so that it ends with the server.
+    if let Some(conversation) = upgraded.take() {
+        conversation.await;
+    }
+}
+
+/// A WebSocket, from the server's side.
+pub type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
+
+type Conversation = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What is said on a connection after it has become a WebSocket.
+#[derive(Clone, Default)]
+struct Slot(Arc<Mutex<Option<Conversation>>>);
+
+impl Slot {
+    fn put(&self, conversation: Option<Conversation>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = conversation;
+    }
+
+    fn take(&self) -> Option<Conversation> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Whether a request is the beginning of a WebSocket (RFC 6455, section 4.1).
+pub fn asks_for_web_socket(request: &Request) -> bool {
+    request.headers().get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// The response that makes a WebSocket of the connection, on which `talk` goes on; HTTP 400 where there is no key.
+pub fn web_socket<F: Future<Output = ()> + Send>(
+    mut request: Request,
+    talk: impl FnOnce(WebSocket) -> F + Send + 'static,
+) -> Response {
+    let mut response = Response::new(Body::empty());
+    let Some(key) = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned() else {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        return response;
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    let conversation = async move {
+        // A client that left before has nothing to be told.
+        if let Ok(upgraded) = upgrade.await {
+            talk(WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await).await;
+        }
+    };
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    let slot = Slot::default();
+    slot.put(Some(Box::pin(conversation)));
+    response.extensions_mut().insert(slot);
+    response
 }
 
 /// A response extension: close the connection instead of answering.

@@ -29,7 +29,7 @@ pub(crate) fn answer(desk: &Desk, ask: &Ask<'_>) -> Answer {
     }
 }
 
-fn product_id(pair: &Pair) -> String {
+pub(super) fn product_id(pair: &Pair) -> String {
     format!("{}-{}", pair.base, pair.quote)
 }
 

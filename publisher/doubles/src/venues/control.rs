@@ -4,7 +4,8 @@
 //! `/price` `{"pair","price","venue"?}` (with a venue and without a price, the venue follows the market again),
 //! `/offset` `{"venue","pair","bps"}`, `/path` `{"pair","steps":[{"after_ms","price"}]}`,
 //! `/walk` `{"pair","seed"?,"step_bps"?,"every_ms"?,"noise_bps"?}`, `/hold` `{"pair"}`,
-//! `/fault` `{"venue","fault","pair"?,"times"?}`, `/clear` `{"venue"?}`; `GET /served?limit=N`.
+//! `/fault` `{"venue","fault","pair"?,"times"?}`, `/stream` `{"venue","fault"}` (beside those it has), `/clear`
+//! `{"venue"?}`; `GET /served?limit=N`.
 //! A refused request is HTTP 400 with `{"error":"..."}` and changes nothing.
 
 use axum::Router;
@@ -21,6 +22,7 @@ use super::fault::Fault;
 use super::market::{Market, Refused};
 use super::pair::Venue;
 use super::prices::Walk;
+use super::stream::StreamFault;
 
 /// Most served prices shown without a limit.
 const SERVED_SHOWN: usize = 100;
@@ -35,6 +37,7 @@ pub(crate) fn router() -> Router<Market> {
         .route("/walk", post(walk))
         .route("/hold", post(hold))
         .route("/fault", post(fault))
+        .route("/stream", post(stream))
         .route("/clear", post(clear))
 }
 
@@ -168,6 +171,20 @@ async fn fault(State(market): State<Market>, body: Bytes) -> Response {
             market.arm(order.venue, None, order.fault, order.times);
             Ok(())
         }
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StreamOrder {
+    venue: Venue,
+    fault: StreamFault,
+}
+
+async fn stream(State(market): State<Market>, body: Bytes) -> Response {
+    obey(&body, |order: StreamOrder| {
+        market.stream_fault(order.venue, order.fault);
+        Ok(())
     })
 }
 

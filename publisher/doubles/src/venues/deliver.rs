@@ -17,7 +17,7 @@ use super::pair::Venue;
 use super::refusal::{self, Refusal};
 use super::{
     binance, bitfinex, bitget, bitstamp, bybit, coinbase, coingecko, coinmarketcap, control, crypto_com,
-    custom, ecb, gate, gemini, htx, kraken, kucoin, mexc, okx, tiingo, upbit,
+    custom, ecb, gate, gemini, htx, kraken, kucoin, mexc, okx, stream, tiingo, upbit,
 };
 use crate::{clock, loopback};
 
@@ -44,6 +44,10 @@ async fn serve(State(market): State<Market>, request: Request) -> Response {
         return (StatusCode::NOT_FOUND, format!("no venue here; try /control or {}\n", names()))
             .into_response();
     };
+    if loopback::asks_for_web_socket(&request) {
+        let path = format!("/{rest}");
+        return stream::open(&market, venue, &path, request);
+    }
     let (number, befalling) = market.visit(venue);
     let fault = befalling.iter().find(|armed| armed.pair.is_none()).map(|armed| &armed.fault);
     if let Some(Fault::Stall { ms }) = fault {

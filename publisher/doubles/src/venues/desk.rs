@@ -40,6 +40,11 @@ impl Desk {
         }
     }
 
+    /// The market that `is_it` recognises, if the venue knows it at all.
+    pub(crate) fn pair(&self, is_it: impl Fn(&Pair) -> bool) -> Option<Pair> {
+        self.rows.iter().map(|row| &row.pair).find(|pair| is_it(pair)).cloned()
+    }
+
     /// Whether a list has to be empty and a single answer has to be blank.
     pub(crate) fn is_empty(&self) -> bool {
         self.empty

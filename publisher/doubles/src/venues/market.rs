@@ -10,6 +10,7 @@ use super::pair::{NotAPair, Pair, UnknownVenue, Venue};
 use super::prices::{Prices, Step, Walk};
 use super::record::{Record, Served};
 use super::row::Row;
+use super::stream::{Connections, StreamFault};
 use crate::clock;
 use crate::decimal::{Decimal, NotADecimal};
 
@@ -77,6 +78,7 @@ struct State {
     prices: Prices,
     faults: Faults,
     record: Record,
+    connections: Connections,
 }
 
 /// The simulated market. Clones act on the same market.
@@ -89,7 +91,12 @@ pub struct Market {
 impl Market {
     pub(crate) fn new(served_max: usize) -> Self {
         let record = Record::new(served_max);
-        let state = State { prices: Prices::default(), faults: Faults::default(), record };
+        let state = State {
+            prices: Prices::default(),
+            faults: Faults::default(),
+            record,
+            connections: Connections::default(),
+        };
         Self { state: Arc::new(Mutex::new(state)), began: Instant::now() }
     }
 
@@ -228,15 +235,18 @@ impl Market {
         state.faults.arm(venue, pair, fault, times, present);
     }
 
-    /// Makes the venue well again, its single markets included.
+    /// Makes the venue well again, its single markets and its WebSocket included.
     pub fn clear(&self, venue: Venue) {
-        self.state().faults.clear(venue);
+        let mut state = self.state();
+        state.faults.clear(venue);
+        state.connections.faults.remove(&venue);
     }
 
     /// Makes every venue well again.
     pub fn clear_all(&self) {
         let mut state = self.state();
         Venue::ALL.into_iter().for_each(|venue| state.faults.clear(venue));
+        state.connections.faults.clear();
     }
 
     /// The faults that are set: venue, market if it is of one, fault.
@@ -245,6 +255,46 @@ impl Market {
         let told =
             |armed: &Armed| (armed.venue, armed.pair.as_ref().map(Pair::to_string), armed.fault.clone());
         state.faults.iter().map(told).collect()
+    }
+
+    /// Sets a fault of the venue's WebSocket, beside those it has.
+    pub fn stream_fault(&self, venue: Venue, fault: StreamFault) {
+        self.state().connections.faults.entry(venue).or_default().push(fault);
+    }
+
+    /// Makes the venue's WebSocket well again.
+    pub fn clear_stream(&self, venue: Venue) {
+        self.state().connections.faults.remove(&venue);
+    }
+
+    /// What is wrong with the venue's WebSocket.
+    pub fn stream_faults(&self, venue: Venue) -> Vec<StreamFault> {
+        self.state().connections.faults.get(&venue).cloned().unwrap_or_default()
+    }
+
+    /// How many WebSockets of the venue were opened, and how many are open.
+    pub fn streams(&self, venue: Venue) -> (u64, u64) {
+        self.state().connections.counts(venue)
+    }
+
+    /// What clients said on the venue's WebSockets, oldest first; the beginning of it, if it is much.
+    pub fn stream_heard(&self, venue: Venue) -> Vec<String> {
+        self.state().connections.heard(venue)
+    }
+
+    pub(crate) fn connected(&self, venue: Venue, is_open: bool) {
+        self.state().connections.connected(venue, is_open);
+    }
+
+    pub(crate) fn heard(&self, venue: Venue, message: &str) {
+        self.state().connections.hear(venue, message);
+    }
+
+    /// The venue as its WebSocket sees it: with what is wrong with its figures, which counts no requests.
+    pub(crate) fn stream_desk(&self, venue: Venue) -> Desk {
+        let present: Vec<Armed> =
+            self.state().faults.iter().filter(|armed| armed.venue == venue).cloned().collect();
+        self.desk(venue, &present)
     }
 
     /// The prices served last, oldest first. Only answers that went out whole are here.

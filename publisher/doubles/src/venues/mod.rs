@@ -9,7 +9,9 @@
 //! Invariants: `bid <= last <= ask`, symmetric around the last price, unless a fault says otherwise; the last
 //! price is the set price digit by digit; the venue's clock is the machine's.
 //!
-//! Deliberately absent: order books, WebSockets, accounts (any key is a good one), and rate limits that fire by
+//! Some venues are served over WebSocket as well, under the path of their own streams.
+//!
+//! Deliberately absent: whole order books, accounts (any key is a good one), and limits of HTTP requests that fire by
 //! themselves.
 
 mod answer;
@@ -41,6 +43,7 @@ mod prices;
 mod record;
 mod refusal;
 mod row;
+mod stream;
 mod tiingo;
 mod upbit;
 
@@ -52,6 +55,7 @@ pub use market::{Market, Refused};
 pub use pair::{NotAPair, Pair, UnknownVenue, Venue};
 pub use prices::{Step, Walk};
 pub use record::Served;
+pub use stream::StreamFault;
 
 use crate::loopback::Server;
 
@@ -101,6 +105,11 @@ impl VenueSimulator {
     /// The URL that stands for the venue's host, without a trailing slash: `http://127.0.0.1:PORT/kraken`.
     pub fn base_url(&self, venue: Venue) -> String {
         format!("http://{}/{venue}", self.server.address())
+    }
+
+    /// The same for its WebSocket: `ws://127.0.0.1:PORT/kraken`.
+    pub fn stream_url(&self, venue: Venue) -> String {
+        format!("ws://{}/{venue}", self.server.address())
     }
 
     /// The URL under which `/prices`, `/price`, `/walk`, `/fault` and their like are driven by hand.

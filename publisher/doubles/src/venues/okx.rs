@@ -48,7 +48,7 @@ pub(crate) fn answer(desk: &Desk, ask: &Ask<'_>) -> Answer {
     }
 }
 
-fn instrument(pair: &Pair) -> String {
+pub(super) fn instrument(pair: &Pair) -> String {
     format!("{}-{}", pair.base, pair.quote)
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn error(status: StatusCode, code: &str, message: &str) -> Answer {
     Answer::json(status, &body, &[])
 }
 
-fn ticker(row: &Row) -> Json {
+pub(super) fn ticker(row: &Row) -> Json {
     let price = |value| row.price(value, 0);
     object([
         ("instType".into(), text("SPOT")),

@@ -24,7 +24,7 @@ pub struct Served {
     pub quote_ms: i64,
     /// When the answer was ready, milliseconds of the Unix epoch.
     pub at_ms: i64,
-    /// Number of the venue's request, from 1; equal for all prices of one answer.
+    /// Number of the venue's request, from 1; equal for all prices of one answer. 0 for what was pushed.
     pub request: u64,
     /// The fault that formed the figures or their spelling, by name.
     pub fault: Option<&'static str>,
