@@ -140,7 +140,9 @@ pub fn reference() -> String {
     }
     out.push_str("\n## Venues with a preset\n\n| Venue | Polled every | What it is |\n|---|---|---|\n");
     for preset in crate::sources::presets() {
-        let _never_fails = writeln!(out, "| `{}` | {} | {} |", preset.id(), preset.every(), preset.about());
+        let pushes = if preset.has_stream() { ", and pushed" } else { "" };
+        let _never_fails =
+            writeln!(out, "| `{}` | {}{pushes} | {} |", preset.id(), preset.every(), preset.about());
     }
     out
 }

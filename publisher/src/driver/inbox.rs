@@ -123,7 +123,15 @@ mod tests {
         sender.observed(venue.clone(), observation("a"));
         let pushed = |symbol: &str, ms: i64| {
             let (market, at) = (MarketId::new("v", symbol), Wall::from_ms(ms));
-            Observation::Quote(Quote { market, bid: None, ask: None, last: None, as_of: at, received: at })
+            Observation::Quote(Quote {
+                market,
+                bid: None,
+                ask: None,
+                last: None,
+                base_volume: None,
+                as_of: at,
+                received: at,
+            })
         };
         sender.pushed(&venue, vec![pushed("a", 1), pushed("b", 1)]);
         sender.pushed(&venue, vec![pushed("a", 2)]);

@@ -241,6 +241,8 @@ struct RawData {
     #[serde(default)]
     last: Option<String>,
     #[serde(default)]
+    base_volume: Option<String>,
+    #[serde(default)]
     time: Option<String>,
     time_unit: String,
     #[serde(default)]
@@ -382,6 +384,7 @@ fn data(raw: &RawData, problems: &mut Problems) -> Option<Data> {
     };
     let (bid, ask, last) = (find("bid", &raw.bid), find("ask", &raw.ask), find("last", &raw.last));
     let (time, sequence) = (find("time", &raw.time), find("sequence", &raw.sequence));
+    let base_volume = find("base_volume", &raw.base_volume);
     let key = place("stream.data.key", &raw.key, problems);
     if raw.last.is_none() && (raw.bid.is_none() || raw.ask.is_none()) {
         problems.add("stream.data", "", "no price in it", "name last, or bid and ask");
@@ -403,6 +406,7 @@ fn data(raw: &RawData, problems: &mut Problems) -> Option<Data> {
         ask,
         last,
         mid: None,
+        base_volume,
         time: time.zip(unit),
     };
     Some(Data { is, at: at?, is_list, key: key?, row, sequence, gapless: raw.gapless })

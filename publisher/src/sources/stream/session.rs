@@ -143,6 +143,8 @@ struct Market {
     is_gapped: bool,
     /// What HTTP said when the stream had just fallen silent.
     polled: Option<Price>,
+    /// What HTTP said was traded in a day, for streams that do not say it.
+    volume: Option<Price>,
     /// How often it was silent while its price moved.
     strikes: u8,
 }
@@ -152,6 +154,8 @@ struct Market {
 struct Frame {
     id: u64,
     at: Mono,
+    /// It names one market only.
+    is_single: bool,
     markets: Vec<usize>,
 }
 
@@ -188,6 +192,7 @@ impl Session {
             sequence: None,
             is_gapped: false,
             polled: None,
+            volume: None,
             strikes: 0,
         };
         let markets = vec![market; plan.markets.len()];
@@ -214,7 +219,7 @@ impl Session {
     pub(super) fn successor(&self, now: Mono) -> Self {
         let mut next = Self::new(Arc::clone(&self.plan), now);
         for (market, before) in next.markets.iter_mut().zip(&self.markets) {
-            (market.gap, market.strikes) = (before.gap, before.strikes);
+            (market.gap, market.strikes, market.volume) = (before.gap, before.strikes, before.volume);
             if let Standing::LeftOut(_) = before.standing {
                 market.standing = before.standing;
             }
@@ -353,6 +358,7 @@ impl Session {
             market.gap = Some(shrunk.unwrap_or_default().max(now.since(heard)));
         }
         (market.since, market.polled, market.strikes) = (now, None, 0);
+        let volume = market.volume;
         // A price proves more than a confirmation.
         self.settle(now, at);
         Ok(Some(Quote {
@@ -360,6 +366,7 @@ impl Session {
             bid: read.bid,
             ask: read.ask,
             last: read.last,
+            base_volume: read.base_volume.or(volume),
             as_of: read.time.unwrap_or(wall - plan.penalty),
             received: wall,
         }))
@@ -454,9 +461,10 @@ impl Session {
     /// Frames that were not answered, and markets whose time has come again.
     fn expire(&mut self, now: Mono) {
         while let Some(frame) = self.asked.pop_front_if(|frame| now >= frame.at + ACK) {
-            match frame.markets.as_slice() {
-                [only] => self.leave_out(*only, now + LEFT_OUT),
-                several => self.queue.extend(several.iter().map(|at| vec![*at])),
+            if frame.is_single {
+                frame.markets.into_iter().for_each(|at| self.leave_out(at, now + LEFT_OUT));
+            } else {
+                self.queue.extend(frame.markets.into_iter().map(|at| vec![at]));
             }
         }
         for (at, market) in self.markets.iter_mut().enumerate() {
@@ -472,7 +480,7 @@ impl Session {
         self.id += 1;
         let text = self.plan.subscription(&markets);
         let text = filled(&text, self.id, wall);
-        self.asked.push_back(Frame { id: self.id, at: now, markets });
+        self.asked.push_back(Frame { id: self.id, at: now, is_single: markets.len() == 1, markets });
         self.write_at = now + self.preset().write_every;
         Some(Action::Write(text))
     }
@@ -486,7 +494,7 @@ impl Session {
             let found = plan.markets.iter().position(|market| *market == quote.market);
             let Some((at, price)) = found.zip(quote.price().ok()) else { continue };
             let Some(market) = self.markets.get_mut(at) else { continue };
-            market.is_gapped = false;
+            (market.is_gapped, market.volume) = (false, quote.base_volume);
             let learned = market.gap.map(|gap| gap.times(10).clamp(SILENCE.0, SILENCE.1));
             let silent = now.since(market.since) > learned.unwrap_or(SILENCE_UNKNOWN);
             let moved = *market.polled.get_or_insert(price) != price;

@@ -1,0 +1,4 @@
+mod fixtures;
+mod rig;
+mod session;
+mod wire;

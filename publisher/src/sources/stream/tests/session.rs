@@ -1,0 +1,331 @@
+//! The traps of the venues' protocols, each without a socket.
+
+use super::super::session::{Action, End, Kind};
+use super::rig::{Rig, described, shipped};
+use publisher_core::time::Span;
+
+const SECOND: Span = Span::from_s(1);
+
+/// A stream in the shape of most, for the rules that are everybody's.
+const PLAIN: &str = r#"
+    canary = "BTC-USD"
+    [stream.subscribe]
+    text = '{"sub":[{symbols}],"id":{id}}'
+    each = '"{symbol}"'
+    [stream.ping]
+    every = "15s"
+    text = "ping"
+    pong = "pong"
+    [stream.ack]
+    match = [{ at = "ok", is = "true" }]
+    id = "id"
+    [stream.refusal]
+    match = [{ at = "ok", is = "false" }]
+    id = "id"
+    [stream.data]
+    match = [{ at = "p", is_empty = false }]
+    row = "$"
+    key = "s"
+    last = "p"
+    time_unit = "none"
+    sequence = "n"
+    gapless = true
+"#;
+
+fn plain(symbols: &[&str]) -> Rig {
+    Rig::new("mine", described(PLAIN), symbols)
+}
+
+fn price(symbol: &str, price: &str, sequence: u64) -> String {
+    format!(r#"{{"s":"{symbol}","p":"{price}","n":{sequence}}}"#)
+}
+
+#[test]
+fn frames_are_no_larger_and_no_faster_than_the_venue_permits() {
+    let mut rig = plain(&["A-B", "C-D", "E-F", "G-H", "I-J", "K-L"]);
+    rig.pass(Span::from_ms(99));
+    assert_eq!(rig.written, [r#"{"sub":["A-B","C-D","E-F","G-H"],"id":1}"#]);
+    rig.pass(Span::from_ms(1));
+    assert_eq!(rig.written[1..], [r#"{"sub":["I-J","K-L"],"id":2}"#]);
+    // Answers may come in any order; they name their frame.
+    rig.hear(r#"{"ok":true,"id":2}"#);
+    assert_eq!((rig.session.live(), rig.session.is_settled()), (2, false));
+    rig.hear(r#"{"ok":true,"id":7}"#);
+    rig.hear(r#"{"ok":true,"id":1}"#);
+    assert_eq!((rig.session.live(), rig.session.is_settled()), (6, true));
+}
+
+/// KuCoin refuses a frame whole, Coinbase one with an unknown product: without halving, one symbol costs all.
+#[test]
+fn a_symbol_that_spoils_its_frame_is_found_and_left_out() {
+    let mut rig = plain(&["A-B", "C-D", "BAD-X", "G-H"]);
+    let mut answered = 0;
+    for _ in 0..20 {
+        rig.pass(Span::from_ms(100));
+        for text in rig.written[answered..].to_vec() {
+            answered += 1;
+            rig.hear(&format!(r#"{{"ok":{},"id":{answered}}}"#, !text.contains("BAD")));
+        }
+    }
+    assert_eq!((rig.session.live(), rig.session.is_settled()), (3, true), "{:?}", rig.written);
+    let asked = rig.written.len();
+    assert_eq!(asked, 5);
+    // Five minutes later it is asked for again, alone.
+    rig.pass(Span::from_s(4));
+    for n in 0..310 {
+        rig.hear(&price("A-B", "1", n + 1));
+        rig.pass(SECOND);
+    }
+    let again: Vec<_> = rig.written[asked..].iter().filter(|text| *text != "ping").collect();
+    assert_eq!(again, [r#"{"sub":["BAD-X"],"id":6}"#]);
+}
+
+#[test]
+fn a_subscription_that_nobody_answers_is_tried_alone_and_then_left_to_http() {
+    let mut rig = plain(&["A-B", "C-D"]);
+    rig.pass(Span::from_s(9));
+    assert!(!rig.session.is_settled());
+    rig.hear(&price("A-B", "1", 1));
+    rig.pass(Span::from_s(2));
+    assert_eq!(rig.written.last().unwrap(), r#"{"sub":["C-D"],"id":2}"#);
+    rig.hear("pong");
+    rig.pass(Span::from_s(11));
+    assert_eq!((rig.session.live(), rig.session.is_settled()), (1, true), "a price proves a subscription");
+    assert!(!rig.session.is_fresh(rig.now));
+}
+
+/// MEXC acknowledges what it has blocked, with code 0 and a message that is not the topic.
+#[test]
+fn an_acknowledgement_of_something_else_is_a_refusal() {
+    let stream = described(
+        r#"
+        topic = "spot@{symbol}"
+        [stream.subscribe]
+        text = '{"params":[{symbols}]}'
+        each = '"{topic}"'
+        [stream.ping]
+        every = "15s"
+        [stream.ack]
+        match = [{ at = "code", is = "0" }]
+        key = "msg"
+        [stream.data]
+        match = [{ at = "p", is_empty = false }]
+        row = "$"
+        key = "c"
+        last = "p"
+        time_unit = "none"
+    "#,
+    );
+    let mut rig = Rig::new("mine", stream, &["A-B"]);
+    rig.pass(SECOND);
+    rig.hear(r#"{"id":0,"code":0,"msg":"Not Subscribed successfully! [spot@A-B]. Reason： Blocked! "}"#);
+    assert_eq!((rig.session.live(), rig.session.is_settled()), (0, true));
+    rig.pass(Span::from_s(301));
+    rig.hear(r#"{"id":0,"code":0,"msg":"spot@A-B"}"#);
+    assert_eq!(rig.session.live(), 1);
+}
+
+/// Bitfinex names a channel in its acknowledgement, and nothing else in its data.
+#[test]
+fn rows_are_found_by_the_channel_that_the_venue_gave_them() {
+    let stream = described(
+        r#"
+        [stream.subscribe]
+        text = '{"event":"subscribe","symbol":"{symbols}"}'
+        each = "{symbol}"
+        [stream.ping]
+        every = "15s"
+        [stream.ack]
+        match = [{ at = "event", is = "subscribed" }]
+        key = "symbol"
+        channel = "chanId"
+        [stream.data]
+        match = [{ at = "[1][6]", is_empty = false }]
+        row = "[1]"
+        key = "$.[0]"
+        bid = "[0]"
+        ask = "[2]"
+        last = "[6]"
+        time_unit = "none"
+    "#,
+    );
+    let mut rig = Rig::new("mine", stream, &["A-B"]);
+    rig.pass(SECOND);
+    let data = "[17,[9.5,1,10.5,1,0,0,10.1,100,11,9]]";
+    rig.hear(data);
+    assert!(rig.quotes.is_empty(), "a channel that nobody named");
+    rig.hear(r#"{"event":"subscribed","chanId":17,"symbol":"A-B"}"#);
+    assert_eq!(rig.hear(data).0, Kind::Data);
+    assert_eq!(rig.hear(r#"[17,"hb"]"#).0, Kind::Control);
+    assert_eq!(rig.lasts(), [("A-B".to_owned(), "10.1".to_owned())]);
+}
+
+#[test]
+fn f42_messages_that_come_twice_late_or_not_at_all_change_no_price() {
+    let mut rig = plain(&["A-B"]);
+    rig.pass(SECOND);
+    for (sequence, value, is_fresh) in
+        [(5, "1.0", true), (5, "2.0", true), (4, "3.0", true), (6, "4.0", true), (8, "5.0", false)]
+    {
+        rig.hear(&price("A-B", value, sequence));
+        assert_eq!(rig.session.is_fresh(rig.now), is_fresh, "{sequence}");
+    }
+    let values: Vec<_> = rig.lasts().into_iter().map(|(_, value)| value).collect();
+    assert_eq!(values, ["1", "4", "5"]);
+    // What was missed, HTTP says.
+    assert_eq!(rig.poll("A-B", "5"), None);
+    assert!(rig.session.is_fresh(rig.now));
+    // A new connection counts anew.
+    let now = rig.now;
+    rig.session = rig.session.successor(now);
+    rig.hear(&price("A-B", "6.0", 1));
+    assert_eq!(rig.lasts().last().unwrap().1, "6");
+}
+
+#[test]
+fn f47_numbers_are_exact_whatever_their_spelling() {
+    let mut rig = plain(&["A-B"]);
+    rig.pass(SECOND);
+    let long = "67000.120000000000000000000000000001";
+    rig.hear(&format!(r#"{{"s":"A-B","p":{long},"n":1}}"#));
+    rig.hear(r#"{"s":"A-B","p":1.2e-7,"n":2}"#);
+    let values: Vec<_> = rig.lasts().into_iter().map(|(_, value)| value).collect();
+    assert_eq!(values, [long, "0.00000012"]);
+    for bad in [r#""NaN""#, r#""1,2""#, "-1", "0", "1e400", "{}", r#""""#] {
+        let (kind, actions) = rig.hear(&format!(r#"{{"s":"A-B","p":{bad},"n":3}}"#));
+        assert!(kind != Kind::Data && actions.is_empty() && rig.quotes.len() == 2, "{bad}");
+    }
+}
+
+/// A socket that is open proves nothing: each layer of silence has its own end.
+#[test]
+fn silence_is_noticed_in_every_layer() {
+    // Not a byte.
+    let mut rig = plain(&["A-B"]);
+    assert_eq!(rig.pass(Span::from_s(29)), []);
+    assert!(rig.written.contains(&"ping".to_owned()));
+    assert_eq!(rig.pass(Span::from_s(2)), [Action::End(End::Idle)]);
+
+    // Answers to pings, and silence of what is never silent.
+    let mut rig = plain(&["A-B", "BTC-USD"]);
+    rig.pass(SECOND);
+    rig.hear(r#"{"ok":true,"id":1}"#);
+    for _ in 0..4 {
+        assert_eq!(rig.pass(SECOND), []);
+        rig.hear("pong");
+        rig.hear(&price("A-B", "1", rig.now.ms()));
+    }
+    assert_eq!(rig.pass(SECOND), [Action::End(End::Canary)]);
+
+    // Nothing of one market, while HTTP shows that its price moves.
+    let mut rig = plain(&["A-B"]);
+    rig.pass(SECOND);
+    rig.hear(&price("A-B", "10", 1));
+    let mut written = rig.written.len();
+    let wait = |rig: &mut Rig, seconds: u64| {
+        for _ in 0..seconds {
+            rig.pass(SECOND);
+            rig.hear("pong");
+        }
+    };
+    assert_eq!(rig.poll("A-B", "10"), None);
+    wait(&mut rig, 61);
+    assert_eq!(rig.poll("A-B", "10"), None);
+    let asked =
+        |rig: &Rig, from: usize| rig.written[from..].iter().filter(|text| text.contains("A-B")).count();
+    wait(&mut rig, 1);
+    assert_eq!(asked(&rig, written), 0, "a market may be quiet");
+    assert_eq!(rig.poll("A-B", "11"), None);
+    wait(&mut rig, 1);
+    assert_eq!(asked(&rig, written), 1, "it is asked for once more");
+    wait(&mut rig, 61);
+    written = rig.written.len();
+    assert_eq!(rig.poll("A-B", "12"), Some(End::Silent), "then over another connection");
+    let now = rig.now;
+    rig.session = rig.session.successor(now);
+    wait(&mut rig, 1);
+    assert_eq!(asked(&rig, written), 1);
+    rig.hear(r#"{"ok":true,"id":1}"#);
+    rig.poll("A-B", "12");
+    wait(&mut rig, 61);
+    assert_eq!(rig.poll("A-B", "13"), None, "and then it is left to HTTP");
+    assert_eq!((rig.session.live(), rig.session.is_settled()), (0, true));
+}
+
+#[test]
+fn a_market_is_fresh_for_five_seconds_after_a_message() {
+    let mut rig = plain(&["A-B", "C-D"]);
+    rig.pass(SECOND);
+    rig.hear(&price("A-B", "1", 1));
+    assert!(!rig.session.is_fresh(rig.now), "the other one has not come yet");
+    rig.hear(&price("C-D", "1", 1));
+    assert!(rig.session.is_fresh(rig.now));
+    rig.pass(Span::from_ms(4_999));
+    assert!(rig.session.is_fresh(rig.now));
+    rig.pass(Span::from_ms(1));
+    assert!(!rig.session.is_fresh(rig.now));
+    let reads = rig.quotes.iter().map(|quote| quote.received.since(quote.as_of));
+    assert_eq!(reads.collect::<Vec<_>>(), [SECOND; 2], "without a time it is as old as it may be");
+}
+
+#[test]
+fn f51_what_cannot_be_read_costs_itself_and_too_much_of_it_the_connection() {
+    let mut rig = plain(&["A-B"]);
+    rig.pass(SECOND);
+    let deep = "[".repeat(100_000);
+    for bad in ["", "{", "<html>", deep.as_str(), "\u{0}\u{1}", r#"{"s":"A-B","p":"x","n":1}"#] {
+        assert_eq!(rig.hear(bad), (Kind::Bad, vec![]), "{bad:.20}");
+    }
+    assert_eq!(rig.hear(&price("A-B", "1", 1)).0, Kind::Data);
+    let ended = (0..100).find_map(|n| rig.hear("{").1.first().cloned().map(|action| (n, action)));
+    assert_eq!(ended, Some((92, Action::End(End::Unreadable))), "more than one in 100 of a minute");
+
+    let mut rig = plain(&["A-B"]);
+    rig.pass(SECOND);
+    for n in 0..1_000 {
+        assert_eq!(rig.hear(&price("A-B", "1", n + 1)).1, []);
+    }
+    let ended = (1..=20).find_map(|n| rig.hear("{").1.first().cloned().map(|action| (n, action)));
+    assert_eq!(ended, Some((11, Action::End(End::Unreadable))));
+}
+
+/// HTX and Crypto.com end a connection that does not repeat their number.
+#[test]
+fn what_has_to_be_answered_is_answered_with_its_number() {
+    let stream = described(&format!(
+        r#"
+        {PLAIN}
+        [[stream.reply]]
+        match = [{{ at = "ping", is_empty = false }}]
+        value = "ping"
+        text = '{{"pong":{{value}}}}'
+    "#
+    ));
+    let mut rig = Rig::new("mine", stream, &["A-B"]);
+    assert_eq!(rig.hear(r#"{"ping":1492420473027}"#), (Kind::Control, vec![]));
+    assert_eq!(rig.written, [r#"{"pong":1492420473027}"#]);
+    rig.hear(&format!(r#"{{"ping":{}}}"#, "9".repeat(65)));
+    assert_eq!(rig.written.len(), 1, "nobody is echoed at length");
+}
+
+#[test]
+fn a_venue_that_asks_for_a_new_connection_gets_one() {
+    for (venue, symbol, message) in [
+        ("bitstamp", "btcusd", r#"{"event":"bts:request_reconnect","channel":"","data":""}"#),
+        ("okx", "BTC-USDT", r#"{"event":"notice","code":"64008","msg":"..","connId":"a4d3ae55"}"#),
+    ] {
+        let mut rig = Rig::new(venue, shipped(venue), &[symbol]);
+        assert_eq!(rig.hear(message).1, [Action::End(End::Asked)], "{venue}");
+    }
+}
+
+#[test]
+fn a_connection_is_old_before_the_venue_ends_it() {
+    let mut rig = plain(&["A-B"]);
+    assert!(!rig.session.is_old(rig.now + Span::from_s(22 * 3600)));
+    assert!(rig.session.is_old(rig.now + Span::from_s(23 * 3600)));
+    rig.pass(SECOND);
+    rig.hear(&price("A-B", "1", 1));
+    assert!(!rig.session.is_proved(rig.now + Span::from_s(59)));
+    assert!(rig.session.is_proved(rig.now + Span::from_s(60)));
+}
