@@ -72,7 +72,7 @@ impl Venues {
 
     /// The format that a venue speaks; none is a source of one's own.
     pub(super) fn preset(&self, venue: &VenueId) -> Option<&'static Preset> {
-        self.presets.get(venue.as_str()).map(|(_, preset, _)| *preset)
+        self.presets.get(venue.as_str()).map(|(_, _, preset, _)| *preset)
     }
 
     /// Notes that a market is read.

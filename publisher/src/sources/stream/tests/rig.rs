@@ -109,7 +109,15 @@ impl Rig {
     pub(super) fn poll(&mut self, symbol: &str, price: &str) -> Option<super::super::End> {
         let price = Some(price.parse().unwrap());
         let (market, at) = (MarketId::new(&self.venue, symbol), self.wall());
-        let quote = Quote { market, bid: price, ask: price, last: price, base_volume: price, as_of: at, received: at };
+        let quote = Quote {
+            market,
+            bid: price,
+            ask: price,
+            last: price,
+            base_volume: price,
+            as_of: at,
+            received: at,
+        };
         self.session.polled(self.now, &[Observation::Quote(quote)])
     }
 

@@ -172,7 +172,8 @@ async fn a_presets_host_is_never_a_private_one() {
     let url = simulator.stream_url(Sim::Okx);
     for host in [url.clone(), url.replace("127.0.0.1", "localhost")] {
         preset.stream.as_mut().unwrap().hosts = vec![host.parse().unwrap()];
-        let spec = VenueSpec { id: VenueId::new("okx"), base_url: None, key: None, every: None, timeout: None };
+        let spec =
+            VenueSpec { id: VenueId::new("okx"), base_url: None, key: None, every: None, timeout: None };
         let venue = Venue::new(&preset, spec, ["BTC-USDT".into()].into(), &Client::new().unwrap()).unwrap();
         let venue = venue.with_stream(&preset, &StreamSpec::default()).unwrap();
         let seen = listen(&venue.lines()[0], |seen| !seen.ends.is_empty()).await;
