@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Said, add, texts};
+use super::{Said, add, at, texts};
 use crate::json::{Json, number, object, text};
 use crate::venues::desk::Desk;
 use crate::venues::pair::Pair;
@@ -41,11 +41,11 @@ impl super::Protocol for Protocol {
         let Ok(message) = serde_json::from_str::<Value>(message) else {
             return error(3, "Invalid JSON: expected value at line 1 column 1", &Value::Null);
         };
-        let id = &message["id"];
-        if message["method"] != "SUBSCRIBE" {
+        let id = at(&message, "/id");
+        if at(&message, "/method") != "SUBSCRIBE" {
             return error(2, "Invalid request: unknown variant", id);
         }
-        let (Some(streams), Some(number_of_request)) = (texts(&message["params"]), id.as_u64()) else {
+        let (Some(streams), Some(number_of_request)) = (texts(at(&message, "/params")), id.as_u64()) else {
             return error(2, "Invalid request: request ID must be an unsigned integer", id);
         };
         let known = streams.iter().filter_map(|name| desk.pair(|pair| stream(pair) == *name));

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Said, add};
+use super::{Said, add, at};
 use crate::json::{Json, object, text};
 use crate::venues::desk::Desk;
 use crate::venues::pair::Pair;
@@ -32,13 +32,13 @@ impl super::Protocol for Protocol {
         let Ok(message) = serde_json::from_str::<Value>(message) else {
             return error("Incorrect JSON format.");
         };
-        match message["event"].as_str() {
+        match at(&message, "/event").as_str() {
             Some("bts:heartbeat") => {
                 let data = object([("status", text("success"))]);
                 vec![Said::Control(event("bts:heartbeat", "", data))]
             }
             Some("bts:subscribe") => {
-                let name = message["data"]["channel"].as_str().unwrap_or_default();
+                let name = at(&message, "/data/channel").as_str().unwrap_or_default();
                 let Some(pair) = desk.pair(|pair| channel(pair) == name) else {
                     return error("Bad subscription string.");
                 };

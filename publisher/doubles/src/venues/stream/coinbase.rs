@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Said, add, pairs, texts};
+use super::{Said, add, at, pairs, texts};
 use crate::clock;
 use crate::json::{Json, number, object, text};
 use crate::venues::coinbase::product_id;
@@ -29,10 +29,11 @@ fn error(reason: &str) -> Vec<Said> {
 impl super::Protocol for Protocol {
     fn hear(&mut self, message: &str, desk: &Desk) -> Vec<Said> {
         let Ok(message) = serde_json::from_str::<Value>(message) else { return error("Malformed JSON") };
-        if message["type"] != "subscribe" {
+        if at(&message, "/type") != "subscribe" {
             return error("Type has to be either subscribe or unsubscribe");
         }
-        let (Some(names), Some(channels)) = (texts(&message["product_ids"]), texts(&message["channels"]))
+        let (Some(names), Some(channels)) =
+            (texts(at(&message, "/product_ids")), texts(at(&message, "/channels")))
         else {
             return error("product_ids and channels are lists of texts");
         };

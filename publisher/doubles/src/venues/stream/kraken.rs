@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Said, add, texts};
+use super::{Said, add, at, texts};
 use crate::clock;
 use crate::json::{Json, number, object, text};
 use crate::venues::desk::Desk;
@@ -46,8 +46,8 @@ impl super::Protocol for Protocol {
         let Ok(message) = serde_json::from_str::<Value>(message) else {
             return vec![failure("subscribe", "Malformed request".into(), None, &Value::Null)];
         };
-        let (id, params) = (&message["req_id"], &message["params"]);
-        match message["method"].as_str() {
+        let (id, params) = (at(&message, "/req_id"), at(&message, "/params"));
+        match at(&message, "/method").as_str() {
             Some("ping") => {
                 let fields = [("method", text("pong"))]
                     .into_iter()
@@ -58,11 +58,11 @@ impl super::Protocol for Protocol {
             _ => return vec![failure("subscribe", "Method not supported".into(), None, id)],
         }
         let (Some(names), "ticker") =
-            (texts(&params["symbol"]), params["channel"].as_str().unwrap_or_default())
+            (texts(at(params, "/symbol")), at(params, "/channel").as_str().unwrap_or_default())
         else {
             return vec![failure("subscribe", "Malformed request".into(), None, id)];
         };
-        if !matches!(params["event_trigger"].as_str(), None | Some("bbo" | "trades")) {
+        if !matches!(at(params, "/event_trigger").as_str(), None | Some("bbo" | "trades")) {
             return vec![failure("subscribe", "Event trigger not supported".into(), None, id)];
         }
         let mut said = Vec::new();

@@ -18,6 +18,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -270,8 +271,13 @@ fn add(subscribed: &mut Vec<Pair>, pairs: impl IntoIterator<Item = Pair>) {
     }
 }
 
+/// What stands at a place (a JSON pointer); null if nothing does.
+fn at<'a>(message: &'a Value, pointer: &str) -> &'a Value {
+    message.pointer(pointer).unwrap_or(&Value::Null)
+}
+
 /// The texts of a JSON list; nothing if one of them is none.
-fn texts(list: &serde_json::Value) -> Option<Vec<String>> {
+fn texts(list: &Value) -> Option<Vec<String>> {
     list.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
 }
 

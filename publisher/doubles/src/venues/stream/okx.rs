@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Said, add};
+use super::{Said, add, at};
 use crate::json::{Json, object, text};
 use crate::venues::desk::Desk;
 use crate::venues::okx::instrument;
@@ -43,13 +43,17 @@ impl super::Protocol for Protocol {
             return vec![error("60014", "Requests too frequent".into())];
         }
         let message = serde_json::from_str::<Value>(message).unwrap_or_default();
-        let (Some("subscribe"), Some(args)) = (message["op"].as_str(), message["args"].as_array()) else {
+        let (Some("subscribe"), Some(args)) =
+            (at(&message, "/op").as_str(), at(&message, "/args").as_array())
+        else {
             return vec![error("60012", "Invalid request".into())];
         };
         let mut said = Vec::new();
         for one in args {
-            let (channel, name) =
-                (one["channel"].as_str().unwrap_or_default(), one["instId"].as_str().unwrap_or_default());
+            let (channel, name) = (
+                at(one, "/channel").as_str().unwrap_or_default(),
+                at(one, "/instId").as_str().unwrap_or_default(),
+            );
             match desk.pair(|pair| channel == "tickers" && instrument(pair) == name) {
                 Some(pair) => {
                     add(&mut self.subscribed, [pair]);

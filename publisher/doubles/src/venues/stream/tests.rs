@@ -1,6 +1,5 @@
 //! The sockets as a client meets them: what the venues forbid is refused, and what goes wrong can be seen.
 
-use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};

@@ -62,7 +62,8 @@ fn a_symbol_that_spoils_its_frame_is_found_and_left_out() {
     let mut answered = 0;
     for _ in 0..20 {
         rig.pass(Span::from_ms(100));
-        for text in rig.written[answered..].to_vec() {
+        let unanswered = rig.written[answered..].to_vec();
+        for text in unanswered {
             answered += 1;
             rig.hear(&format!(r#"{{"ok":{},"id":{answered}}}"#, !text.contains("BAD")));
         }
