@@ -2,7 +2,8 @@
 //!
 //! Absolute times depend on the machine; the ratios are what to compare. The path from a quote to accepted bytes runs
 //! through the real parts (core, SQLite journal with full durability, development keystore, anvil), one after another,
-//! so that each stage can be timed; the daemon runs them concurrently for different feeds.
+//! so that each stage can be timed; the daemon runs them concurrently for different feeds. Venues are the simulator's:
+//! it answers in their formats, and its work is not timed.
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
@@ -12,6 +13,7 @@
 use alloy::primitives::{Address, I256, U256};
 use publisher::chain::{Node, NodeSetup};
 use publisher::signer::{Client as SignerClient, Policy as SignPolicy, Signer, SignerConfig, SignerKind};
+use publisher::sources::{Client as SourceClient, Venue, VenueSpec, preset};
 use publisher::store::Journal;
 use publisher_bindings::Aggregator;
 use publisher_core::aggregate::Rules;
@@ -24,16 +26,18 @@ use publisher_core::machine::{ChainSpec, FeedSpec, Machine, Spec};
 use publisher_core::outbox::Timing;
 use publisher_core::policy::{Deviation, Policy};
 use publisher_core::price::{Answer, Ratio};
-use publisher_core::quote::{FeedId, MarketId, Observation, Quote};
+use publisher_core::quote::{FeedId, MarketId, Observation, Quote, VenueId};
 use publisher_core::record::Recovered;
 use publisher_core::spend::Caps;
 use publisher_core::time::{Mono, Now, Span, Wall};
 use publisher_core::tx::{AccountView, BlockRef, FeeHint, PreflightAnswer, RoundView, SendOutcome};
+use publisher_doubles::venues::{SimConfig, Venue as SimVenue, VenueSimulator};
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 const SOURCES: usize = 10;
 const ROUNDS: usize = 60;
+const TICKS: usize = 20;
 
 fn main() {
     println!("core: one step for a quote of every feed of a venue");
@@ -41,15 +45,23 @@ fn main() {
     for feeds in [1usize, 100, 1000, 10_000] {
         core_steps(feeds, &mut base);
     }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    println!(
+        "\none tick of ten venues, from the bytes of their answers to a decision for every feed (p50 of {TICKS})"
+    );
+    for feeds in [1usize, 10, 100, 1000] {
+        runtime.block_on(one_tick(feeds));
+    }
     println!("\none round, stage by stage (p50 and p99 of {ROUNDS})");
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
-        .block_on(one_round());
+    runtime.block_on(one_round());
 }
 
-fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -> Spec {
+fn spec(
+    feeds: usize,
+    account: Address,
+    aggregator: impl Fn(usize) -> Address,
+    market: impl Fn(usize, usize) -> MarketId,
+) -> Spec {
     let rules = Rules::of(6);
     let policy = Policy {
         heartbeat: Span::from_s(3600),
@@ -59,9 +71,7 @@ fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -
     };
     let feed = |index: usize| {
         let id = FeedId::new(&format!("FEED-{index}"));
-        let paths = (0..SOURCES)
-            .map(|venue| Path::direct(MarketId::new(&format!("venue{venue}"), id.as_str())))
-            .collect();
+        let paths = (0..SOURCES).map(|venue| Path::direct(market(venue, index))).collect();
         let feed = FeedSpec {
             aggregator: aggregator(index),
             entry: None,
@@ -105,10 +115,15 @@ fn spec(feeds: usize, account: Address, aggregator: impl Fn(usize) -> Address) -
     }
 }
 
+/// A market of a venue that does not exist.
+fn made_up(venue: usize, feed: usize) -> MarketId {
+    MarketId::new(&format!("venue{venue}"), &format!("FEED-{feed}"))
+}
+
 fn quotes(venue: usize, feeds: usize, price: usize, now: Wall) -> Input {
     let observation = |index: usize| {
         Observation::Quote(Quote {
-            market: MarketId::new(&format!("venue{venue}"), &format!("FEED-{index}")),
+            market: made_up(venue, index),
             bid: None,
             ask: None,
             last: Some(format!("{price}.{venue:02}").parse().expect("a price")),
@@ -135,7 +150,7 @@ fn core_steps(feeds: usize, base: &mut Option<f64>) {
     let mut wall = Wall::from_s(1_800_000_000);
     let mut mono = Mono::from_ms(86_400_000);
     let account = Address::repeat_byte(1);
-    let spec = spec(feeds, account, |_| Address::repeat_byte(2));
+    let spec = spec(feeds, account, |_| Address::repeat_byte(2), made_up);
     let mut machine = Machine::new(spec, &Recovered::default(), Now { wall, mono }).expect("a machine");
     let head = BlockRef { number: 1, hash: [1; 32].into(), parent: [0; 32].into(), time: wall };
     let fees = FeeHint { base_fee_wei: Some(1), tip_wei: 1, gas_price_wei: 1, ..FeeHint::default() };
@@ -170,6 +185,91 @@ fn core_steps(feeds: usize, base: &mut Option<f64>) {
         quotes / took.as_secs_f64(),
         per_quote / *base,
         rss_mib() - before,
+    );
+}
+
+/// How a venue spells the market of a coin.
+type Spelling = fn(&str) -> String;
+
+/// Ten venues, each of which answers for every market at once.
+const VENUES: [(&str, Spelling); SOURCES] = [
+    ("kraken", |coin| format!("{coin}USD")),
+    ("bitstamp", |coin| format!("{}usd", coin.to_lowercase())),
+    ("okx", |coin| format!("{coin}-USD")),
+    ("crypto-com", |coin| format!("{coin}_USD")),
+    ("bybit", |coin| format!("{coin}USDT")),
+    ("bitget", |coin| format!("{coin}USDT")),
+    ("mexc", |coin| format!("{coin}USDT")),
+    ("gate", |coin| format!("{coin}_USDT")),
+    ("kucoin", |coin| format!("{coin}-USDT")),
+    ("htx", |coin| format!("{}usdt", coin.to_lowercase())),
+];
+
+/// The name of a made-up coin: four letters.
+fn coin(index: usize) -> String {
+    let letter = |place: usize| char::from(b'A' + u8::try_from(index / place % 26).unwrap_or(0));
+    ['Q', letter(676), letter(26), letter(1)].into_iter().collect()
+}
+
+/// A whole tick of every venue: what it costs to read the answers and to decide, and how many requests it takes.
+async fn one_tick(feeds: usize) {
+    let mut prices: Vec<_> =
+        (0..feeds).map(|index| (format!("{}/USD", coin(index)), "67.1234".to_owned())).collect();
+    prices.push(("USDT/USD".to_owned(), "1.0000".to_owned()));
+    let simulator =
+        VenueSimulator::start(SimConfig { prices, ..SimConfig::default() }).await.expect("venues");
+    let client = SourceClient::new().expect("a client");
+    let mut venues = Vec::new();
+    for (name, spell) in VENUES {
+        let venue: SimVenue = name.parse().expect("a venue");
+        let url = simulator.base_url(venue).parse().expect("a URL");
+        let id = VenueId::new(name);
+        let spec = VenueSpec { id, base_url: Some(url), key: None, every: None, timeout: None };
+        let symbols = (0..feeds).map(|index| spell(&coin(index)).into()).collect();
+        venues.push(Venue::new(preset(name).expect("a preset"), spec, symbols, &client).expect("a venue"));
+    }
+    let clock =
+        || Wall::from_ms(i64::try_from(UNIX_EPOCH.elapsed().unwrap_or_default().as_millis()).unwrap_or(0));
+    let (mut requests, mut bodies) = (0, Vec::new());
+    for venue in &venues {
+        let poll = venue.poll(clock).await;
+        assert!(poll.fault.is_none(), "{}: {:?}", venue.id(), poll.detail);
+        requests += poll.requests;
+        bodies.push(venue.body(clock).await.expect("a body"));
+    }
+    let market = |venue: usize, feed: usize| {
+        let (name, spell) = VENUES.get(venue).expect("ten venues");
+        MarketId::new(name, &spell(&coin(feed)))
+    };
+    let (mut wall, mut mono) = (clock(), Mono::from_ms(86_400_000));
+    let spec = spec(feeds, Address::repeat_byte(1), |_| Address::repeat_byte(2), market);
+    let mut machine = Machine::new(spec, &Recovered::default(), Now { wall, mono }).expect("a machine");
+    let (mut reading, mut deciding) = (Vec::new(), Vec::new());
+    for _ in 0..TICKS {
+        (wall, mono) = (wall + Span::from_ms(1), mono + Span::from_ms(1));
+        let start = Instant::now();
+        let inputs: Vec<Input> = venues
+            .iter()
+            .zip(&bodies)
+            .map(|(venue, (body, received))| Input::Observed(venue.observations(body, *received)))
+            .collect();
+        reading.push(start.elapsed());
+        let start = Instant::now();
+        for input in inputs {
+            machine.step(Now { wall, mono }, input);
+        }
+        deciding.push(start.elapsed());
+    }
+    let middle = |times: &mut Vec<Duration>| {
+        times.sort_unstable();
+        times.get(times.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e3
+    };
+    let (reading, deciding) = (middle(&mut reading), middle(&mut deciding));
+    let bytes: usize = bodies.iter().map(|(body, _)| body.len()).sum();
+    println!(
+        "  {feeds:>6} feeds: {requests} requests, {:>5} KiB, reading {reading:>7.3} ms, deciding {deciding:>7.3} ms, {:.2} us a quote",
+        bytes / 1024,
+        (reading + deciding) * 1e3 / (feeds * SOURCES) as f64,
     );
 }
 
@@ -276,7 +376,8 @@ async fn one_round() {
         wall: publisher::driver::wall(),
         mono: Mono::from_ms(86_400_000 + u64::try_from(start.elapsed().as_millis()).unwrap_or(0)),
     };
-    let mut machine = Machine::new(spec(1, account, |_| aggregator), &recovered, now()).expect("a machine");
+    let mut machine =
+        Machine::new(spec(1, account, |_| aggregator, made_up), &recovered, now()).expect("a machine");
     let mut stages = Stages::default();
     for round in 0..ROUNDS {
         let price = 67_000 + round * 1_000;

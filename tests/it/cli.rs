@@ -253,8 +253,20 @@ async fn source_lists_tests_and_records_venues() {
     assert_eq!(source(&["source", "test", "mine.toml"]).await.code, 0);
     let live = ["source", "test", "mine.toml", "--base-url", &url, "--live", "BTC_USDT", "--json"];
     assert_eq!(source(&live).await.code, 0);
+    // And it votes.
+    world.configure(&format!("[venue.mine]\npreset = \"mine.toml\"\nbase_url = \"{url}\"")).unwrap();
+    world.edit("\"bitstamp:btcusd\"", "\"bitstamp:btcusd\", \"mine:BTC_USDT * USDT-USD\"").unwrap();
+    let quote = source(&["quote", "BTC-USD", "--json"]).await.json().unwrap();
+    let mine = quote["sources"].as_array().unwrap().iter().find(|s| s["source"] == "mine:BTC_USDT").unwrap();
+    assert_eq!(mine["verdict"], "counted", "{quote:#}");
     let renamed = std::fs::read_to_string(dir.join("mine.toml")).unwrap().replace("\"last\"", "\"final\"");
     std::fs::write(dir.join("mine.toml"), renamed).unwrap();
+    let refused = source(&["quote", "BTC-USD"]).await;
+    assert!(refused.code == 0, "a renamed field costs one source: {refused:?}");
+    std::fs::write(dir.join("torn.toml"), "id = 7").unwrap();
+    world.edit("preset = \"mine.toml\"", "preset = \"torn.toml\"").unwrap();
+    let torn = source(&["quote", "BTC-USD"]).await;
+    assert!(torn.code == 64 && torn.err.contains("source test"), "{torn:?}");
     let wrong = source(&["source", "test", "mine.toml"]).await;
     assert!(wrong.code == 1 && wrong.out.contains("WRONG, expected is"), "{wrong:?}");
     world.venues.market().fault(Venue::Gate, Fault::Html200);

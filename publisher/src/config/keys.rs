@@ -287,7 +287,7 @@ section! {
     /// A venue that is asked in another way than its preset says. Venues with a preset need no entry.
     Venue {
         preset: String, Words("the venue's name"), [r#""binance""#, r#""kraken""#],
-            "Whose request and answer format it speaks.";
+            "Whose request and answer format it speaks: a venue of the program, or a file of one's own (`./mine.toml`) like those in `publisher/presets`.";
         family: String, Words("its own name"), [r#""global""#, r#""world""#],
             "What it fails together with, such as an exchange and its mirror: venues of one family share one vote.";
         base_url: Endpoint, Words("the preset's hosts"), [r#""http://127.0.0.1:7000""#, r#""http://127.0.0.2:7000""#],

@@ -291,6 +291,13 @@ impl Venue {
         Ok((body, fetched.received))
     }
 
+    /// What a whole answer gives each of the symbols that it was asked for, in their order.
+    pub fn observations(&self, body: &[u8], received: Wall) -> Vec<Observation> {
+        let quotes = self.quotes(body, received, received - self.no_time_penalty);
+        let quotes = quotes.unwrap_or_else(|refusal| vec![Err(refusal.fault); self.markets.len()]);
+        self.markets.iter().cloned().zip(quotes).map(observation).collect()
+    }
+
     /// The host to ask, and the symbols that are not left out.
     fn plan(&self, now: Instant) -> (usize, Vec<usize>) {
         let mut memory = self.memory();
@@ -387,12 +394,21 @@ impl Venue {
                 return Err((refusal, self.detail(&failure.reason, &failure.body)));
             }
         };
-        let rows = decode::read(&self.answer, &self.symbols, &self.keys, self.markets.len(), body, received)
-            .map_err(|refusal| {
-                let detail = self.detail(refusal.reason, body);
-                (refusal, detail)
-            })?;
         let without_time = received - fetched.elapsed - self.no_time_penalty;
+        self.quotes(body, received, without_time).map_err(|refusal| {
+            let detail = self.detail(refusal.reason, body);
+            (refusal, detail)
+        })
+    }
+
+    /// The quotes in a body, each as old as `without_time` where the venue says no time.
+    fn quotes(
+        &self,
+        body: &[u8],
+        received: Wall,
+        without_time: Wall,
+    ) -> Result<Vec<Result<Quote, SourceFault>>, Refusal> {
+        let rows = decode::read(&self.answer, &self.symbols, &self.keys, self.markets.len(), body, received)?;
         let quote = |(market, row): (&MarketId, Result<Row, SourceFault>)| {
             row.map(|Row { bid, ask, last, base_volume, time }| Quote {
                 market: market.clone(),

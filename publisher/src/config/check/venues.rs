@@ -190,6 +190,7 @@ impl Check<'_> {
     fn preset(&mut self, name: &str, raw: &RawVenue) -> Option<&'static Preset> {
         let names = presets().iter().map(Preset::id);
         match &raw.preset {
+            Some(item) if item.value.ends_with(".toml") => self.preset_file(item),
             Some(item) => preset(&item.value).or_else(|| {
                 self.found.error(&item.place, "unknown preset", suggestion(&item.value, names));
                 None
@@ -200,6 +201,26 @@ impl Check<'_> {
                 self.found.error(&raw.place, "no preset of this name", hint);
                 None
             }),
+        }
+    }
+
+    /// A preset that is a file beside the configuration.
+    fn preset_file(&mut self, item: &Item<String>) -> Option<&'static Preset> {
+        let hint = "`publisher source test FILE` says what is wrong with it";
+        let text = match std::fs::read_to_string(self.folder.join(&item.value)) {
+            Ok(text) => text,
+            Err(error) => {
+                self.found.error(&item.place, format!("cannot be read: {error}"), hint);
+                return None;
+            }
+        };
+        match Preset::parse(&item.value, &text) {
+            // A process reads its configuration once, and keeps it for as long as it lives.
+            Ok(preset) => Some(Box::leak(Box::new(preset))),
+            Err(error) => {
+                self.found.error(&item.place, error.to_string(), hint);
+                None
+            }
         }
     }
 
