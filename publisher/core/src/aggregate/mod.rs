@@ -137,7 +137,8 @@ pub struct Estimate {
     pub families: usize,
     /// How many families of equal weight would say as much, in thousandths: (Σw)²/Σw² of those counted.
     pub effective_milli: u64,
-    /// The weighted median of the times at which the families' quotes were true.
+    /// When the oldest counted quote was true: how old an answer may be when it is signed is counted from here, and a
+    /// median of the times would let half of the quotes be older than that.
     pub as_of: Wall,
 }
 
@@ -178,7 +179,7 @@ pub fn aggregate(candidates: &[Candidate], rules: &Rules) -> Aggregation {
     }
     let gap = path_gap(candidates, &verdicts, price, rules);
     let value = refusal(&votes, &kept, price, rules).map_or(gap, Err);
-    Aggregation { value: value.map(|gap| estimate(&votes, &kept, price, gap)), verdicts }
+    Aggregation { value: value.map(|gap| estimate(&kept, price, gap)), verdicts }
 }
 
 /// What forbids the value, although enough families answer.
@@ -195,7 +196,7 @@ fn refusal(votes: &[Vote<'_>], kept: &[&Vote<'_>], price: Price, rules: &Rules) 
 }
 
 /// The value with all that is said about it.
-fn estimate(votes: &[Vote<'_>], kept: &[&Vote<'_>], price: Price, gap: Price) -> Estimate {
+fn estimate(kept: &[&Vote<'_>], price: Price, gap: Price) -> Estimate {
     let of = |value: fn(&Vote<'_>, Price) -> Price| {
         weight::median(kept.iter().map(|vote| (value(vote, price), vote.weight)).collect())
             .unwrap_or_default()
@@ -211,8 +212,7 @@ fn estimate(votes: &[Vote<'_>], kept: &[&Vote<'_>], price: Price, gap: Price) ->
         spread: widest(kept, price),
         families: kept.len(),
         effective_milli: weight::effective_milli(&weights),
-        as_of: weight::lower_median(votes.iter().map(|vote| (vote.as_of, vote.weight)).collect())
-            .unwrap_or_default(),
+        as_of: kept.iter().map(|vote| vote.as_of).min().unwrap_or_default(),
     }
 }
 

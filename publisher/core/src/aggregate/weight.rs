@@ -19,14 +19,8 @@ pub(super) fn median(mut values: Vec<(Price, Weight)>) -> Option<Price> {
     }
 }
 
-/// The same of values that have no middle: where exactly half of the weight is reached, the lower one.
-pub(super) fn lower_median<T: Ord + Copy>(mut values: Vec<(T, Weight)>) -> Option<T> {
-    let (at, _) = half(&mut values)?;
-    values.get(at).map(|(value, _)| *value)
-}
-
 /// Sorts; where half of the weight is reached, and whether exactly.
-fn half<T: Ord>(values: &mut [(T, Weight)]) -> Option<(usize, bool)> {
+fn half(values: &mut [(Price, Weight)]) -> Option<(usize, bool)> {
     values.sort_unstable();
     let whole: u128 = values.iter().map(|(_, weight)| u128::from(*weight)).sum();
     let mut reached = 0u128;
@@ -113,7 +107,6 @@ mod tests {
         assert_eq!(of(&[(1, 2), (2, 1), (3, 1)]).unwrap(), "1.5", "exactly half is reached");
         assert_eq!(of(&[(1, 1), (2, 2), (9, 2)]).unwrap(), "2");
         assert_eq!(of(&[(1, u64::MAX), (2, u64::MAX), (3, 1)]).unwrap(), "2", "sums do not wrap");
-        assert_eq!(lower_median(vec![(4u8, 1), (2, 1)]), Some(2));
     }
 
     #[test]
