@@ -24,7 +24,7 @@ impl Options {
     pub fn manual(finality: &'static str) -> Self {
         Self {
             finality,
-            policy: "heartbeat = \"1h\"\ndeviation = \"0.5%\"\nmax_age = \"10s\"\njump = \"off\"\nsettle = \"off\"",
+            policy: "heartbeat = \"1h\"\ndeviation = \"0.5%\"\nmax_age = \"10s\"\nbreaker = \"off\"\nsettle = \"off\"",
             anvil: &["--no-mining"],
             ..Self::default()
         }

@@ -54,7 +54,7 @@ impl Default for Options {
             signer: "web3signer",
             feeds: 1,
             one_account: false,
-            policy: "heartbeat = \"1h\"\ndeviation = \"0.5%\"\nmax_age = \"10s\"\njump = \"off\"\nsettle = \"800ms\"",
+            policy: "heartbeat = \"1h\"\ndeviation = \"0.5%\"\nmax_age = \"10s\"\nbreaker = \"off\"\nsettle = \"800ms\"",
             venues: 5,
             anvil: &["--block-time", "1"],
         }

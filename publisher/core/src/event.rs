@@ -50,6 +50,8 @@ pub enum Event {
     Released { feed: FeedId },
     /// A heartbeat is due or nearly so and cannot be sent.
     HeartbeatBlocked { feed: FeedId, overdue: Span, hold: Hold },
+    /// A feed's circuit breaker has been open for long, and nothing confirms the value.
+    BreakerStuck { feed: FeedId, for_span: Span },
     /// A source lost or changed its vote in a feed.
     SourceLeftOut { feed: FeedId, source: String, why: LeftOut },
     /// A source votes again.
@@ -168,6 +170,7 @@ impl Event {
             Self::RoundTaken { .. } => "PUB-1007",
             Self::PreflightRefused { .. } => "PUB-1008",
             Self::SequenceTaken { .. } => "PUB-1009",
+            Self::BreakerStuck { .. } => "PUB-1010",
             Self::Planned { .. } => "PUB-2001",
             Self::Signed { .. } => "PUB-2002",
             Self::SignFailed { .. } => "PUB-2003",
@@ -207,6 +210,7 @@ impl Event {
     pub const fn level(&self) -> Level {
         match self {
             Self::HeartbeatBlocked { .. }
+            | Self::BreakerStuck { .. }
             | Self::ForeignNonce { .. }
             | Self::FinalityViolated { .. }
             | Self::OutOfFunds { .. }
@@ -245,6 +249,9 @@ impl Event {
     pub const fn advice(&self) -> &'static str {
         match self {
             Self::HeldBack { hold, .. } | Self::HeartbeatBlocked { hold, .. } => hold.advice(),
+            Self::BreakerStuck { .. } => {
+                "Compare `publisher quote` with markets outside. If the price is real, add venues that say so; nothing is published on its word alone."
+            }
             Self::SourceLeftOut { why, .. } => why.advice(),
             Self::EntrySkipped { reason, .. } => reason.advice(),
             Self::RoundTaken { standby: true, .. } | Self::SequenceTaken { standby: true, .. } => "",

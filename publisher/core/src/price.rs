@@ -271,6 +271,12 @@ impl Answer {
                 >= U512::from(self.0.unsigned_abs()) * U512::from(threshold.0)
     }
 
+    /// Whether `new` deviates from this answer by more than `limit` of this answer's magnitude. Exact.
+    pub fn is_beyond(self, new: Self, limit: Ratio) -> bool {
+        let distance = U512::from(self.distance(new)) * U512::from(Ratio::ONE.0);
+        distance > U512::from(self.0.unsigned_abs()) * U512::from(limit.0)
+    }
+
     /// The price this answer states at `decimals`, for people.
     pub fn display(self, decimals: u8) -> impl fmt::Display {
         struct Shown(Answer, u8);

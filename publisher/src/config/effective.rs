@@ -10,7 +10,7 @@ use publisher_core::aggregate::Weighting;
 use publisher_core::book::Pricing;
 use publisher_core::fees::FeeProfile;
 use publisher_core::head::Finality;
-use publisher_core::policy::Combine;
+use publisher_core::policy::{Breaker, Combine};
 use publisher_core::price::{Answer, Ratio};
 use publisher_core::time::Span;
 use std::collections::BTreeMap;
@@ -227,6 +227,16 @@ fn gates(pricing: &Pricing, out: &mut Out<'_>) {
     policy.rule("path_refuse", rules.path_refuse);
 }
 
+fn breaker(rule: &Breaker, out: &mut Out<'_>) {
+    out.rule("min", rule.min);
+    out.put("max", rule.max);
+    let growth = Answer::from(i64::try_from(rule.growth.ppb()).unwrap_or(i64::MAX));
+    out.put("per_sqrt_minute", growth.display(9));
+    out.put("corroborate", rule.corroborate);
+    out.put("confirm_for", rule.confirm_for);
+    out.put("max_open", rule.max_open);
+}
+
 fn feed(feed: &Feed, out: &mut Out<'_>) {
     match &feed.entry {
         None => out.opt("aggregator", feed.aggregator),
@@ -271,7 +281,6 @@ fn feed(feed: &Feed, out: &mut Out<'_>) {
     confirm.times("bypass", policy.confirm.bypass);
     out.rule("min_interval", policy.pace.min_interval);
     out.times("min_interval_bypass", policy.pace.bypass);
-    out.rule("jump", policy.jump);
-    out.put("jump_confirm", policy.jump_confirm);
+    breaker(&policy.breaker, &mut out.below("breaker"));
     out.rule("standby", policy.standby);
 }

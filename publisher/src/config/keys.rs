@@ -221,14 +221,11 @@ section! {
             "A deviation of so many thresholds does not wait for `min_interval`.";
         settle: Rule<Span>, Value(r#""off""#), [r#""3s""#, r#""4s""#],
             "A deviation must last this long without a break.";
-        jump: Rule<Ratio>, Value(r#""off""#), [r#""20%""#, r#""30%""#],
-            "A larger step away from the answer on chain is not believed at once; the heartbeat waits too.";
-        jump_confirm: Span, Value(r#""3m""#), [r#""4m""#, r#""5m""#],
-            "It is believed after the value has stayed within 1% for this long.";
         standby: Rule<Span>, Value(r#""off""#), [r#""20s""#, r#""30s""#],
             "This publisher is a standby with a key of its own: a round that is due is left to another transmitter for this long, and written only if it has not come by then.";
         + gates: Gates;
         @ confirm: Option<Confirm>;
+        @ breaker: Option<Breaker>;
     }
 }
 
@@ -240,6 +237,25 @@ section! {
             "Looks in a row, each at newer quotes than the one before, that must all deviate the same way; 0 and 1 for none but the first.";
         bypass: Rule<Multiple>, Value(r#""off""#), [r#""3x""#, r#""4x""#],
             "A deviation of so many thresholds is published at once.";
+    }
+}
+
+section! {
+    /// The circuit breaker: which step away from the answer on chain is not believed at once. The heartbeat waits too.
+    /// A plain percentage stands for `min`: `breaker = "20%"`.
+    Breaker from min {
+        min: Rule<Ratio>, Value(r#""off""#), [r#""20%""#, r#""30%""#],
+            "The largest step that is believed at once, away from an answer that is new.";
+        max: Ratio, Words("five thirds of `min`"), [r#""40%""#, r#""50%""#],
+            "What `min` grows to at most as the answer on chain ages.";
+        per_sqrt_minute: Price, Value(r#""0.0075""#), [r#""0.01""#, r#""0.02""#],
+            "How fast it grows: after t minutes it is `min` × (1 + √(t × this)). 0 for not at all.";
+        corroborate: usize, Value("3"), ["4", "5"],
+            "A larger step is believed once so many venues say it that had no part in the answer on chain; 0 for never.";
+        confirm_for: Span, Value(r#""3m""#), [r#""4m""#, r#""5m""#],
+            "Or once all venues that count agree on it within 1%, and it has stayed within 1%, for this long, give or take a quarter by chance.";
+        max_open: Span, Value(r#""1h""#), [r#""2h""#, r#""3h""#],
+            "When nothing has confirmed it for so long, an operator is called (PUB-1010). It is still not published.";
     }
 }
 

@@ -50,6 +50,7 @@ pub const fn title(event: &Event) -> &'static str {
         Event::HeldBack { .. } => "feed held back",
         Event::Released { .. } => "feed free again",
         Event::HeartbeatBlocked { .. } => "heartbeat blocked",
+        Event::BreakerStuck { .. } => "circuit breaker open for long",
         Event::SourceLeftOut { .. } => "source left out",
         Event::SourceBack { .. } => "source back",
         Event::RoundTaken { .. } => "round taken by another transmitter",

@@ -165,6 +165,7 @@ pub(super) fn counted(event: &Event) {
         Event::Resumed { scope } => m::HALTED.flag([&scope_name(scope)], false),
         Event::Released { .. }
         | Event::HeartbeatBlocked { .. }
+        | Event::BreakerStuck { .. }
         | Event::Planned { .. }
         | Event::Signed { .. }
         | Event::Included { feed: None, .. }

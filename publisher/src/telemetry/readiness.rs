@@ -137,13 +137,13 @@ const fn stands_still(hold: Hold) -> bool {
     match hold {
         Hold::NoValue(_)
         | Hold::OutOfBounds
+        | Hold::BreakerOpen
         | Hold::Paused
         | Hold::NotAuthorised
         | Hold::Refused
         | Hold::GroupMember
         | Hold::Halted => true,
-        Hold::Braked
-        | Hold::RateFloor
+        Hold::RateFloor
         | Hold::Standby
         | Hold::Leased
         | Hold::OverBudget

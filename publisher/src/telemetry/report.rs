@@ -34,6 +34,7 @@ fn log(event: &Event) {
         Event::HeartbeatBlocked { feed, overdue, hold } => {
             line!(event, %feed, overdue_ms = overdue.ms(), hold = hold.code())
         }
+        Event::BreakerStuck { feed, for_span } => line!(event, %feed, for_ms = for_span.ms()),
         Event::SourceLeftOut { feed, source, why } => line!(event, %feed, source, why = why.code()),
         Event::SourceBack { feed, source } => line!(event, %feed, source),
         Event::RoundTaken { feed, round, standby } => line!(event, %feed, round, standby),

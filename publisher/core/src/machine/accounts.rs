@@ -66,6 +66,7 @@ impl Machine {
             let intent = self.outboxes.get(&account).and_then(|outbox| outbox.intent(nonce));
             let allowed =
                 intent.zip(content.as_ref()).map(|(intent, c)| self.ceiling(account, intent, c, now));
+            content.iter().flat_map(|c| &c.entries).for_each(|entry| self.note_backers(entry, now));
             let (ticket, patience) = (self.ticket(), self.patience());
             let Some(outbox) = self.outboxes.get_mut(&account) else { return };
             let (Some(Content { call, gas_limit, entries }), Some((fees, budget_wei))) = (content, allowed)
@@ -276,14 +277,15 @@ impl Machine {
         }
         let newest = self.book.evaluate(id, now.wall).value.ok().and_then(|estimate| {
             let answer = answer_of(&feed.spec.policy, estimate.price, feed.spec.decimals)?;
-            // A step away from the chain's answer that the brake has let pass, now or before, is believed.
+            // A step away from the chain's answer that the breaker has let pass, now or before, is believed.
             let now_passed = feed.offer.map(|offer| offer.answer);
             let passed = [before.map(|(answer, _)| answer), intent.last_answer(id), now_passed];
             let chain = feed.known.and_then(|known| (known.round > 0).then_some(known.answer));
-            let jump = feed.spec.policy.jump;
+            let breaker = feed.spec.policy.breaker;
             let first = feed.known.is_some_and(|known| known.round == 0);
             let mut references = passed.into_iter().chain([chain]).flatten();
-            let believed = jump.ppb() == 0 || first || references.any(|old| !old.deviates(answer, jump));
+            let is_near = |old: Answer| !breaker.opens(old, answer, Span::ZERO);
+            let believed = breaker.min.ppb() == 0 || first || references.any(is_near);
             believed.then_some((answer, estimate.as_of))
         });
         newest.or(before)

@@ -7,9 +7,9 @@ use crate::event::{Event, Latency};
 use crate::io::{Effect, Ticket};
 use crate::policy::{Hold, Known, Memory, Trigger};
 use crate::price::{Answer, Price};
-use crate::quote::FeedId;
+use crate::quote::{FeedId, VenueId};
 use crate::time::{Mono, Now, Span, Wall};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A question that is being asked.
 #[derive(Clone, Debug)]
@@ -138,7 +138,10 @@ pub(super) struct Feed {
     held_since: Option<(&'static str, Mono)>,
     hold_reported: Option<&'static str>,
     blocked_reported: bool,
+    stuck_reported: bool,
     pub verdicts: Vec<Option<LeftOut>>,
+    /// The answer that was last to be signed, and the venues that stood behind it.
+    pub backers: Option<(Answer, BTreeSet<VenueId>)>,
     pub last_value: Option<(Answer, usize)>,
 }
 
@@ -157,7 +160,9 @@ impl Feed {
             held_since: None,
             hold_reported: None,
             blocked_reported: false,
+            stuck_reported: false,
             verdicts: Vec::new(),
+            backers: None,
             last_value: None,
         }
     }
@@ -174,6 +179,14 @@ impl Feed {
             self.held_since = code.map(|code| (code, now.mono));
         }
         let lasts = self.held_since.is_some_and(|(_, since)| now.mono.since(since) >= patience);
+        let stuck = self.hold == Some(Hold::BreakerOpen) && !self.stuck_reported;
+        let since = self.held_since.map_or(now.mono, |(_, since)| since);
+        if stuck && now.mono.since(since) >= self.spec.policy.breaker.max_open {
+            self.stuck_reported = true;
+            let for_span = now.mono.since(since);
+            out.push(Effect::Report(Event::BreakerStuck { feed: id.clone(), for_span }));
+        }
+        self.stuck_reported &= self.hold == Some(Hold::BreakerOpen);
         let passing = match self.hold {
             Some(Hold::InFlight | Hold::Gathering | Hold::RateFloor | Hold::Standby | Hold::Leased) => true,
             Some(Hold::AccountBusy | Hold::RoundUnknown) => !lasts,

@@ -16,6 +16,7 @@ mod landing;
 mod leases;
 mod rounds;
 mod steps;
+mod support;
 
 use crate::book::{Book, BookError, Pricing};
 use crate::event::Event;

@@ -2,7 +2,7 @@
 
 use super::Machine;
 use super::contract::Contract;
-use super::feed::{Decided, DecidedEntry, Flight, Offer, Urgency};
+use super::feed::{Decided, DecidedEntry, Feed, Flight, Offer, Urgency};
 use crate::aggregate::LeftOut;
 use crate::event::{Event, Latency};
 use crate::head::Standing;
@@ -92,6 +92,7 @@ impl Machine {
         let aggregation = self.book.evaluate(id, now.wall);
         self.report_verdicts(id, &aggregation.verdicts.iter().map(|v| v.1).collect::<Vec<_>>(), now, out);
         let Some(contract) = self.feeds.get(id).map(|feed| feed.spec.aggregator) else { return };
+        let support = self.support(id, &aggregation);
         let own = self.own_obstacle(id, now);
         let obstacle = match self.obstacle(contract, now) {
             Some(Hold::Leased) => Some(Hold::Leased),
@@ -107,7 +108,8 @@ impl Machine {
         let block_now = Now { wall: chain_time, mono: now.mono };
         let decision = match feed.known {
             Some(known) => {
-                decide(&feed.spec.policy, &mut feed.memory, &known, value, feed.spec.decimals, block_now)
+                let Feed { spec, memory, .. } = feed;
+                decide(&spec.policy, memory, &known, value, support, spec.decimals, block_now)
             }
             None => Decision::Hold(Hold::RoundUnknown),
         };

@@ -10,7 +10,7 @@ pub enum Hold {
     /// The value is outside the bounds of configuration or contract.
     OutOfBounds,
     /// A step too large to believe at once.
-    Braked,
+    BreakerOpen,
     /// The value deviates, and the last round is too young for the next one.
     RateFloor,
     /// A round is due, and the primary is given time to write it.
@@ -45,7 +45,7 @@ impl Hold {
         match self {
             Self::NoValue(refusal) => refusal.code(),
             Self::OutOfBounds => "bounds",
-            Self::Braked => "jump_brake",
+            Self::BreakerOpen => "breaker_open",
             Self::RateFloor => "rate_floor",
             Self::Standby => "standby",
             Self::OverBudget => "over_budget",
@@ -69,8 +69,8 @@ impl Hold {
             Self::OutOfBounds => {
                 "Check the price; if it is real, deploy an aggregator with wider bounds. It is never clamped."
             }
-            Self::Braked => {
-                "The price jumped; it is published once it has stayed there for policy.jump_confirm."
+            Self::BreakerOpen => {
+                "The price jumped; it is published once other venues vouch for it, or all agree on it for policy.breaker.confirm_for. The heartbeat waits too: a wrong answer is worse than a late one."
             }
             Self::RateFloor => {
                 "No action; the deviation is published policy.min_interval after the last round, or at once if it grows to policy.min_interval_bypass."

@@ -5,11 +5,13 @@
 //! `updatedAt`, so a restart owes what was owed before. Zero switches a rule off. Each rule is a module with a table of
 //! its boundaries.
 
+mod breaker;
 mod confirm;
 mod deviation;
 mod hold;
 mod pace;
 
+pub use breaker::{Breaker, Support};
 pub use confirm::Confirm;
 pub use deviation::{Combine, Deviation};
 pub use hold::Hold;
@@ -35,10 +37,8 @@ pub struct Policy {
     pub confirm: Confirm,
     /// A deviation waits so long after a round.
     pub pace: Pace,
-    /// A step larger than this is braked; zero: off.
-    pub jump: Ratio,
-    /// A braked step is believed after the value has stayed within `jump_band` for this long.
-    pub jump_confirm: Span,
+    /// A step too large to believe at once.
+    pub breaker: Breaker,
     /// As a standby: a round that is due is left to the primary for this long; zero: this is no standby.
     pub standby: Span,
     /// Smallest answer that may be published.
@@ -46,9 +46,6 @@ pub struct Policy {
     /// Largest answer that may be published.
     pub max_answer: Answer,
 }
-
-/// How far a braked value may wander while it is being confirmed.
-const JUMP_BAND: Ratio = Ratio::from_bps(100);
 
 /// A race that a standby lost to its primary weighs as much as so many rounds that it left to the primary. So at most
 /// one round in nine is raced for in vain, however the two are set.
@@ -65,8 +62,8 @@ pub struct Memory {
     deviates_since: Option<Now>,
     /// In how many looks in a row it did.
     confirming: Confirming,
-    /// A step under examination: the value it started from and when.
-    brake: Option<(Answer, Now)>,
+    /// Whether a step is under examination.
+    breaker: breaker::State,
     /// Since when the round after this one is due, as a standby sees it.
     due: Option<(u64, Mono)>,
     /// Races lost to the primary, weighed against rounds left to it.
@@ -140,8 +137,7 @@ impl Policy {
             settle: Span::ZERO,
             confirm: Confirm::default(),
             pace: Pace::default(),
-            jump: Ratio::default(),
-            jump_confirm: Span::ZERO,
+            breaker: Breaker::default(),
             standby: Span::ZERO,
             min_answer,
             max_answer,
@@ -175,16 +171,17 @@ impl Policy {
     }
 }
 
-/// Decides what one feed does now. `decimals` are the aggregator's.
+/// Decides what one feed does now. `support` is looked at while the breaker is open; `decimals` are the aggregator's.
 pub fn decide(
     policy: &Policy,
     memory: &mut Memory,
     known: &Known,
     value: Result<&Estimate, Refusal>,
+    support: Support,
     decimals: u8,
     now: Now,
 ) -> Decision {
-    let decision = due(policy, memory, known, value, decimals, now);
+    let decision = due(policy, memory, known, value, support, decimals, now);
     match memory.stands_by(policy, known, decision, now.mono) {
         true => Decision::Hold(Hold::Standby),
         false => decision,
@@ -197,6 +194,7 @@ fn due(
     memory: &mut Memory,
     known: &Known,
     value: Result<&Estimate, Refusal>,
+    support: Support,
     decimals: u8,
     now: Now,
 ) -> Decision {
@@ -214,8 +212,8 @@ fn due(
     if known.round == 0 {
         return Decision::Publish { answer, trigger: Trigger::First };
     }
-    if memory.braked(policy, known, answer, now) {
-        return Decision::Hold(Hold::Braked);
+    if memory.breaker.see(&policy.breaker, known, answer, support, now) {
+        return Decision::Hold(Hold::BreakerOpen);
     }
     let stands = memory.stands(policy, known, answer, value, now);
     let paced = policy.pace.holds(&policy.deviation, known, answer, now.wall);
@@ -236,8 +234,13 @@ pub fn answer_of(policy: &Policy, price: Price, decimals: u8) -> Option<Answer> 
 }
 
 impl Memory {
+    /// Whether a step is under examination, for which it matters who stands behind the value.
+    pub fn is_open(&self) -> bool {
+        self.breaker.is_open()
+    }
+
     fn forget(&mut self) {
-        (self.deviates_since, self.confirming, self.brake) = (None, Confirming::default(), None);
+        *self = Self { due: self.due, lost: self.lost, ..Self::default() };
     }
 
     /// A round that we sent was written by somebody else.
@@ -265,23 +268,6 @@ impl Memory {
             }
             // What is due stays due while nothing can be said.
             Decision::Hold(_) | Decision::Wait(_) => false,
-        }
-    }
-
-    /// Whether a step away from the chain's answer is still too large to believe.
-    fn braked(&mut self, policy: &Policy, known: &Known, answer: Answer, now: Now) -> bool {
-        if policy.jump.ppb() == 0 || !known.answer.deviates(answer, policy.jump) {
-            self.brake = None;
-            return false;
-        }
-        match self.brake {
-            Some((reference, since)) if !reference.deviates(answer, JUMP_BAND) => {
-                now.mono.since(since.mono) < policy.jump_confirm
-            }
-            _ => {
-                self.brake = Some((answer, now));
-                policy.jump_confirm > Span::ZERO
-            }
         }
     }
 

@@ -12,8 +12,7 @@ fn policy() -> Policy {
         heartbeat: Span::from_s(3600),
         heartbeat_lead: Span::from_s(2),
         deviation: relative("0.5%"),
-        jump: "20%".parse().unwrap(),
-        jump_confirm: Span::from_s(60),
+        breaker: Breaker { min: "20%".parse().unwrap(), confirm_for: Span::from_s(60), ..Breaker::default() },
         ..Policy::within(answer(1), answer(1_000_000_000))
     }
 }
@@ -36,8 +35,10 @@ fn estimate(text: &str) -> Estimate {
 
 fn look(policy: &Policy, memory: &mut Memory, known: &Known, text: &str, s: u64) -> Decision {
     let value = Estimate { as_of: at(s).wall, ..estimate(text) };
-    decide(policy, memory, known, Ok(&value), 2, at(s))
+    decide(policy, memory, known, Ok(&value), UNANIMOUS, 2, at(s))
 }
+
+const UNANIMOUS: Support = Support { independent: 0, is_unanimous: true };
 
 fn publish(v: i64, trigger: Trigger) -> Decision {
     Decision::Publish { answer: answer(v), trigger }
@@ -103,22 +104,22 @@ fn out_of_bounds_is_held_and_never_clamped() {
 }
 
 #[test]
-fn a_jump_waits_until_it_has_stayed() {
+fn a_step_waits_until_it_is_confirmed_and_holds_the_heartbeat_too() {
     let p = policy();
     let k = known(7, 10_000);
     let m = &mut Memory::default();
-    assert_eq!(look(&p, m, &k, "1000", 10), Decision::Hold(Hold::Braked));
-    assert_eq!(look(&p, m, &k, "1001", 69), Decision::Hold(Hold::Braked));
-    assert_eq!(look(&p, m, &k, "1001", 70), publish(100_100, Trigger::Deviation));
-    // One that keeps moving starts over; one that comes back is forgotten.
-    let m = &mut Memory::default();
-    assert_eq!(look(&p, m, &k, "1000", 10), Decision::Hold(Hold::Braked));
-    assert_eq!(look(&p, m, &k, "1100", 60), Decision::Hold(Hold::Braked));
-    assert_eq!(look(&p, m, &k, "1100", 100), Decision::Hold(Hold::Braked));
-    assert_eq!(look(&p, m, &k, "100", 101), Decision::Rest);
-    assert_eq!(look(&p, m, &k, "1100", 121), Decision::Hold(Hold::Braked));
-    // A braked feed holds its heartbeat too: a wrong answer is worse than a late one.
-    assert_eq!(look(&p, m, &k, "1100", 170), Decision::Hold(Hold::Braked));
+    let hold = Decision::Hold(Hold::BreakerOpen);
+    assert_eq!(look(&p, m, &k, "1000", 10), hold);
+    assert_eq!(look(&p, m, &k, "1001", 54), hold);
+    assert_eq!(look(&p, m, &k, "1001", 85), publish(100_100, Trigger::Deviation));
+    // A moment without a value begins anew, and a wrong answer is worse than a late one.
+    assert_eq!(look(&p, m, &k, "100", 90), Decision::Rest);
+    assert_eq!(look(&p, m, &k, "1100", 100), hold);
+    decide(&p, m, &k, Err(Refusal::Dispersed), UNANIMOUS, 2, at(140));
+    assert_eq!(look(&p, m, &k, "1100", 175), hold);
+    assert_eq!(look(&p, &mut Memory::default(), &k, "1100", 9_999), hold);
+    // First rounds have nothing to be measured from.
+    assert_eq!(look(&p, m, &known(0, 0), "1100", 180), publish(110_000, Trigger::First));
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn a_deviation_settles_without_a_break() {
     assert_eq!(look(&p, m, &k, "101", 12), Decision::Rest);
     assert_eq!(look(&p, m, &k, "102", 15), publish(10_200, Trigger::Deviation));
     let refusal = Refusal::Dispersed;
-    assert_eq!(decide(&p, m, &k, Err(refusal), 2, at(16)), Decision::Hold(Hold::NoValue(refusal)));
+    assert_eq!(decide(&p, m, &k, Err(refusal), UNANIMOUS, 2, at(16)), Decision::Hold(Hold::NoValue(refusal)));
     assert_eq!(look(&p, m, &k, "102", 17), Decision::Rest);
 }
 
@@ -155,7 +156,7 @@ fn a_standby_leaves_every_due_round_to_its_primary_for_a_while() {
     assert_eq!(look(&p, m, &k, "101", 100), hold);
     assert_eq!(look(&p, m, &k, "100", 105), Decision::Rest);
     assert_eq!(look(&p, m, &k, "101", 109), hold);
-    decide(&p, m, &k, Err(Refusal::Dispersed), 2, at(112));
+    decide(&p, m, &k, Err(Refusal::Dispersed), UNANIMOUS, 2, at(112));
     assert_eq!(look(&p, m, &k, "101", 115), hold);
     assert_eq!(look(&p, m, &k, "101", 119), publish(10_100, Trigger::Deviation));
 }
@@ -185,7 +186,7 @@ fn a_standby_that_loses_races_waits_longer_up_to_a_limit() {
 #[test]
 fn a_deviation_is_confirmed_look_by_look_unless_it_is_large() {
     let confirm = Confirm { ticks: 3, bypass: "300%".parse().unwrap() };
-    let p = Policy { confirm, heartbeat: Span::from_s(100), jump: Ratio::default(), ..policy() };
+    let p = Policy { confirm, heartbeat: Span::from_s(100), breaker: Breaker::default(), ..policy() };
     let k = known(7, 10_000);
     let m = &mut Memory::default();
     assert_eq!(look(&p, m, &k, "100.50", 1), Decision::Rest);
@@ -198,7 +199,7 @@ fn a_deviation_is_confirmed_look_by_look_unless_it_is_large() {
         assert_eq!(look(&p, m, &k, "100.53", 6), Decision::Rest);
     }
     assert_eq!(look(&p, m, &k, "100.54", 7), Decision::Rest);
-    decide(&p, m, &k, Err(Refusal::Dispersed), 2, at(8));
+    decide(&p, m, &k, Err(Refusal::Dispersed), UNANIMOUS, 2, at(8));
     assert_eq!(look(&p, m, &k, "100.55", 9), Decision::Rest);
     // Large ones and heartbeats do not wait.
     let m = &mut Memory::default();
@@ -210,7 +211,7 @@ fn a_deviation_is_confirmed_look_by_look_unless_it_is_large() {
 #[test]
 fn a_deviation_waits_for_its_pace_and_a_heartbeat_does_not() {
     let pace = Pace { min_interval: Span::from_s(50), bypass: "300%".parse().unwrap() };
-    let p = Policy { pace, heartbeat: Span::from_s(42), jump: Ratio::default(), ..policy() };
+    let p = Policy { pace, heartbeat: Span::from_s(42), breaker: Breaker::default(), ..policy() };
     let k = known(7, 10_000);
     let m = &mut Memory::default();
     assert_eq!(look(&p, m, &k, "100.50", 10), Decision::Wait(Hold::RateFloor));

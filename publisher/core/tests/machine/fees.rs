@@ -3,6 +3,7 @@
 use crate::rig::*;
 use alloy_primitives::I256;
 use publisher_core::fees::{FeeProfile, ReplacementRule};
+use publisher_core::policy::Breaker;
 use publisher_core::price::Ratio;
 use publisher_core::tx::{Attempt, Call, Fee, FeeMinimum, SendOutcome};
 
@@ -126,18 +127,18 @@ fn a_minimum_above_the_cap_is_not_offered() {
     assert_eq!((rig.rounds(&btc()).len(), rig.reverted()), (2, 0), "the same bytes go out until they fit");
 }
 
-/// Without it a crash of the price that the brake let pass would forbid the very bump that carries it.
+/// Without it a crash of the price that the breaker let pass would forbid the very bump that carries it.
 #[test]
 fn a_confirmed_jump_can_still_be_bumped() {
     let mut spec = spec(&["BTC-USD"]);
     let feed = spec.feeds.get_mut(&btc()).unwrap();
-    feed.policy.jump = Ratio::from_bps(2_000);
-    feed.policy.jump_confirm = publisher_core::time::Span::from_s(6);
+    let confirm_for = publisher_core::time::Span::from_s(6);
+    feed.policy.breaker = Breaker { min: Ratio::from_bps(2_000), confirm_for, ..Breaker::default() };
     let mut rig = Rig::running_with(spec);
     rig.crowded = true;
     rig.price = 5_000;
     rig.blocks(2);
-    assert_eq!(rig.intents(), 1, "braked");
+    assert_eq!(rig.intents(), 1, "the breaker is open");
     rig.blocks(30);
     rig.price = 4_990;
     rig.blocks(3);

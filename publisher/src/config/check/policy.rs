@@ -18,7 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const MAX_AGE: Span = Span::from_s(30);
 const VOLUME_CAP_LEAST: Ratio = Ratio::from_bps(3400);
 const VOLUME_CAP_MOST: Ratio = Ratio::from_bps(5000);
-const JUMP_CONFIRM: Span = Span::from_s(180);
 const LEAD_LEAST: Span = Span::from_s(2);
 
 /// The threshold of a rule; zero if it is off.
@@ -206,7 +205,7 @@ impl Check<'_> {
         let confirm = self.confirm(layers, deviates);
         let pace = self.pace(layers, heartbeat, deviates);
         let relative = deviation.as_ref().map(|deviation| deviation.relative).unwrap_or_default();
-        let (jump, jump_confirm) = self.jump(layers, heartbeat, relative);
+        let breaker = self.breaker(layers, heartbeat, relative);
         let standby = self.standby(layers, heartbeat, block_time);
         let (min_answer, max_answer) = bounds?;
         Some(Policy {
@@ -216,8 +215,7 @@ impl Check<'_> {
             settle,
             confirm,
             pace,
-            jump,
-            jump_confirm,
+            breaker,
             standby,
             ..Policy::within(min_answer, max_answer)
         })
@@ -267,34 +265,6 @@ impl Check<'_> {
             self.found.warn(&set.place, reason, format!("use {} or more, or \"auto\"", block.times(2)));
         }
         Some(lead)
-    }
-
-    fn jump(&mut self, layers: &Layers<'_>, heartbeat: Span, deviation: Ratio) -> (Ratio, Span) {
-        let set = layers.rule("jump", |p| p.jump.as_ref());
-        let confirm = layers.rule("jump_confirm", |p| p.jump_confirm.as_ref());
-        let jump = on(&set, Ratio::default());
-        let wait = confirm.value.unwrap_or(JUMP_CONFIRM);
-        if jump == Ratio::default() {
-            if confirm.own {
-                self.found.warn(&confirm.place, "there is no jump to confirm", "leave it out, or set jump");
-            }
-            return (jump, wait);
-        }
-        if jump <= deviation {
-            let reason =
-                format!("not more than the deviation of {deviation}, so every deviation would be braked");
-            let reason = reason + &layers.whose(&set.place);
-            self.found.error(&set.place, reason, "use several times the deviation, e.g. \"20%\"");
-        }
-        let whose = layers.whose(&confirm.place);
-        if wait == Span::ZERO {
-            let hint = "use minutes, or write jump = \"off\"";
-            self.found.error(&confirm.place, format!("a brake that never brakes{whose}"), hint);
-        } else if heartbeat > Span::ZERO && wait >= heartbeat {
-            let reason = format!("a jump would make a heartbeat of {heartbeat} late{whose}");
-            self.found.warn(&confirm.place, reason, format!("use less than {heartbeat}"));
-        }
-        (jump, wait)
     }
 
     fn standby(&mut self, layers: &Layers<'_>, heartbeat: Span, block: Option<Span>) -> Span {

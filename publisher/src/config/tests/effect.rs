@@ -15,7 +15,7 @@ struct Full {
 }
 
 /// What tables are called here.
-const TABLES: [(&str, &str); 20] = [
+const TABLES: [(&str, &str); 22] = [
     ("", ""),
     ("chain", "[chain]"),
     // One node must be read, whatever is said of the other.
@@ -26,10 +26,12 @@ const TABLES: [(&str, &str); 20] = [
     ("feed.NAME", "[feed.\"BTC-USD\"]"),
     ("feed.NAME.policy", "[feed.\"BTC-USD\".policy]"),
     ("feed.NAME.policy.confirm", "[feed.\"BTC-USD\".policy.confirm]"),
+    ("feed.NAME.policy.breaker", "[feed.\"BTC-USD\".policy.breaker]"),
     ("store.NAME", "[store.main]"),
     ("defaults", "[defaults]"),
     ("defaults.policy", "[defaults.policy]"),
     ("defaults.policy.confirm", "[defaults.policy.confirm]"),
+    ("defaults.policy.breaker", "[defaults.policy.breaker]"),
     ("rate.NAME", "[rate.\"USDT-USD\"]"),
     ("rate.NAME.policy", "[rate.\"USDT-USD\".policy]"),
     ("venue.NAME", "[venue.binance]"),

@@ -57,7 +57,7 @@ fn settings_are_inherited_key_by_key_and_off_takes_one_away() {
         let base = format!("[defaults.policy]\n{base}\n[feed.\"BTC-USD\"]");
         changed(SMALL, &[("[feed.\"BTC-USD\"]", &base), ("heartbeat = \"1h\"", own)])
     };
-    let base = "heartbeat = \"2h\"\ndeviation = \"1%\"\njump = \"20%\"\nrefuse_spread = \"2%\"\nmax_age = \"9s\"\nquorum = 2";
+    let base = "heartbeat = \"2h\"\ndeviation = \"1%\"\nbreaker = \"20%\"\nrefuse_spread = \"2%\"\nmax_age = \"9s\"\nquorum = 2";
     for (own, key, expected) in [
         ("", "heartbeat", "2h"),
         ("deviation = \"0.5%\"", "heartbeat", "2h"),
@@ -66,7 +66,9 @@ fn settings_are_inherited_key_by_key_and_off_takes_one_away() {
         ("deviation = \"0%\"", "deviation", "off"),
         ("heartbeat = \"0s\"", "heartbeat", "off"),
         ("heartbeat = \"off\"", "deviation", "1%"),
-        ("jump = \"off\"", "jump", "off"),
+        ("breaker = \"off\"", "breaker.min", "off"),
+        ("breaker.confirm_for = \"1m\"", "breaker.min", "20%"),
+        ("breaker = \"30%\"", "breaker.max", "50%"),
         ("refuse_spread = \"off\"", "refuse_spread", "off"),
         ("", "refuse_spread", "2%"),
         ("", "max_age", "9s"),
@@ -87,7 +89,8 @@ fn what_is_not_said_follows_from_what_is() {
         (rule("heartbeat = \"12s\"\nmax_age = \"5s\""), "heartbeat_lead", "3s"),
         (changed(SMALL, &[("block_time = \"2s\"", "block_time = \"250ms\"")]), "heartbeat_lead", "2s"),
         (changed(SMALL, &[("block_time = \"2s\"", "block_time = \"12s\"")]), "heartbeat_lead", "24s"),
-        (rule("deviation = \"1%\"\njump = \"10%\""), "jump_confirm", "3m"),
+        (rule("deviation = \"1%\"\nbreaker = \"10%\""), "breaker.confirm_for", "3m"),
+        (rule("deviation = \"1%\"\nbreaker = \"10%\""), "breaker.max", "16.6666666%"),
         (rule("deviation_abs = \"0.00000001\""), "deviation_abs", "0.00000001"),
         (SMALL.to_owned(), "quorum", "3"),
         (SMALL.to_owned(), "outlier_floor", "0.5%"),

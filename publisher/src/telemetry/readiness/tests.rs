@@ -60,8 +60,7 @@ fn it_is_red_before_a_heartbeat_is_missed_and_green_while_one_is_sent() {
         (-1, None, true, Red, &["heartbeat_missed"]),
         (-1, None, false, Red, &["heartbeat_missed"]),
         // Held back for a passing reason: red from two leads on.
-        (25, Some(Hold::Braked), false, Green, &[]),
-        (19, Some(Hold::Braked), false, Red, &["heartbeat_at_risk"]),
+        (25, Some(Hold::RoundUnknown), false, Green, &[]),
         (19, Some(Hold::RoundUnknown), false, Red, &["heartbeat_at_risk"]),
         (19, Some(Hold::InFlight), true, Green, &[]),
         (19, Some(Hold::AccountBusy), true, Green, &[]),
@@ -69,6 +68,7 @@ fn it_is_red_before_a_heartbeat_is_missed_and_green_while_one_is_sent() {
         (3600, Some(quorum), false, Red, &["quorum"]),
         (3600, Some(Hold::NoValue(Refusal::Dispersed)), false, Red, &["dispersed"]),
         (3600, Some(Hold::OutOfBounds), false, Red, &["bounds"]),
+        (3600, Some(Hold::BreakerOpen), false, Red, &["breaker_open"]),
         (3600, Some(Hold::Paused), false, Red, &["paused"]),
         (3600, Some(Hold::NotAuthorised), false, Red, &["not_authorised"]),
         (3600, Some(Hold::Refused), false, Red, &["refused"]),

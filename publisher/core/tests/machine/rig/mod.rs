@@ -229,8 +229,13 @@ impl Rig {
 
     /// So many venues answer with the rig's price.
     pub fn quotes(&mut self, venues: usize) {
+        self.quotes_of(&(0..venues).collect::<Vec<_>>());
+    }
+
+    /// These venues answer with the rig's price.
+    pub fn quotes_of(&mut self, venues: &[usize]) {
         let now = self.now().wall;
-        for v in 0..venues {
+        for &v in venues {
             let known = |id: &&FeedId| v < 2 || self.prices.get(*id) != Some(&None);
             let observations = self.spec.feeds.keys().filter(known).map(|id| {
                 let price = self.prices.get(id).copied().flatten().unwrap_or(self.price);

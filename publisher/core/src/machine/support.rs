@@ -1,0 +1,64 @@
+//! Who stands behind a value: which venues, whether they had a part in the answer on chain, and whether they agree.
+
+use super::Machine;
+use super::feed::Feed;
+use crate::aggregate::Aggregation;
+use crate::policy::Support;
+use crate::price::{Price, Ratio};
+use crate::quote::{FeedId, VenueId};
+use crate::time::Now;
+use crate::tx::Entry;
+use std::collections::BTreeSet;
+
+/// Venues that are no further apart than this agree.
+const AGREEMENT: Ratio = Ratio::from_bps(100);
+
+impl Machine {
+    /// The venues that count in a value, each with a price of it.
+    fn voices<'a>(
+        &'a self,
+        id: &FeedId,
+        aggregation: &'a Aggregation,
+    ) -> impl Iterator<Item = (&'a VenueId, Price)> {
+        let verdicts = aggregation.verdicts.iter();
+        let paths = self.book.paths(id).iter().zip(verdicts).filter(|(_, (_, why))| why.is_none());
+        paths.filter_map(|(path, (price, _))| Some((&path.market.venue, (*price)?)))
+    }
+
+    /// Who stands behind a feed's value. It matters, and is looked at, only while its breaker is open.
+    pub(super) fn support(&self, id: &FeedId, aggregation: &Aggregation) -> Support {
+        let (Some(feed), Ok(estimate)) = (self.feeds.get(id), &aggregation.value) else {
+            return Support::default();
+        };
+        if !feed.memory.is_open() {
+            return Support::default();
+        }
+        let of_answer = feed
+            .backers
+            .as_ref()
+            .filter(|(answer, _)| feed.known.is_some_and(|known| known.answer == *answer));
+        let venues: BTreeSet<&VenueId> = self.voices(id, aggregation).map(|(venue, _)| venue).collect();
+        let others = |before: &BTreeSet<VenueId>| {
+            let is_new = |venue: &&&VenueId| !before.contains(**venue);
+            venues.iter().filter(is_new).count()
+        };
+        let independent = of_answer.map_or(0, |(_, before)| others(before));
+        let prices = || self.voices(id, aggregation).map(|(_, price)| price);
+        let apart = prices().max().zip(prices().min()).map(|(high, low)| high.distance(low));
+        let is_unanimous = apart.is_some_and(|apart| apart <= estimate.price.share(AGREEMENT));
+        Support { independent, is_unanimous }
+    }
+
+    /// Remembers who stands behind an answer that is to be signed.
+    pub(super) fn note_backers(&mut self, entry: &Entry, now: Now) {
+        let corroborates = |feed: &Feed| feed.spec.policy.breaker.corroborate > 0;
+        if !self.feeds.get(&entry.feed).is_some_and(corroborates) {
+            return;
+        }
+        let aggregation = self.book.evaluate(&entry.feed, now.wall);
+        let venues = self.voices(&entry.feed, &aggregation).map(|(venue, _)| venue.clone()).collect();
+        if let Some(feed) = self.feeds.get_mut(&entry.feed) {
+            feed.backers = Some((entry.answer, venues));
+        }
+    }
+}
