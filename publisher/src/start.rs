@@ -388,8 +388,10 @@ pub async fn assemble(
         feeds: feeds.collect(),
         stores: stores::wires(config),
     };
-    let machine = machine(spec, &journal, lease, &recovered, clock)
+    let mut machine = machine(spec, &journal, lease, &recovered, clock)
         .map_err(|error| StartError::Wrong(error.to_string()))?;
+    // Before the first look: what is paused stays so over a restart.
+    machine.obey(journal.reader().orders(clock.now().wall).await?);
     Ok(Driver {
         machine,
         journal: Arc::new(journal),

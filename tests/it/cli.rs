@@ -33,7 +33,7 @@ async fn all<'a>(dir: &Path, lines: &[&'a [&'a str]]) -> Result<Vec<(&'a [&'a st
 /// Without this a flag disappears, or help stops helping, and nobody sees it in review.
 #[tokio::test]
 async fn help_says_what_the_transcript_says() {
-    let lines: [&[&str]; 17] = [
+    let lines: [&[&str]; 21] = [
         &["--help"],
         &["--version"],
         &["help", "run"],
@@ -44,6 +44,10 @@ async fn help_says_what_the_transcript_says() {
         &["source", "test", "--help"],
         &["source", "record", "--help"],
         &["status", "--help"],
+        &["feed", "--help"],
+        &["feed", "show", "--help"],
+        &["feed", "pause", "--help"],
+        &["feed", "override", "--help"],
         &["deploy", "--help"],
         &["deploy", "plan", "--help"],
         &["deploy", "apply", "--help"],

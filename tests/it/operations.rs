@@ -353,3 +353,45 @@ async fn f77_secrets_are_nowhere_to_be_seen() {
     }
     world.judge(0).await.unwrap();
 }
+
+/// Without this an operator who has to silence a feed edits its configuration, restarts, and forgets it.
+#[tokio::test]
+async fn a_feed_is_paused_beside_its_daemon_and_everybody_sees_by_whom_until_when_and_why() {
+    let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    let feed = world.feed().clone();
+    world.wait_answer(&feed, 6_700_000_000_000, SOON).await.unwrap();
+    let dir = world.dir.path();
+    let name = feed.id;
+    let why = ["--reason", "venue maintenance", "--by", "ann"];
+    let pause = [&["feed", "pause", name, "--for", "1h"][..], &why].concat();
+    let ran = run(BINARY, dir, &pause, &[]).await.unwrap();
+    assert!(ran.code == 0 && ran.out.contains("paused for another 3600 s, by ann"), "{ran:?}");
+    let advises = |line: &Value| line["advice"].as_str().is_some_and(|words| words.contains("feed resume"));
+    let is_held = |line: &Value| line["hold"] == "on_order" && advises(line);
+    world.wait_logged("PUB-1002", SOON, is_held).await.unwrap();
+    world.price(feed.pair, "70000").await.unwrap();
+    let order = |page: &Value| page["feeds"][0]["orders"][0].clone();
+    let is_told =
+        |_: u16, page: &Value| order(page)["by"] == "ann" && order(page)["reason"] == "venue maintenance";
+    world.wait_page("/status", SOON, is_told).await.unwrap();
+    // A restart is no way around it.
+    drop(daemon);
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    let told_again = async || Ok(world.logged("PUB-1011")?.len() == 2);
+    world.wait(SOON, "the order after the restart", told_again).await.unwrap();
+    assert_eq!(world.round(&feed).await.unwrap(), 1);
+    let ran = run(BINARY, dir, &[&["feed", "resume", name][..], &why].concat(), &[]).await.unwrap();
+    assert!(ran.code == 0 && ran.out.contains("1 orders ended"), "{ran:?}");
+    world.wait_answer(&feed, 7_000_000_000_000, SOON).await.unwrap();
+    let shown = run(BINARY, dir, &["feed", "show", name, "--json"], &[]).await.unwrap().json().unwrap();
+    assert_eq!(shown["orders"], serde_json::json!([]));
+    assert_eq!((&shown["said"][0]["order"], &shown["said"][1]["order"]), (&"resume".into(), &"pause".into()));
+    drop(daemon);
+    world.judge(0).await.unwrap();
+    // What never ends, or has no reason, is refused.
+    for bad in [&["--for", "31d", "--reason", "x"][..], &["--for", "0s", "--reason", "x"], &["--for", "1h"]] {
+        let ran = run(BINARY, dir, &[&["feed", "pause", name][..], bad].concat(), &[]).await.unwrap();
+        assert_eq!(ran.code, 64, "{ran:?}");
+    }
+}

@@ -4,7 +4,7 @@
 //! act, one sentence of advice. Reporting decides nothing: dropping every event would change no decision.
 
 use crate::aggregate::LeftOut;
-use crate::policy::{Hold, Trigger};
+use crate::policy::{Hold, Order, Trigger};
 use crate::price::{Answer, Price};
 use crate::quote::FeedId;
 use crate::record::{Outcome, Scope};
@@ -52,6 +52,10 @@ pub enum Event {
     HeartbeatBlocked { feed: FeedId, overdue: Span, hold: Hold },
     /// A feed's circuit breaker has been open for long, and nothing confirms the value.
     BreakerStuck { feed: FeedId, for_span: Span },
+    /// An operator's order about a feed holds from now on, until it ends by itself.
+    OrderStands { order: Order },
+    /// It has ended, by itself or by another word.
+    OrderOver { order: Order },
     /// A source lost or changed its vote in a feed.
     SourceLeftOut { feed: FeedId, source: String, why: LeftOut },
     /// A source votes again.
@@ -171,6 +175,8 @@ impl Event {
             Self::PreflightRefused { .. } => "PUB-1008",
             Self::SequenceTaken { .. } => "PUB-1009",
             Self::BreakerStuck { .. } => "PUB-1010",
+            Self::OrderStands { .. } => "PUB-1011",
+            Self::OrderOver { .. } => "PUB-1012",
             Self::Planned { .. } => "PUB-2001",
             Self::Signed { .. } => "PUB-2002",
             Self::SignFailed { .. } => "PUB-2003",
@@ -223,6 +229,7 @@ impl Event {
             Self::RoundTaken { standby: true, .. } | Self::SequenceTaken { standby: true, .. } => Level::Info,
             Self::Sent { outcome: SendOutcome::Accepted | SendOutcome::Known, .. } => Level::Info,
             Self::HeldBack { .. }
+            | Self::OrderStands { .. }
             | Self::SourceLeftOut { .. }
             | Self::RoundTaken { .. }
             | Self::SequenceTaken { .. }
@@ -251,6 +258,9 @@ impl Event {
             Self::HeldBack { hold, .. } | Self::HeartbeatBlocked { hold, .. } => hold.advice(),
             Self::BreakerStuck { .. } => {
                 "Compare `publisher quote` with markets outside. If the price is real, add venues that say so; nothing is published on its word alone."
+            }
+            Self::OrderStands { .. } => {
+                "It ends by itself; `publisher feed resume` ends it earlier. `publisher feed show` lists who ordered what, and why."
             }
             Self::SourceLeftOut { why, .. } => why.advice(),
             Self::EntrySkipped { reason, .. } => reason.advice(),

@@ -7,6 +7,7 @@
 
 use crate::event::Event;
 use crate::lease::{Beat, Board};
+use crate::policy::Order;
 use crate::quote::{FeedId, Observation};
 use crate::record::{Record, Recovered};
 use crate::time::{Mono, Span};
@@ -136,6 +137,8 @@ pub enum Input {
         /// The journal's content.
         recovered: Option<Recovered>,
     },
+    /// The orders of operators that stand, as the journal says.
+    Orders(Vec<Order>),
     /// The journal refused to take anything about these accounts: another replica holds their leases.
     Fenced(Vec<Address>),
     /// An operator's word.

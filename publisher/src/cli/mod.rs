@@ -6,6 +6,7 @@
 mod check;
 mod config;
 mod deploy;
+mod feed;
 mod output;
 mod quickstart;
 mod quote;
@@ -50,6 +51,9 @@ enum Verb {
     Source(source::SourceVerb),
     /// Show what a running publisher, or its journal, says about every feed.
     Status(status::StatusArgs),
+    /// Pause feeds and override their policies, for a while and with a reason.
+    #[command(subcommand)]
+    Feed(feed::FeedVerb),
     /// Deploy the contracts of a configuration's feeds, or verify them.
     #[command(subcommand)]
     Deploy(deploy::DeployVerb),
@@ -117,6 +121,7 @@ pub fn main() -> ExitCode {
             Verb::Quote(args) => quote::run(args).await,
             Verb::Source(verb) => source::run(verb).await,
             Verb::Status(args) => status::run(args).await,
+            Verb::Feed(verb) => feed::run(verb).await,
             Verb::Deploy(verb) => deploy::run(verb).await,
             Verb::Quickstart(args) => quickstart::run(args).await,
             Verb::Config(verb) => Ok(config::run(&verb)),

@@ -6,6 +6,7 @@ use super::streams::Streams;
 use super::{Driver, inbox::Sender, wall};
 use crate::chain::{ChainError, VerifyError};
 use crate::sources::{NextPoll, Venue};
+use crate::store::Journal;
 use crate::telemetry::{Health, venue_answered, venue_limits};
 use alloy::primitives::B256;
 use publisher_core::io::Input;
@@ -23,6 +24,9 @@ const UNSHARED: Duration = Duration::from_secs(10);
 /// follow the one before.
 const IDENTITY_POLLS: u32 = 60;
 
+/// What operators say is read this often: it holds a moment after it was said.
+const ORDERS_EVERY: Duration = Duration::from_secs(1);
+
 /// Starts every poller.
 pub(super) fn spawn(tasks: &mut JoinSet<()>, driver: &Driver, sender: &Sender) {
     for node in driver.edges.nodes.numbers() {
@@ -34,6 +38,7 @@ pub(super) fn spawn(tasks: &mut JoinSet<()>, driver: &Driver, sender: &Sender) {
         let watched = Watched { edges, node, bell, polls: 0, last: None, moved, shared: None, held: None };
         tasks.spawn(heads(watched, driver.health.clone(), sender.clone()));
     }
+    tasks.spawn(orders(Arc::clone(&driver.journal), sender.clone()));
     for venue in &driver.venues {
         let streams = Arc::new(Streams::new(Arc::clone(venue), driver.health.clone()));
         let seed = seed(venue);
@@ -178,6 +183,21 @@ impl Watched {
 /// Whether the head is the same as before, or its child.
 fn follows(head: &BlockRef, last: &BlockRef) -> bool {
     head.hash == last.hash || head.parent == last.hash
+}
+
+/// Reads what operators say. While the journal cannot be read, what it said last holds, and ends when it was to end.
+async fn orders(journal: Arc<Journal>, sender: Sender) {
+    let mut known = None;
+    let mut timer = tokio::time::interval(ORDERS_EVERY);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        let Ok(orders) = journal.reader().orders(wall()).await else { continue };
+        if known.as_ref() != Some(&orders) {
+            known = Some(orders.clone());
+            sender.answer(Input::Orders(orders)).await;
+        }
+    }
 }
 
 /// Polls one venue at its own pace.

@@ -35,6 +35,7 @@ pub(super) fn machine(health: &Health, machine: &Machine, now: Now) {
             feed.lead = view.heartbeat_lead;
             feed.heartbeat_at = view.heartbeat_at;
             feed.hold = view.hold;
+            feed.orders = view.orders;
             feed.in_flight = view.in_flight;
             feed.budget_left_wei = view.budget_left_wei;
         }

@@ -21,6 +21,7 @@ mod lease;
 mod location;
 mod lock;
 mod open;
+mod order;
 mod read;
 mod row;
 mod session;
@@ -30,6 +31,7 @@ mod tests;
 
 pub use error::StoreError;
 pub use location::Location;
+pub use order::{Desk, Said};
 pub use read::{AccountNonces, AttemptEntry, Reader, RoundEntry};
 pub use survey::Survey;
 

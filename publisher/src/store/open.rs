@@ -55,10 +55,25 @@ pub(super) async fn writer(
 }
 
 pub(super) async fn reader(location: Location, migrations: Option<&Migrator>) -> Result<Reader, StoreError> {
+    existing(location, Access::Read, migrations).await
+}
+
+/// For orders: it may be written beside the daemon that has its lock.
+pub(super) async fn desk(location: Location) -> Result<Reader, StoreError> {
+    existing(location, Access::Write, None).await
+}
+
+/// A journal that is there, as it is.
+async fn existing(
+    location: Location,
+    access: Access,
+    migrations: Option<&Migrator>,
+) -> Result<Reader, StoreError> {
     let location = usable(location)?;
     let opened = match &location {
         Location::File(path) => {
-            sqlite::reader(path, migrations.unwrap_or(&sqlite::MIGRATIONS)).await.map(Pool::Sqlite)
+            let migrations = migrations.unwrap_or(&sqlite::MIGRATIONS);
+            sqlite::existing(path, access, migrations).await.map(Pool::Sqlite)
         }
         Location::Server(url) => {
             postgres::reader(url, migrations.unwrap_or(&postgres::MIGRATIONS)).await.map(Pool::Postgres)

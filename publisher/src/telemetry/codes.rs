@@ -51,6 +51,8 @@ pub const fn title(event: &Event) -> &'static str {
         Event::Released { .. } => "feed free again",
         Event::HeartbeatBlocked { .. } => "heartbeat blocked",
         Event::BreakerStuck { .. } => "circuit breaker open for long",
+        Event::OrderStands { .. } => "operator's order",
+        Event::OrderOver { .. } => "operator's order over",
         Event::SourceLeftOut { .. } => "source left out",
         Event::SourceBack { .. } => "source back",
         Event::RoundTaken { .. } => "round taken by another transmitter",

@@ -91,6 +91,7 @@ pub(super) fn scraped(state: &State, now: Now) {
         let feed = id.as_str();
         m::HELD.flag([feed], health.hold.is_some());
         m::IN_FLIGHT.flag([feed], health.in_flight);
+        m::ORDERS.set([feed], integer(&health.orders.len().to_string()));
         budget_left(&Scope::Feed(id.clone()), health.budget_left_wei);
         if let Some(margin_ms) = health.heartbeat_margin_ms(now.wall) {
             m::HEARTBEAT_MARGIN.set([feed], integer(&margin_ms.to_string()) / 1000.0);
@@ -166,6 +167,8 @@ pub(super) fn counted(event: &Event) {
         Event::Released { .. }
         | Event::HeartbeatBlocked { .. }
         | Event::BreakerStuck { .. }
+        | Event::OrderStands { .. }
+        | Event::OrderOver { .. }
         | Event::Planned { .. }
         | Event::Signed { .. }
         | Event::Included { feed: None, .. }

@@ -2,7 +2,7 @@
 
 use crate::chain::Standing;
 use alloy::primitives::{Address, B256};
-use publisher_core::policy::{Hold, Known};
+use publisher_core::policy::{Hold, Known, Order};
 use publisher_core::price::Price;
 use publisher_core::quote::{FeedId, VenueId};
 use publisher_core::record::Scope;
@@ -129,6 +129,8 @@ pub struct FeedHealth {
     pub lead: Span,
     /// Why it may not publish.
     pub hold: Option<Hold>,
+    /// The orders of operators that stand.
+    pub orders: Vec<Order>,
     /// A transaction of it is on its way.
     pub in_flight: bool,
     /// The store that it shares, by name, and its number there.

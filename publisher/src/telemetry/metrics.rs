@@ -124,6 +124,7 @@ registry! {
     Gauge ANSWER "answer" ["feed"] "The latest included answer as the aggregator's integer; for display only.";
     Gauge ROUND "round" ["feed"] "The latest known round.";
     Gauge HELD "held" ["feed"] "1 while the feed may not publish.";
+    Gauge ORDERS "orders" ["feed"] "Orders of operators about the feed that stand: pauses and overrides.";
     Gauge IN_FLIGHT "in_flight" ["feed"] "1 while a transaction of the feed is on its way.";
     Gauge SOURCES "sources_effective" ["feed"] "Venues that voted in the latest published answer.";
     Gauge HEARTBEAT_MARGIN "heartbeat_margin_seconds" ["feed"] "Time left until the heartbeat is missed; negative is a broken promise.";

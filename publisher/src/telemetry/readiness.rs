@@ -144,6 +144,7 @@ const fn stands_still(hold: Hold) -> bool {
         | Hold::GroupMember
         | Hold::Halted => true,
         Hold::RateFloor
+        | Hold::OnOrder
         | Hold::Standby
         | Hold::Leased
         | Hold::OverBudget

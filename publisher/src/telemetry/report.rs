@@ -3,6 +3,7 @@
 use super::codes::title;
 use super::emit::{counted, scope_name};
 use publisher_core::event::{Event, Level};
+use publisher_core::policy::Order;
 
 /// Logs an event with its code, level, fields and advice, and counts it.
 pub fn report(event: &Event) {
@@ -35,6 +36,14 @@ fn log(event: &Event) {
             line!(event, %feed, overdue_ms = overdue.ms(), hold = hold.code())
         }
         Event::BreakerStuck { feed, for_span } => line!(event, %feed, for_ms = for_span.ms()),
+        Event::OrderStands { order } => {
+            let Order { feed, what, until, by, reason, .. } = order;
+            line!(event, %feed, order = what.code(), until_ms = until.ms(), by, reason)
+        }
+        Event::OrderOver { order } => {
+            let Order { feed, what, by, reason, .. } = order;
+            line!(event, %feed, order = what.code(), by, reason)
+        }
         Event::SourceLeftOut { feed, source, why } => line!(event, %feed, source, why = why.code()),
         Event::SourceBack { feed, source } => line!(event, %feed, source),
         Event::RoundTaken { feed, round, standby } => line!(event, %feed, round, standby),

@@ -4,11 +4,11 @@ use super::notice::Notice;
 use alloy::primitives::{Address, B256, I256};
 use publisher_core::aggregate::{LeftOut, Refusal};
 use publisher_core::event::{Event, Latency};
-use publisher_core::policy::{Hold, Trigger};
+use publisher_core::policy::{Hold, Instruction, Order, Trigger};
 use publisher_core::price::{Answer, Price};
 use publisher_core::quote::{FeedId, SourceFault};
 use publisher_core::record::{Outcome, Scope};
-use publisher_core::time::Span;
+use publisher_core::time::{Span, Wall};
 use publisher_core::tx::{Receipt, SendOutcome, SignFault, SkipReason};
 
 /// Events such that every code occurs with every level and advice it can have.
@@ -17,6 +17,15 @@ pub(super) fn events() -> Vec<Event> {
     let stored = || FeedId::new("ETH-USD");
     let source = || "kraken:XBTUSD".to_owned();
     let what = || "BTC-USD round 7".to_owned();
+    let order = || Order {
+        id: 1,
+        feed: feed(),
+        what: Instruction::Pause,
+        said_at: Wall::from_s(1_700_000_000),
+        until: Wall::from_s(1_700_003_600),
+        by: "ann".into(),
+        reason: "venue maintenance".into(),
+    };
     let (account, hash, nonce) = (Address::repeat_byte(0xac), B256::repeat_byte(0x11), 6);
     let answer = Answer::new(I256::ONE);
     let second = Span::from_s(1);
@@ -63,6 +72,8 @@ pub(super) fn events() -> Vec<Event> {
         },
         Event::Released { feed: feed() },
         Event::BreakerStuck { feed: feed(), for_span: Span::from_s(3600) },
+        Event::OrderStands { order: order() },
+        Event::OrderOver { order: order() },
         Event::SourceBack { feed: feed(), source: source() },
         Event::RoundTaken { feed: feed(), round: 7, standby: false },
         Event::RoundTaken { feed: feed(), round: 7, standby: true },
@@ -156,6 +167,7 @@ const HOLDS: &[Hold] = &[
     Hold::OutOfBounds,
     Hold::BreakerOpen,
     Hold::RateFloor,
+    Hold::OnOrder,
     Hold::Standby,
     Hold::Gathering,
     Hold::OverBudget,

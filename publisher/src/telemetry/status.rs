@@ -4,6 +4,7 @@ use super::emit::scope_name;
 use super::health::State;
 use super::readiness::{Readiness, readiness};
 use alloy::primitives::{Address, B256};
+use publisher_core::policy::{Instruction, Order};
 use publisher_core::time::{Now, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -110,10 +111,39 @@ pub struct FeedStatus {
     pub hold: Option<String>,
     /// What to do about that.
     pub advice: Option<String>,
+    /// The orders of operators that stand: pauses and overrides.
+    #[serde(default)]
+    pub orders: Vec<OrderStatus>,
     /// A transaction of it is on its way.
     pub in_flight: bool,
     /// What it may still spend in this hour, in wei, as a decimal number; absent without a cap.
     pub budget_left_wei: Option<String>,
+}
+
+/// One order of an operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderStatus {
+    /// What holds: `pause`, `pause_deviations`, `accept`, `heartbeat`.
+    pub order: String,
+    /// The heartbeat that was ordered, in milliseconds.
+    pub heartbeat_ms: Option<u64>,
+    /// When it ends by itself, in seconds since the epoch.
+    pub until_s: i64,
+    /// Who gave it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl From<&Order> for OrderStatus {
+    fn from(order: &Order) -> Self {
+        let heartbeat_ms = match order.what {
+            Instruction::Heartbeat(span) => Some(span.ms()),
+            _ => None,
+        };
+        let (by, reason) = (order.by.clone(), order.reason.clone());
+        Self { order: order.what.code().to_owned(), heartbeat_ms, until_s: unix_s(order.until), by, reason }
+    }
 }
 
 /// One account.
@@ -171,6 +201,7 @@ impl Status {
                 heartbeat_margin_ms: health.heartbeat_margin_ms(now.wall),
                 hold: health.hold.map(|hold| hold.code().to_owned()),
                 advice: health.hold.map(|hold| hold.advice().to_owned()),
+                orders: health.orders.iter().map(OrderStatus::from).collect(),
                 in_flight: health.in_flight,
                 budget_left_wei: health.budget_left_wei.map(|wei| wei.to_string()),
             }

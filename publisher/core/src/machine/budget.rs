@@ -221,7 +221,7 @@ impl Machine {
     fn passes(&self, id: &FeedId, now: Now) -> bool {
         let feed = self.feeds.get(id).filter(|_| self.chain.caps.heartbeats_pass);
         feed.and_then(|feed| Some((feed, feed.known?))).is_some_and(|(feed, known)| {
-            let due = feed.spec.policy.heartbeat_at(&known);
+            let due = feed.policy.heartbeat_at(&known);
             known.round == 0 || due.is_some_and(|due| self.clock.time(now) >= due)
         })
     }

@@ -5,7 +5,7 @@ use super::contract::Refusals;
 use crate::aggregate::LeftOut;
 use crate::event::{Event, Latency};
 use crate::io::{Effect, Ticket};
-use crate::policy::{Hold, Known, Memory, Trigger};
+use crate::policy::{Hold, Known, Memory, Order, Policy, Trigger};
 use crate::price::{Answer, Price};
 use crate::quote::{FeedId, VenueId};
 use crate::time::{Mono, Now, Span, Wall};
@@ -121,6 +121,10 @@ impl Flight {
 #[derive(Clone, Debug)]
 pub(super) struct Feed {
     pub spec: FeedSpec,
+    /// The policy that holds: the configured one under the orders that stand.
+    pub policy: Policy,
+    /// The orders that stand.
+    pub orders: Vec<Order>,
     /// When this process began to look at it.
     pub began: Mono,
     pub memory: Memory,
@@ -148,6 +152,8 @@ pub(super) struct Feed {
 impl Feed {
     pub fn new(spec: FeedSpec, now: Now) -> Self {
         Self {
+            policy: spec.policy.clone(),
+            orders: Vec::new(),
             spec,
             began: now.mono,
             memory: Memory::default(),
@@ -181,7 +187,7 @@ impl Feed {
         let lasts = self.held_since.is_some_and(|(_, since)| now.mono.since(since) >= patience);
         let stuck = self.hold == Some(Hold::BreakerOpen) && !self.stuck_reported;
         let since = self.held_since.map_or(now.mono, |(_, since)| since);
-        if stuck && now.mono.since(since) >= self.spec.policy.breaker.max_open {
+        if stuck && now.mono.since(since) >= self.policy.breaker.max_open {
             self.stuck_reported = true;
             let for_span = now.mono.since(since);
             out.push(Effect::Report(Event::BreakerStuck { feed: id.clone(), for_span }));

@@ -14,6 +14,7 @@ mod feed;
 mod heads;
 mod landing;
 mod leases;
+mod orders;
 mod rounds;
 mod steps;
 mod support;
@@ -25,7 +26,7 @@ use crate::head::{Finality, HeadWindow};
 use crate::io::{Effect, Input, Operator, Ticket};
 use crate::lease::Leases;
 use crate::outbox::{Answered, Outbox, Timing};
-use crate::policy::{Hold, Known, Policy};
+use crate::policy::{Hold, Known, Order, Policy};
 use crate::price::{Answer, Ratio};
 use crate::quote::FeedId;
 use crate::record::{Record, Recovered, RecoveredAccount, Scope};
@@ -129,6 +130,8 @@ pub struct FeedView {
     pub value: Option<(Answer, usize)>,
     /// Why nothing is published, if something stands in the way.
     pub hold: Option<Hold>,
+    /// The orders of operators that stand.
+    pub orders: Vec<Order>,
     /// A round is on its way.
     pub in_flight: bool,
     /// When the next heartbeat is to be sent.
@@ -159,6 +162,8 @@ pub struct Machine {
     anchored: bool,
     clock: ChainClock,
     ledger: Ledger,
+    /// What operators say about feeds, as the journal said last.
+    orders: Vec<Order>,
     /// Whose budget people were told to be spent.
     over_budget: BTreeSet<Scope>,
     /// Every account that is signed for here.
@@ -233,6 +238,7 @@ impl Machine {
             anchored: true,
             clock: ChainClock::default(),
             ledger: Ledger::default(),
+            orders: Vec::new(),
             over_budget: BTreeSet::new(),
             accounts,
             leases,
@@ -397,6 +403,11 @@ impl Machine {
             }
             Input::Leases { ticket, board } => self.leases_read(ticket, board, now, &mut out),
             Input::Recovered { ticket, recovered } => self.journal_read(ticket, recovered, now, &mut out),
+            Input::Orders(orders) => {
+                self.obey(orders);
+                self.follow_orders(now, &mut out);
+                self.consider_all(now, &mut out);
+            }
             Input::Fenced(accounts) => self.fenced(&accounts, now, &mut out),
             Input::Operator(Operator::Drain) => self.drain(now),
             Input::Operator(Operator::Execute { account, name, to, data }) => {
@@ -427,6 +438,7 @@ impl Machine {
     fn scan(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.watch_heads(now, out);
         self.ledger.expire(now.mono);
+        self.follow_orders(now, out);
         self.consider_all(now, out);
         let settled = self.leases.as_ref().is_none_or(|leases| leases.is_settled(now.mono));
         let read = settled && self.unrecovered.is_empty();
@@ -495,9 +507,10 @@ impl Machine {
                 known,
                 value: feed.last_value,
                 hold: feed.hold,
+                orders: feed.orders.clone(),
                 in_flight: flight.is_some_and(|flight| self.carries(flight, id)),
-                heartbeat_at: known.and_then(|k| feed.spec.policy.heartbeat_at(&k)),
-                heartbeat_lead: feed.spec.policy.heartbeat_lead,
+                heartbeat_at: known.and_then(|k| feed.policy.heartbeat_at(&k)),
+                heartbeat_lead: feed.policy.heartbeat_lead,
                 decimals: feed.spec.decimals,
                 budget_left_wei: budgets
                     .get(&feed.spec.account)

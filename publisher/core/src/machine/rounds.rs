@@ -108,8 +108,8 @@ impl Machine {
         let block_now = Now { wall: chain_time, mono: now.mono };
         let decision = match feed.known {
             Some(known) => {
-                let Feed { spec, memory, .. } = feed;
-                decide(&spec.policy, memory, &known, value, support, spec.decimals, block_now)
+                let Feed { spec, policy, memory, .. } = feed;
+                decide(policy, memory, &known, value, support, spec.decimals, block_now)
             }
             None => Decision::Hold(Hold::RoundUnknown),
         };
@@ -123,7 +123,7 @@ impl Machine {
             Decision::Rest => obstacle,
         };
         feed.offer = aggregation.value.ok().filter(|_| own.is_none()).and_then(|estimate| {
-            let policy = &feed.spec.policy;
+            let policy = &feed.policy;
             let answer = answer_of(policy, estimate.price, feed.spec.decimals)?;
             let is_near = |known| policy.is_near(&known, answer, early, ahead, chain_time);
             let near = || feed.known.is_some_and(is_near);
@@ -137,8 +137,8 @@ impl Machine {
             Some(Offer { answer, observed_at: estimate.as_of, sources, spread, urgency })
         });
         feed.report_hold(id, patience, now, out);
-        let due = feed.known.and_then(|known| feed.spec.policy.heartbeat_at(&known));
-        let due = due.map(|at| at + feed.spec.policy.heartbeat_lead);
+        let due = feed.known.and_then(|known| feed.policy.heartbeat_at(&known));
+        let due = due.map(|at| at + feed.policy.heartbeat_lead);
         // Whoever holds the account's lease says that.
         let due = due.filter(|_| obstacle != Some(Hold::Leased));
         let overdue = due.filter(|due| chain_time > *due).map(|due| chain_time.since(due));
@@ -153,7 +153,7 @@ impl Machine {
         let time = self.clock.time(now);
         let beats = |id: &&FeedId| {
             let feed = self.feeds.get(*id);
-            feed.is_some_and(|f| f.known.is_some_and(|known| f.spec.policy.is_beating(&known, time)))
+            feed.is_some_and(|f| f.known.is_some_and(|known| f.policy.is_beating(&known, time)))
         };
         now.mono.since(since) < store.gather && !due.iter().any(beats)
     }
@@ -405,7 +405,7 @@ impl Machine {
     pub(super) fn taken(&self, address: Address, number: u64) -> Event {
         let contract = self.contracts.get(&address);
         let mut members = contract.into_iter().flat_map(|c| &c.feeds).filter_map(|id| self.feeds.get(id));
-        let standby = members.any(|feed| feed.spec.policy.standby > Span::ZERO);
+        let standby = members.any(|feed| feed.policy.standby > Span::ZERO);
         match contract.filter(|c| c.store.is_none()).and_then(|c| c.feeds.first()) {
             Some(feed) => Event::RoundTaken { feed: feed.clone(), round: number, standby },
             None => Event::SequenceTaken { store: address, sequence: number, standby },

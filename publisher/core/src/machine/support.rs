@@ -51,7 +51,7 @@ impl Machine {
 
     /// Remembers who stands behind an answer that is to be signed.
     pub(super) fn note_backers(&mut self, entry: &Entry, now: Now) {
-        let corroborates = |feed: &Feed| feed.spec.policy.breaker.corroborate > 0;
+        let corroborates = |feed: &Feed| feed.policy.breaker.corroborate > 0;
         if !self.feeds.get(&entry.feed).is_some_and(corroborates) {
             return;
         }

@@ -13,6 +13,8 @@ pub enum Hold {
     BreakerOpen,
     /// The value deviates, and the last round is too young for the next one.
     RateFloor,
+    /// An operator has paused it, for a while.
+    OnOrder,
     /// A round is due, and the primary is given time to write it.
     Standby,
     /// What may be spent is spent, and the heartbeat is not due.
@@ -47,6 +49,7 @@ impl Hold {
             Self::OutOfBounds => "bounds",
             Self::BreakerOpen => "breaker_open",
             Self::RateFloor => "rate_floor",
+            Self::OnOrder => "on_order",
             Self::Standby => "standby",
             Self::OverBudget => "over_budget",
             Self::RoundUnknown => "round_unknown",
@@ -74,6 +77,9 @@ impl Hold {
             }
             Self::RateFloor => {
                 "No action; the deviation is published policy.min_interval after the last round, or at once if it grows to policy.min_interval_bypass."
+            }
+            Self::OnOrder => {
+                "An operator has paused it; `publisher feed show` says who, why and until when, and `publisher feed resume` ends it."
             }
             Self::Standby => {
                 "No action; if the primary does not write the round that is due, this standby does."

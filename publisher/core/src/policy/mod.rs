@@ -9,12 +9,14 @@ mod breaker;
 mod confirm;
 mod deviation;
 mod hold;
+mod order;
 mod pace;
 
 pub use breaker::{Breaker, Support};
 pub use confirm::Confirm;
 pub use deviation::{Combine, Deviation};
 pub use hold::Hold;
+pub use order::{Instruction, Order, Paused};
 pub use pace::Pace;
 
 use crate::aggregate::{Estimate, Refusal};
@@ -39,6 +41,8 @@ pub struct Policy {
     pub pace: Pace,
     /// A step too large to believe at once.
     pub breaker: Breaker,
+    /// What an operator has paused for now.
+    pub paused: Paused,
     /// As a standby: a round that is due is left to the primary for this long; zero: this is no standby.
     pub standby: Span,
     /// Smallest answer that may be published.
@@ -138,6 +142,7 @@ impl Policy {
             confirm: Confirm::default(),
             pace: Pace::default(),
             breaker: Breaker::default(),
+            paused: Paused::Nothing,
             standby: Span::ZERO,
             min_answer,
             max_answer,
@@ -198,6 +203,10 @@ fn due(
     decimals: u8,
     now: Now,
 ) -> Decision {
+    if policy.paused == Paused::Everything {
+        memory.forget();
+        return Decision::Hold(Hold::OnOrder);
+    }
     let (answer, value) = match value.map(|value| (answer_of(policy, value.price, decimals), value)) {
         Ok((Some(answer), value)) => (answer, value),
         Ok((None, _)) => {
@@ -217,12 +226,13 @@ fn due(
     }
     let stands = memory.stands(policy, known, answer, value, now);
     let paced = policy.pace.holds(&policy.deviation, known, answer, now.wall);
-    if stands && !paced {
+    let paused = policy.paused == Paused::Deviations;
+    if stands && !paced && !paused {
         Decision::Publish { answer, trigger: Trigger::Deviation }
     } else if policy.is_beating(known, now.wall) {
         Decision::Publish { answer, trigger: Trigger::Heartbeat }
     } else if stands {
-        Decision::Wait(Hold::RateFloor)
+        Decision::Wait(if paused { Hold::OnOrder } else { Hold::RateFloor })
     } else {
         Decision::Rest
     }

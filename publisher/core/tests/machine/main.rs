@@ -16,6 +16,7 @@ mod fees;
 mod gas;
 mod halts;
 mod leases;
+mod orders;
 mod recovery;
 mod reorgs;
 mod rig;

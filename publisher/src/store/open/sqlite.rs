@@ -2,6 +2,7 @@
 
 use super::{StoreError, migration_error, newest, version_error};
 use crate::store::lock::Lock;
+use crate::store::session::Access;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection, SqlitePool};
@@ -25,12 +26,21 @@ pub(super) async fn writer(path: &Path, migrations: &Migrator) -> Result<(Sqlite
     Ok((writer_pool(path, migrations).await?, lock))
 }
 
-pub(super) async fn reader(path: &Path, migrations: &Migrator) -> Result<SqlitePool, StoreError> {
+/// The pool of a file that is there, without its lock. Whoever writes gets it to be as durable as the daemon does.
+pub(super) async fn existing(
+    path: &Path,
+    access: Access,
+    migrations: &Migrator,
+) -> Result<SqlitePool, StoreError> {
     if !path.exists() {
         return Err(refuse(path, "there is none; it is made by the first `publisher run`"));
     }
     identify(path).await?;
-    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(access == Access::Read)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT);
     let pool = pool_options().connect_with(options).await?;
     let stored = schema_version(&pool).await?;
     if stored == newest(migrations) {

@@ -5,6 +5,7 @@ mod facts;
 mod kill;
 mod leases;
 mod model;
+mod orders;
 
 use super::*;
 use alloy::primitives::{Address, Bytes};

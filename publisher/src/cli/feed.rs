@@ -1,0 +1,284 @@
+//! `publisher feed`: what an operator says about a feed for a while, kept in the journal with who said it and why. A
+//! daemon that runs, and every replica, follows within moments; none has to run.
+
+use super::output::{json, put, table};
+use super::{Common, Ended, Failure, OK, load};
+use crate::config::Config;
+use crate::driver::wall;
+use crate::store::{Desk, Journal, Said};
+use clap::{Args, Subcommand};
+use publisher_core::policy::{Instruction, Order};
+use publisher_core::quote::FeedId;
+use publisher_core::time::{Span, Wall};
+use serde_json::{Value, json};
+
+/// Nothing that is to hold for longer is temporary: it belongs into the configuration.
+const FOR_MAX: Span = Span::from_s(30 * 86_400);
+/// Lines of the audit that are shown.
+const SAID: u32 = 20;
+
+#[derive(Subcommand)]
+pub(super) enum FeedVerb {
+    /// List the feeds with the orders of operators that stand.
+    List(ListArgs),
+    /// Show the policy that a feed is configured with, the orders that stand, and what was said about it before.
+    Show(ShowArgs),
+    /// Publish nothing of a feed for a while.
+    Pause(PauseArgs),
+    /// End all that was said about a feed.
+    Resume(ResumeArgs),
+    /// Let a feed's breaker pass what it holds, or give it a shorter heartbeat, for a while.
+    Override(OverrideArgs),
+}
+
+#[derive(Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+pub(super) struct ShowArgs {
+    /// The feed, as the configuration names it.
+    feed: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Who says it, and why.
+#[derive(Args)]
+struct Word {
+    /// Why, for those who read it later.
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    reason: String,
+    /// Who says it; by default the user of this session, $USER.
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    by: Option<String>,
+}
+
+impl Word {
+    /// Who says it.
+    fn by(&self) -> Result<String, Failure> {
+        let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
+        let nobody = || Failure::usage("who says it? There is no $USER: name somebody with --by");
+        self.by.clone().or_else(user).ok_or_else(nobody)
+    }
+}
+
+#[derive(Args)]
+pub(super) struct PauseArgs {
+    /// The feed, as the configuration names it.
+    feed: String,
+    /// How long, up to 30d; it then ends by itself.
+    #[arg(long = "for", value_name = "TIME", value_parser = lasting)]
+    lasts: Span,
+    /// Heartbeats and first rounds go on.
+    #[arg(long)]
+    keep_heartbeat: bool,
+    #[command(flatten)]
+    word: Word,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+pub(super) struct ResumeArgs {
+    /// The feed, as the configuration names it.
+    feed: String,
+    #[command(flatten)]
+    word: Word,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+pub(super) struct OverrideArgs {
+    /// The feed, as the configuration names it.
+    feed: String,
+    #[command(flatten)]
+    what: Override,
+    /// How long, up to 30d; it then ends by itself.
+    #[arg(long = "for", value_name = "TIME", value_parser = lasting)]
+    lasts: Span,
+    #[command(flatten)]
+    word: Word,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Override {
+    /// The circuit breaker lets everything pass: what it holds has been looked at, and is right.
+    #[arg(long)]
+    accept: bool,
+    /// A round at least this often, if that is more often than configured.
+    #[arg(long, value_name = "TIME", value_parser = lasting)]
+    heartbeat: Option<Span>,
+}
+
+fn lasting(text: &str) -> Result<Span, String> {
+    let span: Span = text.parse().map_err(|error: publisher_core::time::SpanError| error.to_string())?;
+    match span {
+        Span::ZERO => Err("no time at all".to_owned()),
+        span if span > FOR_MAX => Err(format!("more than {FOR_MAX}: write it into the configuration")),
+        span => Ok(span),
+    }
+}
+
+pub(super) async fn run(verb: FeedVerb) -> Ended {
+    match verb {
+        FeedVerb::List(args) => list(&args.common).await,
+        FeedVerb::Show(args) => show(&args).await,
+        FeedVerb::Pause(args) => {
+            let what = if args.keep_heartbeat { Instruction::PauseDeviations } else { Instruction::Pause };
+            order(&args.common, &args.feed, what, args.lasts, args.word).await
+        }
+        FeedVerb::Override(args) => {
+            let what = args.what.heartbeat.map_or(Instruction::Accept, Instruction::Heartbeat);
+            order(&args.common, &args.feed, what, args.lasts, args.word).await
+        }
+        FeedVerb::Resume(args) => resume(args).await,
+    }
+}
+
+/// The feed of that name.
+fn named(config: &Config, name: &str) -> Result<FeedId, Failure> {
+    let known: Vec<&str> = config.feeds.keys().map(FeedId::as_str).collect();
+    let missing = || Failure::usage(format!("no feed {name:?}; there are {}", known.join(", ")));
+    config.feeds.keys().find(|id| id.as_str() == name).cloned().ok_or_else(missing)
+}
+
+async fn desk(config: &Config) -> Result<Desk, Failure> {
+    Journal::open_desk(&config.journal).await.map_err(Failure::unavailable)
+}
+
+async fn order(common: &Common, feed: &str, what: Instruction, lasts: Span, word: Word) -> Ended {
+    let config = load(common)?;
+    let feed = named(&config, feed)?;
+    let said_at = wall();
+    let (by, reason) = (word.by()?, word.reason);
+    let order = Order { id: 0, feed, what, said_at, until: said_at + lasts, by, reason };
+    let desk = desk(&config).await?;
+    let given = desk.order(order).await.map_err(Failure::unavailable);
+    desk.close().await;
+    let order = given?;
+    match common.json {
+        true => json(&order_json(&order)),
+        false => put(&format!("order {}: {}", order.id, in_words(&order, said_at))),
+    }
+    Ok(OK)
+}
+
+async fn resume(args: ResumeArgs) -> Ended {
+    let config = load(&args.common)?;
+    let feed = named(&config, &args.feed)?;
+    let by = args.word.by()?;
+    let desk = desk(&config).await?;
+    let now = wall();
+    let standing = desk.reader().orders(now).await.map_err(Failure::unavailable);
+    let ended = desk.resume(&feed, &by, &args.word.reason, now).await.map_err(Failure::unavailable);
+    desk.close().await;
+    ended?;
+    let over = standing?.iter().filter(|order| order.feed == feed).count();
+    match args.common.json {
+        true => json(&json!({ "feed": feed.as_str(), "ended": over })),
+        false => put(&format!("{feed}: {over} orders ended")),
+    }
+    Ok(OK)
+}
+
+async fn list(common: &Common) -> Ended {
+    let config = load(common)?;
+    let reader = Journal::open_read_only(&config.journal).await.map_err(Failure::unavailable)?;
+    let now = wall();
+    let orders = reader.orders(now).await.map_err(Failure::unavailable);
+    reader.close().await;
+    let orders = orders?;
+    let of = |id: &FeedId| orders.iter().filter(move |order| order.feed == *id).collect::<Vec<_>>();
+    if common.json {
+        let feeds: Vec<Value> = config.feeds.keys().map(|id| feed_json(id, &of(id))).collect();
+        json(&json!({ "feeds": feeds }));
+        return Ok(OK);
+    }
+    let mut rows = vec![["feed", "orders that stand"].map(str::to_owned).to_vec()];
+    for id in config.feeds.keys() {
+        let words: Vec<String> = of(id).into_iter().map(|order| in_words(order, now)).collect();
+        let words = if words.is_empty() { "none".to_owned() } else { words.join("; ") };
+        rows.push(vec![id.to_string(), words]);
+    }
+    table(&rows);
+    Ok(OK)
+}
+
+async fn show(args: &ShowArgs) -> Ended {
+    let config = load(&args.common)?;
+    let id = named(&config, &args.feed)?;
+    let reader = Journal::open_read_only(&config.journal).await.map_err(Failure::unavailable)?;
+    let now = wall();
+    let (orders, said) = (reader.orders(now).await, reader.orders_said(&id, SAID).await);
+    reader.close().await;
+    let (mut orders, said) = (orders.map_err(Failure::unavailable)?, said.map_err(Failure::unavailable)?);
+    orders.retain(|order| order.feed == id);
+    let effective = config.effective();
+    let prefix = [format!("feed.{id}.policy."), format!("feed.{:?}.policy.", id.as_str())];
+    let policy = effective.iter().filter_map(|(path, value)| {
+        Some((prefix.iter().find_map(|prefix| path.strip_prefix(prefix.as_str()))?, value.as_str()))
+    });
+    if args.common.json {
+        let policy: serde_json::Map<String, Value> =
+            policy.map(|(key, value)| (key.to_owned(), json!(value))).collect();
+        let said: Vec<Value> = said.iter().map(said_json).collect();
+        let mut shown = feed_json(&id, &orders.iter().collect::<Vec<_>>());
+        if let Some(shown) = shown.as_object_mut() {
+            shown.insert("policy".into(), Value::Object(policy));
+            shown.insert("said".into(), json!(said));
+        }
+        json(&shown);
+        return Ok(OK);
+    }
+    table(&policy.map(|(key, value)| vec![key.to_owned(), value.to_owned()]).collect::<Vec<_>>());
+    for order in &orders {
+        put(&format!("stands: order {}: {}", order.id, in_words(order, now)));
+    }
+    for line in &said {
+        let what = line.what.map_or("resume", Instruction::code);
+        let ago = now.since(line.said_at).ms() / 1000;
+        put(&format!("said {ago} s ago: {what}, by {}: {}", line.by, line.reason));
+    }
+    Ok(OK)
+}
+
+/// What an order says, for people.
+fn in_words(order: &Order, now: Wall) -> String {
+    let what = match order.what {
+        Instruction::Pause => "paused".to_owned(),
+        Instruction::PauseDeviations => "paused but for heartbeats".to_owned(),
+        Instruction::Accept => "the breaker lets everything pass".to_owned(),
+        Instruction::Heartbeat(span) => format!("a heartbeat of {span}"),
+    };
+    let left = order.until.since(now).ms().div_ceil(1000);
+    format!("{what} for another {left} s, by {}: {}", order.by, order.reason)
+}
+
+fn order_json(order: &Order) -> Value {
+    let heartbeat_ms = match order.what {
+        Instruction::Heartbeat(span) => Some(span.ms()),
+        _ => None,
+    };
+    json!({
+        "id": order.id, "feed": order.feed.as_str(), "order": order.what.code(), "heartbeat_ms": heartbeat_ms,
+        "said_at_ms": order.said_at.ms(), "until_ms": order.until.ms(), "by": order.by, "reason": order.reason,
+    })
+}
+
+fn said_json(said: &Said) -> Value {
+    json!({
+        "id": said.id, "order": said.what.map_or("resume", Instruction::code), "said_at_ms": said.said_at.ms(),
+        "until_ms": said.until.ms(), "by": said.by, "reason": said.reason,
+    })
+}
+
+fn feed_json(id: &FeedId, orders: &[&Order]) -> Value {
+    json!({ "feed": id.as_str(), "orders": orders.iter().map(|order| order_json(order)).collect::<Vec<_>>() })
+}
