@@ -21,7 +21,7 @@ const NOISE_BPS: i32 = 8;
 /// What a quote may be behind the truth when its answer is signed: its maximum age, and the time to sign.
 const WINDOW_MS: i64 = 6_000;
 const POLICY: &str =
-    "heartbeat = \"5s\"\ndeviation = \"0.3%\"\nmax_age = \"5s\"\njump = \"off\"\nsettle = \"off\"";
+    "heartbeat = \"5s\"\ndeviation = \"0.3%\"\nmax_age = \"5s\"\nbreaker = \"off\"\nsettle = \"off\"";
 /// Every venue that the feed and its rate read.
 const VENUES: [Venue; 7] = [
     Venue::Coinbase,
