@@ -131,7 +131,7 @@ impl Which {
             None => None,
         };
         let id = VenueId::new(preset.id());
-        let spec = VenueSpec { id, base_url: self.base_url.clone(), key, every: None, timeout: None };
+        let spec = VenueSpec { base_url: self.base_url.clone(), key, ..VenueSpec::new(id) };
         let client = Client::new().map_err(Failure::unavailable)?;
         Venue::new(preset, spec, symbols, &client).map_err(Failure::usage)
     }

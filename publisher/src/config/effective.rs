@@ -170,6 +170,8 @@ fn venue(ask: &VenueAsk, out: &mut Out<'_>) {
     let url = ask.spec.base_url.as_ref().or(ask.preset.hosts().first());
     out.opt("base_url", url.map(|url| Endpoint::new(url.clone())));
     out.opt("key", ask.spec.key.as_ref().map(|_| "hidden"));
+    out.put("share", ask.spec.share.unwrap_or(publisher_core::price::Ratio::ONE));
+    out.opt("credits", ask.spec.credits);
     out.put("every", ask.spec.every.unwrap_or(ask.preset.every()));
     out.put("timeout", ask.spec.timeout.unwrap_or(ask.preset.timeout()));
     out.put("stream", if ask.stream.off { "off" } else { "auto" });

@@ -310,6 +310,10 @@ section! {
             "A mirror, a proxy of one's own or a simulator. It may be a private address.";
         key: Secret, Words("none"), [r#""${KEY}""#, r#""x""#],
             "The key to its API, for a venue that takes one. It is shown nowhere.";
+        share: Ratio, Value(r#""100%""#), [r#""25%""#, r#""50%""#],
+            "Part of the venue's rate limits that this process may use, where several ask from one address.";
+        credits: u64, Words("the smallest plan's"), ["100000", "200000"],
+            "What your plan with the venue allows in 30 days, for a venue that sells plans.";
         every: Span, Words("the preset's"), [r#""3s""#, r#""4s""#],
             "Time between polls, 100ms to 1h.";
         timeout: Span, Words("the preset's"), [r#""3s""#, r#""4s""#],

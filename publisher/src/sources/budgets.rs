@@ -4,6 +4,7 @@
 //! limits, and nothing is held back; a refusal is obeyed all the same, by [`NextPoll`](super::NextPoll).
 
 use super::governor::{Budget, Limit, Refused, Told};
+use publisher_core::price::Ratio;
 use publisher_core::quote::SourceFault;
 use publisher_core::time::{Mono, Span, Wall};
 use reqwest::header::{HeaderMap, HeaderName};
@@ -17,6 +18,8 @@ pub(super) struct LimitRule {
     /// Limits of one host and class share one budget.
     pub(super) class: Arc<str>,
     pub(super) limit: Limit,
+    /// The part of it that this process may use; the capacity of `limit` is that part already.
+    pub(super) share: Ratio,
     /// The cost of a request for so many symbols, fewest first; `None` is for any number.
     pub(super) costs: Vec<(Option<usize>, u64)>,
     pub(super) used: Option<Field>,
@@ -43,6 +46,13 @@ pub(super) enum Reset {
 }
 
 impl LimitRule {
+    /// The rule for a process that may use a part of the limit, and has a plan of its own if `credits` says so.
+    pub(super) fn of(&self, share: Ratio, credits: Option<u64>) -> Self {
+        let stated = credits.filter(|_| self.limit.plan).unwrap_or(self.limit.capacity);
+        let limit = Limit { capacity: part(stated, share).max(1), ..self.limit };
+        Self { limit, share, ..self.clone() }
+    }
+
     /// The cost of a request for so many symbols.
     pub(super) fn cost(&self, symbols: usize) -> u64 {
         let fits = |(max, _): &&(Option<usize>, u64)| max.is_none_or(|max| symbols <= max);
@@ -50,7 +60,8 @@ impl LimitRule {
     }
 
     pub(super) fn told(&self, headers: &HeaderMap, now: Wall) -> Told {
-        let number = |field: &Option<Field>| field.as_ref()?.read(headers);
+        // What headers tell is everybody's who asks from this address; of that a part is ours.
+        let number = |field: &Option<Field>| Some(part(field.as_ref()?.read(headers)?, self.share));
         let capacity = number(&self.capacity);
         let left = number(&self.remaining);
         let used = left.map(|left| capacity.unwrap_or(self.limit.capacity).saturating_sub(left));
@@ -88,6 +99,11 @@ impl Field {
 
 /// Budgets by host and class.
 type Held = BTreeMap<(String, Arc<str>), Budget>;
+
+fn part(whole: u64, share: Ratio) -> u64 {
+    let part = u128::from(whole) * u128::from(share.ppb()) / u128::from(Ratio::ONE.ppb());
+    u64::try_from(part).unwrap_or(u64::MAX)
+}
 
 /// The budgets of this process. Clones act on the same ones.
 #[derive(Clone, Debug)]

@@ -16,6 +16,7 @@ use super::problem::{Problems, SourceSetupError};
 use super::request::Target;
 use super::stream::{self, Line, StreamSpec};
 use super::symbols::Symbols;
+use publisher_core::price::Ratio;
 use publisher_core::quote::{MarketId, Observation, Quote, SourceFault, VenueId};
 use publisher_core::time::{Span, Wall};
 use reqwest::header::HeaderMap;
@@ -43,10 +44,40 @@ pub struct VenueSpec {
     pub base_url: Option<Url>,
     /// The key to its API, where it takes one.
     pub key: Option<ApiKey>,
+    /// The part of its limits that this process may use, where several ask from one address; all of it if not given.
+    pub share: Option<Ratio>,
+    /// What the operator's plan with the venue allows in 30 days, instead of the preset's smallest one.
+    pub credits: Option<u64>,
     /// The interval between polls instead of the preset's.
     pub every: Option<Span>,
     /// The time for one poll instead of the preset's.
     pub timeout: Option<Span>,
+}
+
+impl VenueSpec {
+    /// A venue that differs in nothing from its preset.
+    pub fn new(id: VenueId) -> Self {
+        Self { id, base_url: None, key: None, share: None, credits: None, every: None, timeout: None }
+    }
+
+    fn limits(&self, preset: &Preset, problems: &mut Problems) -> Vec<LimitRule> {
+        let share = self.share.unwrap_or(Ratio::ONE);
+        if share == Ratio::default() || share > Ratio::ONE {
+            problems.add(
+                "share",
+                share.to_string(),
+                "not a part of the limits",
+                "use more than 0% and at most 100%",
+            );
+        }
+        if self.credits.is_some() && !preset.limits.iter().any(|rule| rule.limit.plan) {
+            problems.add("credits", "", "this venue sells no plan", "leave it out");
+        }
+        if self.credits == Some(0) {
+            problems.add("credits", "0", "a plan that allows nothing", "say what it allows in 30 days");
+        }
+        preset.limits.iter().map(|rule| rule.of(share, self.credits)).collect()
+    }
 }
 
 /// What one poll brought.
@@ -147,7 +178,8 @@ impl Venue {
             limits::within("timeout", timeout, limits::TIMEOUT, &mut problems)
         });
         let guard = if spec.base_url.is_some() { Guard::AllowPrivate } else { Guard::Public };
-        let limits = if spec.base_url.is_some() { Vec::new() } else { preset.limits.clone() };
+        let limits = spec.limits(preset, &mut problems);
+        let limits = if spec.base_url.is_some() { Vec::new() } else { limits };
         let hosts = spec.base_url.map_or_else(|| preset.hosts.clone(), |url| vec![url]);
         let venue = every.zip(timeout).map(|(every, timeout)| Self {
             markets: markets(&spec.id, symbols),
@@ -197,10 +229,11 @@ impl Venue {
         self.every
     }
 
-    /// The interval at which it will be asked: its limits may allow less than what was set.
+    /// The interval at which it will be asked if all goes well: its limits may allow less than what was set.
     pub fn planned(&self) -> Span {
         let (symbols, requests) = self.requests(self.markets.len());
-        self.budgets.pace(self.target.base(0), &self.limits, self.every, symbols, requests)
+        // What is used in this process so far has nothing to do with what is planned.
+        Budgets::default().pace("", &self.limits, self.every, symbols, requests)
     }
 
     /// For so many symbols: how many one request names, and how many requests it takes.

@@ -103,13 +103,7 @@ impl Venues {
 
 impl Check<'_> {
     pub(super) fn venues(&mut self) -> Venues {
-        let spec = |name: &str| VenueSpec {
-            id: VenueId::new(name),
-            base_url: None,
-            key: None,
-            every: None,
-            timeout: None,
-        };
+        let spec = |name: &str| VenueSpec::new(VenueId::new(name));
         let unwritten = |name: &str| {
             let section = Place { path: join("venue", name), line: None, shown: String::new() };
             Written { section, keys: Vec::new() }
@@ -134,6 +128,8 @@ impl Check<'_> {
                 let spec = VenueSpec {
                     base_url: raw.base_url.as_ref().map(|url| url.value.url().clone()),
                     key: raw.key.as_ref().map(|key| ApiKey::new(key.value.expose())),
+                    share: value(raw.share.as_ref()),
+                    credits: value(raw.credits.as_ref()),
                     every: value(raw.every.as_ref()),
                     timeout: value(raw.timeout.as_ref()),
                     ..spec(name)
@@ -141,6 +137,8 @@ impl Check<'_> {
                 let keys = [
                     place(&raw.base_url),
                     place(&raw.key),
+                    place(&raw.share),
+                    place(&raw.credits),
                     place(&raw.every),
                     place(&raw.timeout),
                     place(&raw.stream_url),
@@ -302,6 +300,9 @@ impl Check<'_> {
     /// Warns of an interval that the venue's limits do not allow.
     fn paced(&mut self, venue: &Venue, written: &Written) {
         let (every, planned) = (venue.every(), venue.planned());
+        // In whole seconds it is easier to write down.
+        let planned =
+            if planned < Span::from_s(10) { planned } else { Span::from_s(planned.ms().div_ceil(1000)) };
         let key = join(&written.section.path, "every");
         if let Some(place) = written.keys.iter().find(|place| place.path == key).filter(|_| planned > every) {
             let reason = format!(

@@ -77,6 +77,7 @@ const FULL: [Full; 2] = [
             "feed.NAME.facade",
             "feed.NAME.group",
             "venue.NAME.key",
+            "venue.NAME.credits",
             "defaults.policy",
         ],
         instead: &[],
@@ -88,6 +89,7 @@ const FULL: [Full; 2] = [
             "feed.NAME.aggregator",
             "feed.NAME.policy",
             "venue.NAME.key",
+            "venue.NAME.credits",
             "rate.NAME.policy",
         ],
         instead: &[("signer.NAME.kind", "\"keystore\"")],
@@ -194,8 +196,8 @@ fn each_key_changes_what_it_is_called_and_nothing_else() {
         .collect();
     let untried: Vec<_> = all.difference(&tried).collect();
     // The bad inputs of the signers' tests cover the first: only one of its values is allowed. The venue of this file
-    // takes no key.
-    assert_eq!(untried, ["signer.NAME.allow_development_keystore", "venue.NAME.key"]);
+    // takes no key and sells no plan.
+    assert_eq!(untried, ["signer.NAME.allow_development_keystore", "venue.NAME.credits", "venue.NAME.key"]);
 }
 
 #[test]

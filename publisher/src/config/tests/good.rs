@@ -213,6 +213,15 @@ fn a_venue_that_asks_for_a_key_is_read_with_one_and_shows_none() {
     let config = good(&with("key = \"hunter2\""));
     assert_eq!(config.effective()["venue.coinmarketcap.key"], "hidden");
     assert!(!format!("{config:?}").contains("hunter2"));
+    // A larger plan allows to ask more often; what none allows is said.
+    let paced = |config: Config| config.warnings.to_string().contains("allow no more than one poll in 260s");
+    assert!(paced(config));
+    assert!(!paced(good(&with("key = \"k\"\ncredits = 500000"))));
+    let text = parse(&with("key = \"k\"\ncredits = 0\nshare = \"101%\"")).unwrap_err().to_string();
+    assert!(
+        text.contains("not a part of the limits") && text.contains("a plan that allows nothing"),
+        "{text}"
+    );
     let text = parse(&with("")).unwrap_err().to_string();
     assert!(text.contains("venue.coinmarketcap.key") && text.contains("answers only with a key"), "{text}");
     let text = parse(&with("key = \"\"")).unwrap_err().to_string();

@@ -71,11 +71,10 @@ fn venue(simulator: &VenueSimulator, sim: Sim, client: &Client, timeout: Span) -
         return Venue::custom(source, client).unwrap();
     }
     let spec = VenueSpec {
-        id: VenueId::new(sim.name()),
         base_url: Some(base.parse().unwrap()),
         key: preset(sim.name()).unwrap().takes_key().then(|| ApiKey::new("hunter2")),
-        every: None,
         timeout: Some(timeout),
+        ..VenueSpec::new(VenueId::new(sim.name()))
     };
     let symbols = symbols(sim).into_iter().map(|(symbol, _)| symbol.into()).collect();
     Venue::new(preset(sim.name()).unwrap(), spec, symbols, client).unwrap()
@@ -260,13 +259,8 @@ async fn a_venue_without_time_is_as_old_as_its_request_and_penalty() {
 
 /// A venue with these symbols, polled twice.
 async fn polls(simulator: &VenueSimulator, sim: Sim, symbols: &[String]) -> [Poll; 2] {
-    let spec = VenueSpec {
-        id: VenueId::new(sim.name()),
-        base_url: Some(simulator.base_url(sim).parse().unwrap()),
-        key: None,
-        every: None,
-        timeout: None,
-    };
+    let base_url = Some(simulator.base_url(sim).parse().unwrap());
+    let spec = VenueSpec { base_url, ..VenueSpec::new(VenueId::new(sim.name())) };
     let symbols = symbols.iter().map(|symbol| symbol.as_str().into()).collect();
     let venue = Venue::new(preset(sim.name()).unwrap(), spec, symbols, &Client::new().unwrap()).unwrap();
     // As the driver does it: in a task of its own.

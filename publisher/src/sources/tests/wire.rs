@@ -55,13 +55,8 @@ fn status(status: u16, header: Option<(&str, &str)>, body: &'static str) -> Resp
 }
 
 fn okx(base_url: Url) -> Venue {
-    let spec = VenueSpec {
-        id: VenueId::new("okx"),
-        base_url: Some(base_url),
-        key: None,
-        every: None,
-        timeout: Some(Span::from_s(10)),
-    };
+    let timeout = Some(Span::from_s(10));
+    let spec = VenueSpec { base_url: Some(base_url), timeout, ..VenueSpec::new(VenueId::new("okx")) };
     let symbols = [Arc::from("BTC-USDT")].into();
     Venue::new(preset("okx").unwrap(), spec, symbols, &Client::new().unwrap()).unwrap()
 }
@@ -71,7 +66,7 @@ fn of_hosts(venue: &str, symbol: &str, hosts: Vec<Url>, client: &Client) -> Venu
     let mut preset: Preset = preset(venue).unwrap().clone();
     preset.hosts = hosts;
     let timeout = Some(Span::from_s(10));
-    let spec = VenueSpec { id: VenueId::new(venue), base_url: None, key: None, every: None, timeout };
+    let spec = VenueSpec { timeout, ..VenueSpec::new(VenueId::new(venue)) };
     Venue::new(&preset, spec, [Arc::from(symbol)].into(), client).unwrap()
 }
 
@@ -222,11 +217,10 @@ async fn headers_are_sent_and_an_echo_of_them_is_not_repeated() {
 fn what_a_venue_cannot_be_asked_is_said_at_once() {
     let client = Client::new().unwrap();
     let spec = |base_url: Option<&str>| VenueSpec {
-        id: VenueId::new("coinbase"),
         base_url: base_url.map(|url| url.parse().unwrap()),
-        key: None,
         every: Some(Span::from_ms(1)),
         timeout: Some(Span::from_s(3600)),
+        ..VenueSpec::new(VenueId::new("coinbase"))
     };
     let preset = preset("coinbase").unwrap();
     let symbols = ["BTC-USD", "btcusd", "BTC/USD"].map(Arc::from).into();
@@ -247,11 +241,9 @@ async fn a_venues_key_is_sent_in_its_header_and_never_told() {
     let client = Client::new().unwrap();
     let tiingo = preset("tiingo").unwrap();
     let spec = |key: Option<&str>| VenueSpec {
-        id: VenueId::new("tiingo"),
         base_url: Some(url.clone()),
         key: key.map(ApiKey::new),
-        every: None,
-        timeout: None,
+        ..VenueSpec::new(VenueId::new("tiingo"))
     };
     let symbols = || [Arc::from("eurusd")].into();
     let venue = Venue::new(tiingo, spec(Some("hunter2")), symbols(), &client).unwrap();
@@ -403,4 +395,30 @@ fn limits_are_read_from_headers_as_each_venue_writes_them() {
         let told = preset(venue).unwrap().limits[0].told(&map, now());
         assert_eq!((told.used, told.reset), (used, reset), "{venue} {headers:?}");
     }
+}
+
+#[test]
+fn a_part_of_a_limit_is_planned_with_and_told_as_a_part() {
+    let client = Client::new().unwrap();
+    let planned = |share: &str, credits: Option<u64>| {
+        let spec = VenueSpec {
+            share: Some(share.parse().unwrap()),
+            credits,
+            key: Some(ApiKey::new("k")),
+            every: Some(Span::from_s(1)),
+            ..VenueSpec::new(VenueId::new("coinmarketcap"))
+        };
+        let preset = preset("coinmarketcap").unwrap();
+        Venue::new(preset, spec, [Arc::from("1")].into(), &client).unwrap().planned()
+    };
+    // 10,000 in 30 days are one in 259.2 s; of 30 a minute half is planned with, one in 4 s.
+    assert_eq!(planned("100%", None), Span::from_ms(259_200));
+    assert_eq!(planned("25%", None), Span::from_ms(4 * 259_200));
+    assert_eq!(planned("100%", Some(10_000_000)), Span::from_s(4));
+    assert_eq!(planned("50%", Some(10_000_000)), Span::from_ms(8_000));
+
+    let rule = preset("binance").unwrap().limits[0].of("25%".parse().unwrap(), None);
+    let mut headers = reqwest::header::HeaderMap::new();
+    headers.insert("x-mbx-used-weight-1m", "4800".parse().unwrap());
+    assert_eq!((rule.limit.capacity, rule.told(&headers, now()).used), (1500, Some(1200)));
 }

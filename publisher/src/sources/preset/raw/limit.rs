@@ -4,6 +4,7 @@ use crate::sources::budgets::{Field, LimitRule, Reset};
 use crate::sources::governor::Limit;
 use crate::sources::limits::span;
 use crate::sources::problem::Problems;
+use publisher_core::price::Ratio;
 use publisher_core::time::Span;
 use serde::Deserialize;
 
@@ -90,6 +91,7 @@ fn rule(raw: RawLimit, problems: &mut Problems) -> Option<LimitRule> {
     Some(LimitRule {
         class: raw.class.into(),
         limit: Limit { capacity: raw.capacity, per, plan: raw.plan },
+        share: Ratio::ONE,
         costs,
         used,
         remaining,
