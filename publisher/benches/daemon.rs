@@ -224,7 +224,7 @@ async fn one_tick(feeds: usize) {
         let venue: SimVenue = name.parse().expect("a venue");
         let url = simulator.base_url(venue).parse().expect("a URL");
         let id = VenueId::new(name);
-        let spec = VenueSpec { id, base_url: Some(url), key: None, every: None, timeout: None };
+        let spec = VenueSpec { base_url: Some(url), ..VenueSpec::new(id) };
         let symbols = (0..feeds).map(|index| spell(&coin(index)).into()).collect();
         venues.push(Venue::new(preset(name).expect("a preset"), spec, symbols, &client).expect("a venue"));
     }

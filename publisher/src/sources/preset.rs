@@ -24,6 +24,7 @@ pub(super) use stream::{Answered, StreamPreset};
 pub struct Preset {
     pub(super) id: String,
     pub(super) about: String,
+    pub(super) family: Option<String>,
     pub(super) hosts: Vec<Url>,
     pub(super) every: Span,
     pub(super) timeout: Span,
@@ -51,6 +52,11 @@ impl Preset {
     /// Scheme and host of its API, the one asked first in front.
     pub fn hosts(&self) -> &[Url] {
         &self.hosts
+    }
+
+    /// What it fails together with, where that is not itself: aggregators repeat one another's exchanges.
+    pub fn family(&self) -> Option<&str> {
+        self.family.as_deref()
     }
 
     /// Whether the configuration may give it a key.

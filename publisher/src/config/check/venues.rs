@@ -82,8 +82,9 @@ impl Venues {
 
     /// What a venue fails together with.
     pub(super) fn family(&self, venue: &VenueId) -> FamilyId {
-        let family = self.families.get(venue.as_str());
-        family.cloned().unwrap_or_else(|| FamilyId::new(venue.as_str()))
+        let family = self.families.get(venue.as_str()).cloned();
+        let of_preset = || self.preset(venue).and_then(Preset::family).map(FamilyId::new);
+        family.or_else(of_preset).unwrap_or_else(|| FamilyId::new(venue.as_str()))
     }
 
     /// The families of all that is read.

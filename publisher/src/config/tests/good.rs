@@ -228,6 +228,24 @@ fn a_venue_that_asks_for_a_key_is_read_with_one_and_shows_none() {
     assert!(text.contains("venue.coinmarketcap.key") && text.contains("an empty key"), "{text}");
 }
 
+/// Without this a feed of one exchange and three aggregators, which repeat it, would have a majority.
+#[test]
+fn aggregators_share_one_vote() {
+    let sources = "\"coingecko:bitcoin\", \"coinmarketcap:1\"";
+    let key = "[venue.coinmarketcap]\nkey = \"k\"\n[feed.\"BTC-USD\"]";
+    let text = changed(
+        SMALL,
+        &[
+            ("\"kraken:XBTUSD\"", sources),
+            ("[feed.\"BTC-USD\"]", key),
+            ("heartbeat = \"1h\"", "heartbeat = \"1h\"\nmax_age = \"30m\""),
+        ],
+    );
+    assert_eq!(feed(&good(&text)).families, 3);
+    let apart = text.replace("key = \"k\"", "key = \"k\"\nfamily = \"mine\"");
+    assert_eq!(feed(&good(&apart)).families, 4);
+}
+
 const DEPLOYED: &str = "decimals = 8\naggregator = \"0x5fbdb2315678afecb367f032d93f642f64180aa3\"";
 
 fn facts(decimals: u8, min: &str, max: &str) -> BTreeMap<FeedId, FeedFacts> {

@@ -25,6 +25,8 @@ const BODY_MAX: u64 = 64 << 20;
 pub(super) struct RawPreset {
     id: String,
     about: String,
+    #[serde(default)]
+    family: Option<String>,
     hosts: Vec<String>,
     every: String,
     timeout: String,
@@ -135,8 +137,10 @@ struct RawSymbols {
 
 pub(super) fn check(raw: RawPreset, problems: &mut Problems) -> Option<Preset> {
     let name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if raw.id.is_empty() || !raw.id.chars().all(name) {
-        problems.add("id", &raw.id, "not a name", "use lower case letters, digits and -");
+    for (key, text) in [("id", Some(&raw.id)), ("family", raw.family.as_ref())] {
+        if let Some(text) = text.filter(|text| text.is_empty() || !text.chars().all(name)) {
+            problems.add(key, text, "not a name", "use lower case letters, digits and -");
+        }
     }
     if raw.hosts.is_empty() {
         problems.add("hosts", "", "no host", "name at least one, e.g. https://api.example.com");
@@ -165,6 +169,7 @@ pub(super) fn check(raw: RawPreset, problems: &mut Problems) -> Option<Preset> {
     Some(Preset {
         id: raw.id,
         about: raw.about,
+        family: raw.family,
         hosts,
         every: every?,
         timeout: timeout?,

@@ -23,7 +23,7 @@ const VENUES: [(Sim, [&str; 2]); 5] = [
 
 fn line(sim: Sim, symbols: &[&str], stream: &str) -> Arc<Line> {
     let id = VenueId::new(sim.name());
-    let spec = VenueSpec { id, base_url: None, key: None, every: None, timeout: None };
+    let spec = VenueSpec::new(id);
     let symbols: BTreeSet<Arc<str>> = symbols.iter().map(|symbol| (*symbol).into()).collect();
     let preset = preset(sim.name()).unwrap();
     let venue = Venue::new(preset, spec, symbols, &Client::new().unwrap()).unwrap();
@@ -172,8 +172,7 @@ async fn a_presets_host_is_never_a_private_one() {
     let url = simulator.stream_url(Sim::Okx);
     for host in [url.clone(), url.replace("127.0.0.1", "localhost")] {
         preset.stream.as_mut().unwrap().hosts = vec![host.parse().unwrap()];
-        let spec =
-            VenueSpec { id: VenueId::new("okx"), base_url: None, key: None, every: None, timeout: None };
+        let spec = VenueSpec::new(VenueId::new("okx"));
         let venue = Venue::new(&preset, spec, ["BTC-USDT".into()].into(), &Client::new().unwrap()).unwrap();
         let venue = venue.with_stream(&preset, &StreamSpec::default()).unwrap();
         let seen = listen(&venue.lines()[0], |seen| !seen.ends.is_empty()).await;
@@ -190,7 +189,7 @@ async fn a_mirror_or_off_means_no_stream() {
     for (base_url, off, lines) in [(None, false, 1), (None, true, 0), (Some("http://127.0.0.1:1"), false, 0)]
     {
         let base_url = base_url.map(|url| url.parse().unwrap());
-        let spec = VenueSpec { id: VenueId::new("okx"), base_url, key: None, every: None, timeout: None };
+        let spec = VenueSpec { base_url, ..VenueSpec::new(VenueId::new("okx")) };
         let venue = Venue::new(preset, spec, ["BTC-USDT".into()].into(), &client).unwrap();
         let venue = venue.with_stream(preset, &StreamSpec { off, url: None }).unwrap();
         assert_eq!(venue.lines().len(), lines);
