@@ -19,9 +19,11 @@ const ROUNDS: u64 = 5;
 /// Venues quote within so many hundredths of a percent of the truth; so do those that make the rate.
 const NOISE_BPS: i32 = 8;
 /// What a quote may be behind the truth when its answer is signed: its maximum age, and the time to sign.
-const WINDOW_MS: i64 = 6_000;
+const WINDOW_MS: i64 = 4_000;
+/// Steps of the price in the maximum age of a quote.
+const MAX_AGE_STEPS: u32 = 10;
 const POLICY: &str =
-    "heartbeat = \"5s\"\ndeviation = \"0.3%\"\nmax_age = \"5s\"\nbreaker = \"off\"\nsettle = \"off\"";
+    "heartbeat = \"5s\"\ndeviation = \"0.3%\"\nmax_age = \"3s\"\nbreaker = \"off\"\nsettle = \"off\"";
 /// Every venue that the feed and its rate read.
 const VENUES: [Venue; 7] = [
     Venue::Coinbase,
@@ -108,42 +110,44 @@ async fn soak(seed: u64, span: Duration) -> Result<(usize, BTreeMap<&'static str
     let end = Instant::now() + span;
     while Instant::now() < end || fell.len() <= kinds() || world.round(world.feed()).await? < ROUNDS {
         ensure!(Instant::now() < end + SOON * 4, "hardly a round gets through");
-        market.clear_all();
-        // Now and then all are well, or all are silent; mostly a few conspire, or do what they like.
-        match rng.u32(..12) {
-            0 => truth.moves(&world, &mut rng, 5).await?,
-            1 => {
-                VENUES.into_iter().for_each(|venue| market.fault(venue, Fault::Dead));
-                truth.moves(&world, &mut rng, 3).await?;
-            }
-            // They agree on a lie, and on whether to take the rate away that others need.
-            2..=5 => {
-                let lie = rng.choice(["1.01", "0.99", "1.3"]).unwrap_or_default();
-                let silent = rng.bool();
-                for venue in rng.choose_multiple(VENUES, withstood) {
-                    market.fault(venue, Fault::Multiply { by: lie.parse().unwrap() });
-                    if silent {
-                        // Only those who list it can.
-                        let _unlisted = market.fault_market(venue, "USDT/USD", Fault::MissingSymbol);
+        let conspirators = rng.choose_multiple(VENUES, withstood);
+        for _ in 0..6 {
+            market.clear_all();
+            match rng.u32(..6) {
+                // All are silent, so that only what was said before is left.
+                0 => VENUES.into_iter().for_each(|venue| market.fault(venue, Fault::Dead)),
+                // They agree on a lie, and on whether to take the rate away that others need.
+                1 | 2 => {
+                    let lie = rng.choice(["1.01", "0.99", "1.3"]).unwrap_or_default();
+                    let silent = rng.bool();
+                    for venue in &conspirators {
+                        market.fault(*venue, Fault::Multiply { by: lie.parse().unwrap() });
+                        if silent {
+                            // Only those who list it can.
+                            let _unlisted = market.fault_market(*venue, "USDT/USD", Fault::MissingSymbol);
+                        }
+                    }
+                    *fell.entry("conspiracy").or_default() += 1;
+                }
+                // Each does something else.
+                _ => {
+                    for venue in &conspirators {
+                        if deck.is_empty() {
+                            deck = misdeeds();
+                            rng.shuffle(&mut deck);
+                        }
+                        let Some(fault) = deck.pop() else { continue };
+                        *fell.entry(fault.name()).or_default() += 1;
+                        market.fault(*venue, fault);
                     }
                 }
-                *fell.entry("conspiracy").or_default() += 1;
-                truth.moves(&world, &mut rng, 4).await?;
             }
-            _ => {
-                for venue in rng.choose_multiple(VENUES, withstood) {
-                    if deck.is_empty() {
-                        deck = misdeeds();
-                        rng.shuffle(&mut deck);
-                    }
-                    let Some(fault) = deck.pop() else { continue };
-                    *fell.entry(fault.name()).or_default() += 1;
-                    market.fault(venue, fault);
-                }
-                let steps = rng.u32(1..4);
-                truth.moves(&world, &mut rng, steps).await?;
-            }
+            let steps = rng.u32(1..5);
+            truth.moves(&world, &mut rng, steps).await?;
         }
+        // Others come next, and only once no lie of these counts any more: else there would be more liars at once.
+        market.clear_all();
+        truth.moves(&world, &mut rng, MAX_AGE_STEPS).await?;
     }
     market.clear_all();
     truth.moves(&world, &mut rng, 1).await?;

@@ -227,14 +227,15 @@ async fn a_tether_off_its_dollar_converts_within_the_same_tick() {
     let policy = "heartbeat = \"1h\"\ndeviation = \"0.001%\"\nmax_age = \"10s\"\nsettle = \"1s\"";
     let world = World::new(Options { policy, ..Options::default() }).await.unwrap();
     let (feed, market) = (world.feed().clone(), world.venues.market());
-    // Three venues in dollars around what the two in tethers will come to: theirs is the middle.
+    // Three venues in dollars around what the two in tethers will come to: theirs is the middle then, and until then
+    // the two are above all others.
     use publisher_doubles::venues::Venue::{Bitstamp, Coinbase, Kraken};
     for (venue, price) in [(Coinbase, "65900"), (Kraken, "66000"), (Bitstamp, "66100")] {
         market.set_venue_price(venue, feed.pair, price).unwrap();
     }
     market.set_price("BTC/USDT", "67000").unwrap();
     let daemon = world.daemon(BINARY, &[]).unwrap();
-    world.wait_answer(&feed, 6_600_000_000_000, SOON).await.unwrap();
+    world.wait_answer(&feed, 6_610_000_000_000, SOON).await.unwrap();
     market.set_price("USDT/USD", "0.985").unwrap();
     world.wait_answer(&feed, 6_599_500_000_000, SOON).await.unwrap();
     drop(daemon);

@@ -253,18 +253,14 @@ fn medians(served: &[Served], pair: &str, signed_ms: i64, quorum: usize, venues:
     found
 }
 
-/// The medians of every subset that makes a quorum, after what is off by more than 0.5% has been set aside.
+/// The medians of every subset that makes a quorum.
 fn justified(prices: &[i128], quorum: usize) -> Vec<i128> {
     let mut found = Vec::new();
     for subset in 0u32..(1 << prices.len()) {
         let mut chosen: Vec<i128> =
             prices.iter().enumerate().filter(|(i, _)| subset & (1 << i) != 0).map(|(_, p)| *p).collect();
         if chosen.len() >= quorum {
-            let center = middle(&mut chosen);
-            chosen.retain(|p| (p - center).abs() * 200 <= center);
-            if !chosen.is_empty() {
-                found.push(middle(&mut chosen));
-            }
+            found.push(middle(&mut chosen));
         }
     }
     found
