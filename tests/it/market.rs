@@ -94,6 +94,9 @@ async fn soak(seed: u64, span: Duration) -> Result<(usize, BTreeMap<&'static str
     // Two more venues than worlds have, for the feed and for its rate: so it withstands two at once.
     world.edit("\"bitstamp:btcusd\"", "\"bitstamp:btcusd\", \"gemini:BTCUSD\", \"bitfinex:tBTCUSD\"")?;
     world.edit("\"okx:USDT-USD\"", "\"gemini:USDTUSD\", \"bitfinex:tUSTUSD\"")?;
+    for venue in [Venue::Gemini, Venue::Bitfinex] {
+        world.configure(&world.venue(venue))?;
+    }
     let market = world.venues.market();
     let mut rng = fastrand::Rng::with_seed(seed);
     for venue in VENUES {
