@@ -1,6 +1,7 @@
-//! Makes every `presets/*.toml` part of the program, so that an exchange is a file and no Rust.
+//! Makes every `presets/*.toml` and `calendars/*.toml` part of the program, so that an exchange, or the hours of a market,
+//! are a file and no Rust.
 //!
-//! Writes `$OUT_DIR/presets.rs`: an array of each file's name without its ending, and its text.
+//! Writes `$OUT_DIR/presets.rs` and `$OUT_DIR/calendars.rs`: an array of each file's name without its ending, and its text.
 
 #![allow(clippy::print_stdout, reason = "Cargo reads what a build script prints")]
 
@@ -8,18 +9,26 @@ use std::path::PathBuf;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    println!("cargo:rerun-if-changed=presets");
-    let folder = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("presets");
+    embed("presets")?;
+    embed("calendars")
+}
+
+/// The files of one folder.
+fn embed(name: &str) -> io::Result<()> {
+    println!("cargo:rerun-if-changed={name}");
+    let folder = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join(name);
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|ending| ending == "toml") {
-            let name = path.file_stem().unwrap_or_default().to_owned();
-            files.push(format!("({name:?}, include_str!({path:?})),\n"));
+            let stem = path.file_stem().unwrap_or_default();
+            // Where the tree is, is said by the compiler: what is built here may serve a tree that has moved.
+            let at = format!("/{name}/{}", path.file_name().unwrap_or_default().display());
+            files.push(format!("({stem:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {at:?}))),\n"));
         }
     }
-    // A folder has no order, and the reference of the configuration lists the presets in theirs.
+    // A folder has no order, and the reference of the configuration lists the files in theirs.
     files.sort();
-    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("presets.rs");
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join(format!("{name}.rs"));
     fs::write(out, format!("&[\n{}]\n", files.concat()))
 }

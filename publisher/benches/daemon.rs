@@ -77,7 +77,7 @@ fn spec(
             entry: None,
             decimals: 8,
             account,
-            pricing: Pricing { paths, rules, max_age: Span::from_s(60), reference: None },
+            pricing: Pricing { paths, rules, max_age: Span::from_s(60), reference: None, constant: None },
             policy: policy.clone(),
             gas_floor: 100_000,
             gas_ceiling: 500_000,
@@ -130,6 +130,7 @@ fn quotes(venue: usize, feeds: usize, price: usize, now: Wall) -> Input {
             base_volume: None,
             as_of: now,
             received: now,
+            is_clocked: true,
         })
     };
     Input::Observed((0..feeds).map(observation).collect())

@@ -4,6 +4,7 @@
 //! `run` waits for it, `/readyz` stays red. What is *wrong* (another chain, another key, an aggregator that would
 //! refuse us) needs an operator: `run` refuses to start and nothing is ever signed.
 
+mod circles;
 mod journal;
 mod stores;
 
@@ -117,6 +118,7 @@ pub async fn examine(config: &Config) -> Examined {
     journal::examine(config, served, &mut examined.checks).await;
     if let Some(node) = examined.nodes.as_ref().map(Nodes::reader) {
         stores::examine_all(config, &node, &mut examined.checks).await;
+        circles::examine(config, &node, &mut examined.checks).await;
         for (id, feed) in &config.feeds {
             let what = format!("feed {id}");
             match examine_feed(&node, feed, &mut examined.checks, &what).await {
@@ -365,7 +367,7 @@ pub async fn assemble(
     spec.acknowledge_halts = acknowledge_halts;
     spec.chain.fees.rule = examined.replacement.unwrap_or(spec.chain.fees.rule);
     let client = Client::new().map_err(|error| StartError::Wrong(error.to_string()))?;
-    let venues = config.sources(&client).map_err(|error| StartError::Wrong(error.to_string()))?;
+    let sources = config.sources(&client).map_err(|error| StartError::Wrong(error.to_string()))?;
     let (journal, recovered) = Journal::open(&config.journal, identity.chain_id, identity.genesis).await?;
     health.update(|state| {
         state.replica = journal.me().to_string();
@@ -397,7 +399,7 @@ pub async fn assemble(
         journal: Arc::new(journal),
         lease,
         edges: Arc::new(edges),
-        venues: venues.into_iter().map(Arc::new).collect(),
+        sources,
         clock,
         health,
         watcher: None,

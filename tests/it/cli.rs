@@ -33,16 +33,18 @@ async fn all<'a>(dir: &Path, lines: &[&'a [&'a str]]) -> Result<Vec<(&'a [&'a st
 /// Without this a flag disappears, or help stops helping, and nobody sees it in review.
 #[tokio::test]
 async fn help_says_what_the_transcript_says() {
-    let lines: [&[&str]; 21] = [
+    let lines: [&[&str]; 23] = [
         &["--help"],
         &["--version"],
         &["help", "run"],
         &["run", "--help"],
         &["check", "--help"],
+        &["lint", "--help"],
         &["quote", "--help"],
         &["source", "--help"],
         &["source", "test", "--help"],
         &["source", "record", "--help"],
+        &["source", "simulate", "--help"],
         &["status", "--help"],
         &["feed", "--help"],
         &["feed", "show", "--help"],
@@ -128,6 +130,39 @@ async fn wrong_usage_and_wrong_configurations_exit_with_64_and_say_everything_at
     transcript(&transcripts("wrong.txt"), &ran, &[("publisher-under-test".into(), "publisher")]).unwrap();
 }
 
+/// Without this a threshold that does nothing looks like one that guards, and a script cannot tell.
+#[tokio::test]
+async fn lint_ends_with_1_for_a_threshold_that_can_never_fire_and_names_rule_key_and_proof() {
+    let dir = tempfile::tempdir().unwrap();
+    let example = run(BINARY, dir.path(), &["config", "example"], &[]).await.unwrap().out;
+    let bounds = "min = \"100\"";
+    assert!(example.contains(bounds), "{example}");
+    let inert =
+        example.replacen(bounds, "min = \"6000000\"", 1).replace("breaker = \"20%\"", "breaker = \"90%\"");
+    for (name, text) in [("good.toml", &example), ("inert.toml", &inert), ("wrong.toml", &WRONG.to_owned())] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let lint = async |name: &str, json: bool| {
+        let line: Vec<&str> =
+            ["lint", "--config", name].into_iter().chain(json.then_some("--json")).collect();
+        run(BINARY, dir.path(), &line, &[]).await.unwrap()
+    };
+    let good = lint("good.toml", false).await;
+    assert!(good.code == 0 && good.out == "good.toml: 0 warnings, 0 notes\n", "{good:?}");
+    let told = lint("inert.toml", true).await;
+    assert_eq!(told.code, 1, "{told:?}");
+    let findings = told.json().unwrap()["findings"].as_array().unwrap().clone();
+    let found = findings.iter().find(|finding| finding["rule"] == "breaker-never").unwrap();
+    assert_eq!(found["path"], "feed.\"BTC-USD\".policy.breaker.min");
+    assert!(found["proof"].as_str().unwrap().contains("it can never trip"), "{found:#}");
+    let words = lint("inert.toml", false).await;
+    let line = inert.lines().position(|line| line.contains("breaker = \"90%\"")).unwrap() + 1;
+    assert_eq!(found["line"], line);
+    let place = format!("inert.toml:{line}: warning[breaker-never]: feed.");
+    assert!(words.code == 1 && words.out.contains(&place), "{words:?}");
+    assert_eq!(lint("wrong.toml", false).await.code, 64);
+}
+
 /// Without this the example that everybody begins with is wrong, or editors know other keys than the program.
 #[tokio::test]
 async fn example_schema_and_reference_are_what_the_program_reads() {
@@ -159,7 +194,7 @@ async fn check_tells_well_from_unavailable_from_wrong() {
     let well = online().await;
     assert!(well.code == 0 && well.out.ends_with("works, with warnings\n"), "{well:?}");
     // A rate of four venues: two of them that lie and keep silent about it leave themselves a majority.
-    let warned = "of 5 venues, 2 that lie can move it, 2 that fail can stop it";
+    let warned = "of 5 venues, 2 that lie can move it (2 while others are silent), 2 that fail can stop it";
     assert!(well.out.lines().any(|line| line.starts_with("warn") && line.contains(warned)), "{well:?}");
     for what in ["node ", "signer key0", "feed BTC-USD", "source kraken:XBTUSD", "source okx:BTC-USDT"] {
         assert!(
@@ -217,7 +252,11 @@ async fn quote_shows_every_source_and_what_follows() {
     let of =
         |source: &str| said["sources"].as_array().unwrap().iter().find(|s| s["source"] == source).unwrap();
     let okx = of("okx:BTC-USDT");
-    assert_eq!(okx["via"], serde_json::json!([{ "rate": "USDT-USD", "price": "0.999" }]), "{okx:#}");
+    assert_eq!(
+        okx["via"],
+        serde_json::json!([{ "rate": "USDT-USD", "divides": false, "price": "0.999" }]),
+        "{okx:#}"
+    );
     assert!(okx["bid"].is_string() && okx["ask"].is_string() && okx["last"].is_string(), "{okx:#}");
     let rate = quote(&["quote", "USDT-USD", "--json"]).await;
     assert_eq!(rate.json().unwrap()["price"], "0.999", "{rate:?}");
@@ -231,6 +270,47 @@ async fn quote_shows_every_source_and_what_follows() {
     let unknown = quote(&["quote", "DOGE-USD"]).await;
     assert!(unknown.code == 64 && unknown.err.contains("BTC-USD, USDT-USD"), "{unknown:?}");
     assert!(unknown.out.is_empty(), "{unknown:?}");
+}
+
+/// Without this the doubles serve nobody but our own tests.
+#[tokio::test]
+async fn source_simulates_venues_for_others_whose_prices_and_faults_they_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["source", "simulate", "--json", "--price", "BTC/USD=123.5"];
+    let mut command = Command::new(BINARY);
+    command.args(args).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut simulator = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(simulator.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+    let said: Value = serde_json::from_str(&line).unwrap();
+    let venues = said["venues"].as_array().unwrap();
+    assert!(
+        venues.len() >= 20 && venues.iter().filter(|v| v["stream_url"].is_string()).count() >= 16,
+        "{said:#}"
+    );
+    let url = venues.iter().find(|v| v["venue"] == "kraken").unwrap()["base_url"].as_str().unwrap();
+    let test = ["source", "test", "kraken", "--base-url", url, "--live", "XBTUSD", "--json"];
+    let live = async || {
+        let told = run(BINARY, dir.path(), &test, &[]).await.unwrap().json().unwrap();
+        told["readings"].as_array().unwrap().last().unwrap()["read"].clone()
+    };
+    assert_eq!(live().await, "123.5");
+    let lever = async |path: &str, order: &'static str| {
+        let url = format!("{}/{path}", said["control"].as_str().unwrap());
+        assert!(reqwest::Client::new().post(url).body(order).send().await.unwrap().status().is_success());
+    };
+    lever("price", r#"{"pair":"BTC/USD","price":"124"}"#).await;
+    assert_eq!(live().await, "124");
+    lever("fault", r#"{"venue":"kraken","fault":"dead"}"#).await;
+    assert!(live().await.as_str().unwrap().starts_with("unreachable"));
+    let taken = said["control"].as_str().unwrap().split('/').nth(2).unwrap();
+    let second = run(BINARY, dir.path(), &["source", "simulate", "--listen", taken], &[]).await.unwrap();
+    assert!(second.code == 69 && second.err.contains("--listen"), "{second:?}");
+    let open = run(BINARY, dir.path(), &["source", "simulate", "--listen", "0.0.0.0:0"], &[]).await.unwrap();
+    assert!(open.code == 64 && open.err.contains("loopback"), "{open:?}");
+    let id = simulator.id().unwrap().to_string();
+    Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+    assert_eq!(simulator.wait().await.unwrap().code(), Some(0));
 }
 
 /// Without this a venue of one's own is described by trial and error in production, and one that has changed its

@@ -4,6 +4,7 @@
 
 mod batching;
 mod budget;
+mod calendars;
 mod ccip;
 mod chains;
 mod cli;
@@ -15,8 +16,11 @@ mod heads;
 mod market;
 mod node;
 mod nodes;
+mod onchain;
 mod operations;
+mod pegs;
 mod personalities;
+mod pools;
 mod publishing;
 mod reorgs;
 mod replicas;

@@ -18,12 +18,10 @@ const SOAK_S: u64 = 25;
 const ROUNDS: u64 = 5;
 /// Venues quote within so many hundredths of a percent of the truth; so do those that make the rate.
 const NOISE_BPS: i32 = 8;
-/// What a quote may be behind the truth when its answer is signed: its maximum age, and the time to sign.
-const WINDOW_MS: i64 = 4_000;
-/// Steps of the price in the maximum age of a quote.
-const MAX_AGE_STEPS: u32 = 10;
+/// Steps of the price in the maximum age of a quote, which is long enough for a busy machine to ask every venue again.
+const MAX_AGE_STEPS: u32 = 19;
 const POLICY: &str =
-    "heartbeat = \"5s\"\ndeviation = \"0.3%\"\nmax_age = \"3s\"\nbreaker = \"off\"\nsettle = \"off\"";
+    "heartbeat = \"10s\"\ndeviation = \"0.3%\"\nmax_age = \"6s\"\nbreaker = \"off\"\nsettle = \"off\"";
 /// Every venue that the feed and its rate read.
 const VENUES: [Venue; 7] = [
     Venue::Coinbase,
@@ -117,8 +115,22 @@ async fn soak(seed: u64, span: Duration) -> Result<(usize, BTreeMap<&'static str
         for _ in 0..6 {
             market.clear_all();
             match rng.u32(..6) {
-                // All are silent, so that only what was said before is left.
-                0 => VENUES.into_iter().for_each(|venue| market.fault(venue, Fault::Dead)),
+                // All are silent, so that only what was said before is left. Who conspires in an outage needs fewer:
+                // the honest ones are back before anything else happens.
+                0 => {
+                    VENUES.into_iter().for_each(|venue| market.fault(venue, Fault::Dead));
+                    truth.moves(&world, &mut rng, 3).await?;
+                    market.clear_all();
+                    let since_ms = now_ms()?;
+                    let back = || {
+                        let served = market.served();
+                        let back = |venue: &Venue| {
+                            served.iter().rev().take_while(|q| q.at_ms >= since_ms).any(|q| q.venue == *venue)
+                        };
+                        VENUES.iter().all(back)
+                    };
+                    world.wait(SOON, "every venue is asked again", async || Ok(back())).await?;
+                }
                 // They agree on a lie, and on whether to take the rate away that others need.
                 1 | 2 => {
                     let lie = rng.choice(["1.01", "0.99", "1.3"]).unwrap_or_default();
@@ -159,13 +171,15 @@ async fn soak(seed: u64, span: Duration) -> Result<(usize, BTreeMap<&'static str
     world.settled().await?;
     daemon.drain().await?;
     let rounds = world.rounds(world.feed()).await?;
-    for (round, signed_ms) in rounds.iter().zip(world.signed_at(world.feed(), &rounds).await?) {
-        let (low, high) = truth.between(signed_ms - WINDOW_MS, signed_ms);
+    for (round, (observed_ms, signed_ms)) in rounds.iter().zip(world.rested_on(world.feed(), &rounds).await?)
+    {
+        let (low, high) = truth.between(observed_ms, signed_ms);
         ensure!(
             (low..=high).contains(&round.answer),
-            "round {} says {}, and the truth was between {low} and {high}",
+            "round {} says {}, and the truth was between {low} and {high} from {observed_ms} to {signed_ms}: {:?}",
             round.round,
-            round.answer
+            round.answer,
+            truth.0
         );
     }
     Ok((rounds.len(), fell))
@@ -187,6 +201,10 @@ fn kinds() -> usize {
     names.len()
 }
 
+fn now_ms() -> Result<i64> {
+    Ok(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?)
+}
+
 /// The true price over time, in units of 10^-8 dollars.
 #[derive(Default)]
 struct Truth(Vec<(i64, i128)>);
@@ -198,8 +216,7 @@ impl Truth {
             let last = self.0.last().map_or(6_700_000, |(_, price)| price / 1_000_000);
             let cents = last * (10_000 + i128::from(rng.i32(-20..=20))) / 10_000;
             // Before it is told, so that no answer is ahead of the truth.
-            let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-            self.0.push((now_ms, cents * 1_000_000));
+            self.0.push((now_ms()?, cents * 1_000_000));
             world.venues.market().set_price("BTC/USD", &format!("{}.{:02}", cents / 100, cents % 100))?;
             tokio::time::sleep(Duration::from_millis(330)).await;
         }

@@ -153,7 +153,10 @@ async fn f45_a_jump_is_believed_when_it_stays_and_forgotten_when_it_returns() {
     let rounds = world.judge(0).await.unwrap().remove(0);
     assert_eq!(rounds.len(), 2);
     let held = world.logged("PUB-1002").unwrap();
-    assert!(held.iter().all(|line| line["advice"].as_str().is_some_and(|a| a.contains("confirm_for"))));
+    // While the venues jump one after the other, the first of them have too few witnesses, and the rest no quorum.
+    let advice = |line: &serde_json::Value| line["advice"].as_str().unwrap_or_default().to_owned();
+    let braked = held.iter().filter(|line| line["hold"] != "quorum");
+    assert!(braked.clone().count() >= 2 && braked.clone().all(|line| advice(line).contains("confirm_for")));
 }
 
 /// Without this a price beyond the bounds is clamped to them and looks real, or burns gas in a revert.

@@ -202,6 +202,105 @@ async fn f43_without_quorum_nothing_is_published_and_readiness_says_so_before_th
     world.judge(0).await.unwrap();
 }
 
+/// Without this a venue whose clock is wrong looks dead, or old, and nobody knows whose clock it is.
+#[tokio::test]
+async fn f50_a_venue_whose_clock_is_wrong_is_told_by_its_name_and_which_way() {
+    let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
+    let market = world.venues.market();
+    // Young enough to count, and of the future.
+    market.fault(Venue::Okx, Fault::ClockSkew { ms: -7_000 });
+    market.fault(Venue::Binance, Fault::ClockSkew { ms: 5_000 });
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    follow(&world, 67_000).await.unwrap();
+    for (venue, skew) in [("okx", "behind"), ("binance", "ahead")] {
+        let told = |line: &Value| line["venue"] == venue && line["skew"] == skew;
+        world.wait_logged("PUB-1040", LATER, told).await.unwrap();
+    }
+    let clock = |status: &Value, venue: &str| {
+        let clocks = status["clocks"].as_array().cloned().unwrap_or_default();
+        clocks.into_iter().find(|clock| clock["venue"] == venue).unwrap_or_default()
+    };
+    world
+        .wait(SOON, "/status tells of the clocks", async || {
+            let status = world.status().await?;
+            let (late, early) = (clock(&status, "okx"), clock(&status, "binance"));
+            let is_late = late["state"] == "behind" && late["offset_ms"].as_i64() > Some(6_000);
+            let is_early = early["state"] == "ahead" && early["offset_ms"].as_i64() < Some(-2_000);
+            let sources = status["feeds"][0]["sources"].as_array().cloned().unwrap_or_default();
+            let probation = |source: &&Value| source["standing"] == "probation";
+            let watched = sources.iter().filter(probation).count() == 2;
+            Ok(is_late && is_early && watched && clock(&status, "bitstamp")["state"] == "right")
+        })
+        .await
+        .unwrap();
+    let status = world.status().await.unwrap();
+    assert_eq!(status["own_clock"], "right", "{status}");
+    let sources = status["feeds"][0]["sources"].as_array().unwrap();
+    let of = |venue: &str| sources.iter().find(|s| s["source"].as_str().unwrap().starts_with(venue)).unwrap();
+    assert!(of("okx")["age_p50_ms"].as_u64() > Some(6_000), "{status}");
+    assert!(of("binance")["left_out"]["future"].as_u64() > Some(0), "{status}");
+    let (_, page) = world.get("/metrics").await.unwrap();
+    for series in [
+        "publisher_venue_clock_wrong{venue=\"okx\"} 1",
+        "publisher_venue_clock_wrong{venue=\"bitstamp\"} 0",
+        "publisher_source_age_seconds{feed=\"BTC-USD\",source=\"okx:BTC-USDT\",percentile=\"95\"}",
+    ] {
+        assert!(page.contains(series), "{series} in\n{page}");
+    }
+    market.clear_all();
+    for venue in ["okx", "binance"] {
+        world.wait_logged("PUB-1041", LATER, |line| line["venue"] == venue).await.unwrap();
+    }
+    assert!(world.logged("PUB-1042").unwrap().is_empty(), "one of three venues says that ours is right");
+    follow(&world, 68_000).await.unwrap();
+    drop(daemon);
+    world.judge(0).await.unwrap();
+}
+
+/// Without this the last price before a halt votes on, and a symbol that was renamed is found when its quotes are gone.
+#[tokio::test]
+async fn a_market_that_its_venue_lists_no_more_loses_its_vote_while_its_price_goes_on() {
+    let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
+    let market = world.venues.market();
+    for venue in [Venue::Okx, Venue::Bitstamp] {
+        let section = world.venue(venue);
+        world.edit(&section, &format!("{section}instruments_every = \"1s\"\n")).unwrap();
+    }
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    follow(&world, 67_000).await.unwrap();
+    market.fault_market(Venue::Okx, "BTC/USDT", Fault::Unlisted).unwrap();
+    market.fault_market(Venue::Bitstamp, "BTC/USD", Fault::Halted).unwrap();
+    let outs = [("okx:BTC-USDT", "delisted"), ("bitstamp:btcusd", "halted")];
+    for (source, why) in outs {
+        let told = |line: &Value| line["source"] == source && line["why"] == why && line["advice"] != "";
+        world.wait_logged("PUB-1005", SOON, told).await.unwrap();
+        world.wait_logged("PUB-1020", SOON, told).await.unwrap();
+    }
+    follow(&world, 67_500).await.unwrap();
+    market.clear_all();
+    for (source, _) in outs {
+        world.wait_logged("PUB-1006", SOON, |line| line["source"] == source).await.unwrap();
+    }
+    // A list without any market is no list.
+    market.fault(Venue::Okx, Fault::Unlisted);
+    let absurd = |line: &Value| line["venue"] == "okx" && line["why"] == "absurd";
+    world.wait_logged("PUB-5025", SOON, absurd).await.unwrap();
+    let counted = "publisher_venue_lists_total{venue=\"okx\",result=\"absurd\"} ";
+    let absurd = async || {
+        let (_, page) = world.get("/metrics").await?;
+        let count = page.lines().find_map(|line| line.strip_prefix(counted)?.parse::<u64>().ok());
+        Ok(count > Some(2))
+    };
+    world.wait(SOON, "it comes again and again", absurd).await.unwrap();
+    follow(&world, 68_100).await.unwrap();
+    market.clear_all();
+    world.wait_logged("PUB-5026", SOON, |line| line["venue"] == "okx").await.unwrap();
+    let delisted = left_out(&world, "okx:BTC-USDT").unwrap().iter().filter(|why| *why == "delisted").count();
+    assert_eq!(delisted, 1, "an absurd list has taken it out");
+    drop(daemon);
+    world.judge(0).await.unwrap();
+}
+
 /// Without this an internet outage of half a minute ends the process, or leaves it deaf.
 #[tokio::test]
 async fn all_venues_may_be_gone_for_half_a_minute() {
@@ -308,18 +407,27 @@ async fn f63_a_feed_with_a_wrong_factor_or_inverted_publishes_nothing_until_it_i
     let whole = toml.lines().find(|line| line.contains("binance:BTCUSDT")).unwrap().to_owned();
     let reference = "reference = \"BTC-reference\"\n";
     let missing = "sources = [\"binance:BTCUSDT\", \"okx:BTC-USDT\"]";
-    let twice =
+    let dimensions =
         "sources = [\"binance:BTCUSDT * USDT-USD * USDT-USD\", \"okx:BTC-USDT * USDT-USD * USDT-USD\"]";
+    // A rate whose name tells no unit cannot be found out by units.
+    let twice = "sources = [\"binance:BTCUSDT * tether * tether\", \"okx:BTC-USDT * tether * tether\"]";
+    let tether =
+        "[rate.tether]\nsources = [\"kraken:USDTUSD\", \"coinbase:USDT-USD\", \"bitstamp:usdtusd\"]\n";
     world.edit(&whole, &format!("{reference}{missing}")).unwrap();
     world
-        .edit("[defaults.policy]", "[rate.BTC-reference]\nsources = [\"coinbase:BTC-USD\", \"kraken:XBTUSD\", \"bitstamp:btcusd\"]\n[defaults.policy]")
+        .edit("[defaults.policy]", &format!("{tether}[rate.BTC-reference]\nsources = [\"coinbase:BTC-USD\", \"kraken:XBTUSD\", \"bitstamp:btcusd\"]\n[defaults.policy]"))
         .unwrap();
-    let inverted = "sources = [\"kraken:USDTUSD\", \"coinbase:USDT-USD\"]";
-    // A dollar that is none is found without any price.
-    let refused = run(BINARY, world.dir.path(), &["check"], &[]).await.unwrap();
-    let told = format!("{}{}", refused.out, refused.err);
-    assert!(refused.code == 64 && told.contains("a price in USDT, which is not a dollar"), "{refused:?}");
-    world.edit(missing, twice).unwrap();
+    let inverted = "sources = [\"1 / binance:BTCUSDT / tether\", \"1 / okx:BTC-USDT / tether\"]";
+    // A dollar that is none, and one too many, are found without any price.
+    for (wrong, next, makes) in
+        [(missing, dimensions, "USDT per BTC"), (dimensions, twice, "USD times USD per BTC times USDT")]
+    {
+        let refused = run(BINARY, world.dir.path(), &["check"], &[]).await.unwrap();
+        let told = format!("{}{}", refused.out, refused.err);
+        let words = format!("it makes {makes}, and the value is USD per BTC");
+        assert!(refused.code == 64 && told.contains(&words), "{refused:?}");
+        world.edit(wrong, next).unwrap();
+    }
     for (wrong, next) in [(twice, inverted), (inverted, whole.as_str())] {
         let daemon = world.daemon(BINARY, &[]).unwrap();
         world

@@ -74,7 +74,7 @@ fn the_readme_names_verbs_and_files_that_exist() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let help = Command::new(crate::BINARY).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    for verb in ["run", "check", "quote", "status", "deploy", "quickstart", "config"] {
+    for verb in ["run", "check", "lint", "quote", "status", "deploy", "quickstart", "config"] {
         assert!(help.contains(&format!("\n  {verb} ")), "{verb} is no verb:\n{help}");
         assert!(
             readme.contains(&format!("publisher {verb}")) || readme.contains(&format!("-- {verb}")),

@@ -11,9 +11,10 @@ use publisher::chain::{classify, named_minimum};
 use publisher_core::fees::{FeePolicy, FeeProfile, Refusal, ReplacementRule};
 use publisher_core::tx::SendOutcome::{self, *};
 use publisher_core::tx::{Fee, FeeHint, FeeMinimum};
-use publisher_tests::chains::{Chain, GAS_LIMIT, Kind};
+use publisher_tests::chains::{Chain, GAS_LIMIT, Kind, PATIENCE};
 use serde_json::json;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A transaction that sends nothing to nobody, and what a case changes about it.
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +146,8 @@ async fn understood(kind: Kind) -> Result<()> {
 
 async fn mined(chain: &Chain, tx: Tx) -> Result<()> {
     let hash = alloy::primitives::keccak256(tx.signed()?);
-    for _ in 0..600 {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
         if !chain.ask(0, "eth_getTransactionReceipt", json!([hash])).await?.is_null() {
             return Ok(());
         }

@@ -21,8 +21,8 @@ use std::collections::BTreeMap;
 
 /// A quote counts for this long; the worlds' `max_age`.
 const MAX_AGE_MS: i64 = 10_000;
-/// Between serving a quote and signing its answer, at most this passes undisturbed.
-const SLACK_MS: i64 = 3_000;
+/// Between choosing an answer and its signature at most this passes: see [`check`].
+const SLACK_MS: i64 = 5_000;
 
 /// The answers that the worlds' aggregators take, in units of 10^-8.
 const BOUNDS: (i128, i128) = (1, 1_000_000_000_000_000);
@@ -132,11 +132,16 @@ impl World {
         Ok(())
     }
 
-    /// When each of these rounds was signed, in milliseconds since the Unix epoch.
-    pub async fn signed_at(&self, feed: &FeedHome, rounds: &[ChainRound]) -> Result<Vec<i64>> {
+    /// When the oldest quote behind each of these rounds was true, and when the round was signed, in milliseconds since
+    /// the Unix epoch: all that its answer rests on was said in between.
+    pub async fn rested_on(&self, feed: &FeedHome, rounds: &[ChainRound]) -> Result<Vec<(i64, i64)>> {
         let history = self.history(feed, rounds, &[]).await?;
-        let signed = |round: &ChainRound| Some(history.attempt(round.origin.0)?.signed_at.ms());
-        rounds.iter().map(|round| signed(round).context("a round that no journal knows")).collect()
+        let times = |round: &ChainRound| {
+            let signed = history.attempt(round.origin.0)?;
+            let (_, observed_at) = history.said(&signed.attempt)?;
+            Some((observed_at.ms(), signed.signed_at.ms()))
+        };
+        rounds.iter().map(|round| times(round).context("a round that no journal knows")).collect()
     }
 
     /// What the chain's events and the journals tell of a feed.

@@ -1,18 +1,34 @@
 //! The latest quote of every market, and the values derived from one frozen look at all of them.
 //!
 //! A source of a feed is a path: one market, then the rates that convert it into the feed's quote asset
-//! (`binance BTC/USDT` via `USDT-USD`). All legs of a path are read at the same instant and a path is as old as its
-//! oldest leg, so a rate of yesterday can never meet a price of today. Whether paths are free of cycles and name
-//! only what exists is checked once, in [`Book::new`].
+//! (`binance BTC/USDT` via `USDT-USD`), which may be multiplied with or divided by ([`Route`]). All legs of a path are
+//! read at the same instant and a path is as old as its oldest leg, so a rate of yesterday can never meet a price of
+//! today. Whether paths are free of cycles and name only what exists is checked once, in [`Book::new`].
 
-use crate::aggregate::{Aggregation, Candidate, Estimate, LeftOut, Refusal, Rules, Sample, aggregate};
-use crate::price::Ratio;
-use crate::quote::{FamilyId, FeedId, MarketId, Observation, Quote, QuoteFault, SourceFault};
-use crate::time::{Span, Wall};
+use crate::aggregate::{
+    Aggregation, Candidate, Estimate, LeftOut, Refusal, Rules, Sample, aggregate, median,
+};
+use crate::constant::Constant;
+use crate::drift::{self, ClockChange, Drift, Skew, VenueClock};
+use crate::peg::Pegged;
+use crate::price::{Price, Ratio};
+use crate::quote::{
+    FamilyId, FeedId, Listing, MarketId, Observation, Quote, QuoteFault, SourceFault, VenueId,
+};
+use crate::route::Route;
+use crate::score::Score;
+use crate::standing::{Look, Standing, Watch};
+use crate::time::{Now, Span, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A quote may claim to be this far ahead of our clock.
-const FUTURE_TOLERANCE: Span = Span::from_s(2);
+mod pegs;
+
+pub use pegs::PegChange;
+
+/// A jump is believed that so many other families say, or all others where fewer answer …
+const WITNESSES: usize = 3;
+/// … to this part.
+const WITNESS_BAND: Ratio = Ratio::from_bps(100);
 /// A path converts through at most this many rates, rates of rates included.
 pub const MAX_HOPS: usize = 4;
 
@@ -21,19 +37,30 @@ pub const MAX_HOPS: usize = 4;
 pub struct Path {
     /// The market that is read.
     pub market: MarketId,
-    /// The rates it is multiplied with, in order.
-    pub via: Vec<FeedId>,
+    /// Which way round it is read, and the rates that convert it.
+    pub via: Route,
     /// Whose vote it is part of.
     pub family: FamilyId,
     /// What that vote counts, where weights are fixed; at least 1, and the same for all paths of a family.
     pub weight: u32,
+    /// Whether its price stands still by its nature, as that of an oracle which is written when it has moved enough, or
+    /// of a share between two harvests. Stillness is not held against it.
+    pub is_steady: bool,
+}
+
+/// As the configuration spells it: `1 / kraken:USDJPY * EUR-USD`.
+impl std::fmt::Display for Path {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", if self.via.inverse { "1 / " } else { "" }, self.market)?;
+        self.via.legs.iter().try_for_each(|leg| write!(f, " {leg}"))
+    }
 }
 
 impl Path {
     /// A market that needs no conversion, whose venue is a family by itself, with a vote like any other.
     pub fn direct(market: MarketId) -> Self {
         let family = FamilyId::new(market.venue.as_str());
-        Self { market, via: Vec::new(), family, weight: 1 }
+        Self { market, via: Route::default(), family, weight: 1, is_steady: false }
     }
 }
 
@@ -48,6 +75,8 @@ pub struct Pricing {
     pub max_age: Span,
     /// What it must agree with to be a value at all.
     pub reference: Option<Reference>,
+    /// It has no sources: this is its value.
+    pub constant: Option<Constant>,
 }
 
 /// A value that another one is held against: a factor that is missing or inverted shows here, however well the
@@ -58,6 +87,19 @@ pub struct Reference {
     pub rate: FeedId,
     /// How far from it, as a part of it, the value may be.
     pub band: Ratio,
+}
+
+/// A source has another standing than before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The value that it is a source of.
+    pub of: FeedId,
+    /// Its market.
+    pub market: MarketId,
+    /// What it is now.
+    pub standing: Standing,
+    /// Why it came to probation.
+    pub why: LeftOut,
 }
 
 /// Why a set of pricings makes no sense.
@@ -85,6 +127,12 @@ struct Market {
     quote: Option<Quote>,
     fault: Option<SourceFault>,
     readers: BTreeSet<FeedId>,
+    /// The values that it is a source of, and which.
+    paths: Vec<(FeedId, usize)>,
+    /// Where its venue's clock is kept.
+    clock: usize,
+    /// What its venue's list says of it.
+    listing: Listing,
 }
 
 /// A value, with its paths' markets as positions, so that evaluating it looks nothing up by name.
@@ -94,6 +142,10 @@ struct Value {
     markets: Vec<usize>,
     /// The first path that each one shares its rates with: the way in which it is converted.
     routes: Vec<usize>,
+    /// What is remembered of each path.
+    watches: Vec<Watch>,
+    /// What is known of its peg, where it has one.
+    pegged: Pegged,
 }
 
 /// The markets, and the values that can be derived from them.
@@ -102,17 +154,36 @@ pub struct Book {
     markets: Vec<Market>,
     positions: BTreeMap<MarketId, usize>,
     values: BTreeMap<FeedId, Value>,
+    /// What is known of the clock of every venue.
+    clocks: Vec<(VenueId, VenueClock)>,
+    /// What all of them say of ours.
+    own_clock: Option<Skew>,
 }
 
 impl Book {
     /// A book over `values`: feeds and rates alike.
     pub fn new(values: BTreeMap<FeedId, Pricing>) -> Result<Self, BookError> {
-        let mut book = Self { markets: Vec::new(), positions: BTreeMap::new(), values: BTreeMap::new() };
+        let mut book = Self {
+            markets: Vec::new(),
+            positions: BTreeMap::new(),
+            values: BTreeMap::new(),
+            clocks: Vec::new(),
+            own_clock: None,
+        };
         for (id, pricing) in values {
-            let markets = pricing.paths.iter().map(|path| book.position(&path.market)).collect();
-            let same = |path: &Path| pricing.paths.iter().position(|other| other.via == path.via);
+            let markets: Vec<usize> = pricing.paths.iter().map(|path| book.position(&path.market)).collect();
+            for (index, position) in markets.iter().enumerate() {
+                if let Some(market) = book.markets.get_mut(*position) {
+                    market.paths.push((id.clone(), index));
+                    if let Some((_, clock)) = book.clocks.get_mut(market.clock) {
+                        clock.read_with(pricing.max_age);
+                    }
+                }
+            }
+            let watches = vec![Watch::default(); pricing.paths.len()];
+            let same = |path: &Path| pricing.paths.iter().position(|other| other.via.legs == path.via.legs);
             let routes = pricing.paths.iter().filter_map(same).collect();
-            book.values.insert(id, Value { pricing, markets, routes });
+            book.values.insert(id, Value { pricing, markets, routes, watches, pegged: Pegged::default() });
         }
         for id in book.values.keys().cloned().collect::<Vec<_>>() {
             let mut markets = BTreeSet::new();
@@ -131,7 +202,11 @@ impl Book {
         if let Some(position) = self.positions.get(id) {
             return *position;
         }
-        self.markets.push(Market::default());
+        let clock = self.clocks.iter().position(|(venue, _)| *venue == id.venue).unwrap_or_else(|| {
+            self.clocks.push((id.venue.clone(), VenueClock::default()));
+            self.clocks.len() - 1
+        });
+        self.markets.push(Market { clock, ..Market::default() });
         let position = self.markets.len() - 1;
         self.positions.insert(id.clone(), position);
         position
@@ -153,7 +228,7 @@ impl Book {
             .get(id)
             .ok_or_else(|| BookError::UnknownRate { of: root.clone(), rate: id.clone() })?;
         markets.extend(&value.markets);
-        let via = value.pricing.paths.iter().flat_map(|path| &path.via);
+        let via = value.pricing.paths.iter().flat_map(|path| path.via.rates());
         for rate in via.chain(value.pricing.reference.as_ref().map(|reference| &reference.rate)) {
             self.collect(root, rate, depth + 1, markets)?;
         }
@@ -171,10 +246,31 @@ impl Book {
     /// lapse, or our own clock's, would lock the market until that future arrives. A fault keeps the last quote,
     /// which then ages out.
     pub fn observe(&mut self, observation: Observation) -> impl Iterator<Item = &FeedId> {
-        let market =
-            self.positions.get(observation.market()).and_then(|position| self.markets.get_mut(*position));
+        let Self { markets, positions, values, clocks, .. } = self;
+        let market = positions.get(observation.market()).and_then(|position| markets.get_mut(*position));
         let market = market.map(|market| {
-            market.observe(observation);
+            let clock = clocks.get_mut(market.clock);
+            if let Some((quote, (_, clock))) = market.observe(observation).zip(clock) {
+                clock.saw(quote.as_of, quote.received);
+            }
+            for (id, index) in &market.paths {
+                let value =
+                    values.get_mut(id).map(|value| (value.watches.get_mut(*index), &value.pricing.rules));
+                if let (Some((Some(watch), rules)), Some(quote)) = (value, &market.quote) {
+                    watch.saw(quote, rules);
+                }
+            }
+            &*market
+        });
+        market.into_iter().flat_map(|market| &market.readers)
+    }
+
+    /// Takes what a venue's list says of a market; returns the feeds and rates that read it, if that is news.
+    pub fn list(&mut self, id: &MarketId, listing: Listing) -> impl Iterator<Item = &FeedId> {
+        let Self { markets, positions, .. } = self;
+        let market = positions.get(id).and_then(|position| markets.get_mut(*position));
+        let market = market.filter(|market| market.listing != listing).map(|market| {
+            market.listing = listing;
             &*market
         });
         market.into_iter().flat_map(|market| &market.readers)
@@ -191,27 +287,149 @@ impl Book {
         self.values.get(id).map_or(&[], |value| &value.pricing.paths)
     }
 
+    /// Every value that is a constant.
+    pub fn constants(&self) -> impl Iterator<Item = (&FeedId, &Constant)> {
+        self.values.iter().filter_map(|(id, value)| Some((id, value.pricing.constant.as_ref()?)))
+    }
+
     /// The value of `id` at `now`, from one look at all markets.
     pub fn evaluate(&self, id: &FeedId, now: Wall) -> Aggregation {
-        let Some(Value { pricing, markets, routes }) = self.values.get(id) else {
+        let Some(Value { pricing, watches, .. }) = self.values.get(id) else {
             return Aggregation { value: Err(Refusal::Quorum { have: 0, need: 0 }), verdicts: Vec::new() };
         };
-        let candidates: Vec<Candidate> = pricing
-            .paths
+        if let Some(constant) = &pricing.constant {
+            return Aggregation { value: constant.at(now), verdicts: Vec::new() };
+        }
+        let mut candidates = self.candidates(id, now);
+        let left_out: Vec<Option<LeftOut>> = watches
             .iter()
-            .zip(markets.iter().zip(routes))
-            .map(|(path, (position, route))| Candidate {
-                family: path.family.clone(),
-                weight: path.weight,
-                route: *route,
-                sample: self.sample(path, *position, pricing, now),
-            })
+            .enumerate()
+            .map(|(index, watch)| watch.forbids().or_else(|| self.jumps(id, &candidates, index)))
             .collect();
+        for (candidate, why) in candidates.iter_mut().zip(left_out) {
+            if let (Ok(_), Some(why)) = (candidate.sample, why) {
+                candidate.sample = Err(why);
+            }
+        }
         let Aggregation { mut value, verdicts } = aggregate(&candidates, &pricing.rules);
         if let Some(reference) = &pricing.reference {
             value = value.and_then(|estimate| self.agrees(estimate, reference, now));
         }
         Aggregation { value, verdicts }
+    }
+
+    /// What the sources say now, each by itself.
+    fn candidates(&self, id: &FeedId, now: Wall) -> Vec<Candidate> {
+        let Some(Value { pricing, markets, routes, .. }) = self.values.get(id) else { return Vec::new() };
+        let places = markets.iter().zip(routes);
+        let candidate = |(path, (position, route)): (&Path, (&usize, &usize))| Candidate {
+            family: path.family.clone(),
+            weight: path.weight,
+            route: *route,
+            sample: self.sample(path, *position, pricing, now),
+        };
+        pricing.paths.iter().zip(places).map(candidate).collect()
+    }
+
+    /// Whether a source is far from what it said itself, and others do not bear it out.
+    fn jumps(&self, id: &FeedId, candidates: &[Candidate], index: usize) -> Option<LeftOut> {
+        let Value { pricing, markets, watches, .. } = self.values.get(id)?;
+        let quote = self.markets.get(*markets.get(index)?)?.quote.as_ref()?;
+        let candidate = candidates.get(index)?;
+        let price = candidate.sample.ok()?.price;
+        if !watches.get(index)?.jumps(quote.price().ok()?, quote.received, &pricing.rules) {
+            return None;
+        }
+        let others = candidates.iter().filter(|other| other.family != candidate.family);
+        let near = |other: &&Candidate| {
+            other.sample.is_ok_and(|sample| sample.price.distance(price) <= price.share(WITNESS_BAND))
+        };
+        let witnesses: BTreeSet<_> = others.clone().filter(near).map(|other| &other.family).collect();
+        let all: BTreeSet<_> =
+            others.filter(|other| other.sample.is_ok()).map(|other| &other.family).collect();
+        (witnesses.len() < all.len().min(WITNESSES)).then_some(LeftOut::Jump)
+    }
+
+    /// Looks at how every source of every value stands, by what it says now; what has changed. To be called about once a
+    /// second: times are counted in looks no closer than that.
+    pub fn review(&mut self, now: Now) -> Vec<Change> {
+        let ids: Vec<FeedId> = self.values.keys().cloned().collect();
+        ids.iter().flat_map(|id| self.review_value(id, now)).collect()
+    }
+
+    fn review_value(&mut self, id: &FeedId, now: Now) -> Vec<Change> {
+        let raw = self.candidates(id, now.wall);
+        let Aggregation { value, verdicts } = self.evaluate(id, now.wall);
+        let center = value.ok().map(|estimate| estimate.price);
+        let Self { markets, values, clocks, own_clock, .. } = self;
+        let Some(Value { pricing, markets: positions, watches, .. }) = values.get_mut(id) else {
+            return Vec::new();
+        };
+        let Pricing { paths, rules, .. } = pricing;
+        let mut changes = Vec::new();
+        let heard: Vec<bool> = watches.iter().map(|watch| watch.forbids().is_none()).collect();
+        for (index, path) in paths.iter().enumerate() {
+            let sample = raw.get(index).and_then(|candidate| candidate.sample.ok());
+            let verdict = verdicts.get(index).and_then(|(_, why)| *why);
+            let agrees = center.zip(sample).map(|(center, sample)| match verdict {
+                None => true,
+                Some(LeftOut::Outlier) => false,
+                Some(_) => sample.price.distance(center) <= center.share(rules.outlier_floor),
+            });
+            let peers =
+                raw.iter().zip(&heard).filter(|(other, heard)| **heard && other.family != path.family);
+            let peers = peers.filter_map(|(other, _)| other.sample.ok()).map(|sample| sample.price);
+            // Others may be put out of the vote in this very review.
+            let voting =
+                paths.iter().zip(&*watches).enumerate().filter(|(other, (_, watch))| {
+                    *other != index && watch.standing() != Standing::Quarantined
+                });
+            let left: BTreeSet<_> = voting.map(|(_, (path, _))| &path.family).collect();
+            let market = positions.get(index).and_then(|at| markets.get(*at));
+            let clock = market.and_then(|market| clocks.get(market.clock));
+            let look = Look {
+                quote: market.and_then(|market| market.quote.as_ref()),
+                // Where there is no value, it is not known who is wrong.
+                verdict: verdict.filter(|why| *why != LeftOut::Outlier || center.is_some()),
+                price: sample.map(|sample| sample.price),
+                agrees,
+                peers: median(peers),
+                dispensable: left.len() >= rules.quorum,
+                may_stand: path.is_steady,
+                lags: own_clock.is_none()
+                    && clock.is_some_and(|(_, clock)| clock.skew() == Some(Skew::Behind)),
+            };
+            let change = watches.get_mut(index).and_then(|watch| watch.review(&look, rules, now));
+            changes.extend(change.map(|(standing, why)| Change {
+                of: id.clone(),
+                market: path.market.clone(),
+                standing,
+                why,
+            }));
+        }
+        changes
+    }
+
+    /// Looks at the clock of every venue, and by them at our own; what has changed. As often as [`Self::review`].
+    pub fn review_clocks(&mut self, now: Now) -> Vec<ClockChange> {
+        drift::review(&mut self.clocks, &mut self.own_clock, now.wall)
+    }
+
+    /// Every venue whose times say something about its clock, and whether that is known to be wrong.
+    pub fn clocks(&self) -> impl Iterator<Item = (&VenueId, Drift, Option<Skew>)> {
+        self.clocks.iter().filter_map(|(venue, clock)| Some((venue, clock.drift()?, clock.skew())))
+    }
+
+    /// Whether this machine's clock is wrong, by what venues say.
+    pub fn own_clock(&self) -> Option<Skew> {
+        self.own_clock
+    }
+
+    /// How every source of a value stands, in the order of its paths.
+    pub fn standings(&self, id: &FeedId) -> impl Iterator<Item = (&Path, Standing, &Score)> {
+        let value = self.values.get(id);
+        let both = value.into_iter().flat_map(|value| value.pricing.paths.iter().zip(&value.watches));
+        both.map(|(path, watch)| (path, watch.standing(), watch.score()))
     }
 
     fn agrees(&self, estimate: Estimate, reference: &Reference, now: Wall) -> Result<Estimate, Refusal> {
@@ -224,13 +442,22 @@ impl Book {
 
     fn sample(&self, path: &Path, position: usize, pricing: &Pricing, now: Wall) -> Result<Sample, LeftOut> {
         let Pricing { max_age, rules, .. } = *pricing;
-        let (quote, fault) = self.markets.get(position).map_or((None, None), |m| (m.quote.as_ref(), m.fault));
+        let market = self.markets.get(position);
+        let (quote, fault) = market.map_or((None, None), |m| (m.quote.as_ref(), m.fault));
+        match market.map_or(Listing::Trading, |market| market.listing) {
+            Listing::Trading => {}
+            Listing::Halted => return Err(LeftOut::Halted),
+            Listing::Gone => return Err(LeftOut::Delisted),
+        }
         let quote = quote.ok_or(fault.map_or(LeftOut::NeverSeen, LeftOut::Failing))?;
-        if quote.as_of > now + FUTURE_TOLERANCE {
+        if quote.as_of > now + drift::TOLERANCE {
             return Err(LeftOut::Future);
         }
         if now.since(quote.as_of) > max_age {
-            return Err(fault.map_or(LeftOut::Stale, LeftOut::Failing));
+            let clock = market.and_then(|market| self.clocks.get(market.clock));
+            let lags = clock.is_some_and(|(_, clock)| clock.skew() == Some(Skew::Behind));
+            let stale = if lags { LeftOut::Lagging } else { LeftOut::Stale };
+            return Err(fault.map_or(stale, LeftOut::Failing));
         }
         let price = quote.price().map_err(|fault| match fault {
             QuoteFault::BadValue => LeftOut::BadValue,
@@ -242,11 +469,19 @@ impl Book {
         if quote.base_volume.is_some_and(|volume| volume < rules.min_volume) {
             return Err(LeftOut::Thin);
         }
-        let (volume, as_of) = (quote.base_volume, quote.as_of);
-        let mut sample = Sample { price, half_width: quote.half_width(), volume, as_of };
-        for rate in &path.via {
-            let rate = self.evaluate(rate, now).value.map_err(|_| LeftOut::NoRate)?;
-            sample = sample.times(&rate).ok_or(LeftOut::BadValue)?;
+        let mut sample = match path.via.inverse {
+            false => sample_of(quote, price),
+            true => {
+                let turned = quote.inverted().ok_or(LeftOut::BadValue)?;
+                sample_of(&turned, turned.price().map_err(|_| LeftOut::BadValue)?)
+            }
+        };
+        for leg in &path.via.legs {
+            if rules.drop_depegged && self.has_lost_peg(&leg.rate) {
+                return Err(LeftOut::Depegged);
+            }
+            let rate = self.evaluate(&leg.rate, now).value.map_err(|_| LeftOut::NoRate)?;
+            sample = sample.by(&rate, leg.divides).ok_or(LeftOut::BadValue)?;
         }
         if now.since(sample.as_of) > max_age {
             return Err(LeftOut::Stale); // A rate may be older than this value may be.
@@ -255,201 +490,33 @@ impl Book {
     }
 }
 
+fn sample_of(quote: &Quote, price: Price) -> Sample {
+    Sample { price, half_width: quote.half_width(), volume: quote.base_volume, as_of: quote.as_of }
+}
+
 impl Market {
-    fn observe(&mut self, observation: Observation) {
+    /// Takes an observation; the quote, if its exchange's time was not said before.
+    fn observe(&mut self, observation: Observation) -> Option<&Quote> {
         match observation {
             Observation::Quote(quote) => {
                 self.fault = None;
-                let newest = quote.received + FUTURE_TOLERANCE;
-                if self.quote.as_ref().is_none_or(|old| quote.as_of >= old.as_of || old.as_of > newest) {
+                let newest = quote.received + drift::TOLERANCE;
+                let before = self.quote.as_ref().map(|old| old.as_of);
+                if before.is_none_or(|before| quote.as_of >= before || before > newest) {
                     self.quote = Some(quote);
                 }
+                // The first quote of all may have been there for long.
+                self.quote.as_ref().filter(|new| new.is_clocked && before.is_some_and(|old| old < new.as_of))
             }
-            Observation::Missing { fault, .. } => self.fault = Some(fault),
+            Observation::Missing { fault, .. } => {
+                self.fault = Some(fault);
+                None
+            }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pricing(paths: &[(&str, &[&str])], quorum: usize) -> Pricing {
-        Pricing {
-            paths: paths
-                .iter()
-                .map(|(venue, via)| Path {
-                    via: via.iter().map(|r| FeedId::new(r)).collect(),
-                    ..Path::direct(MarketId::new(venue, "S"))
-                })
-                .collect(),
-            rules: Rules::of(quorum),
-            max_age: Span::from_s(30),
-            reference: None,
-        }
-    }
-
-    fn quote(venue: &str, price: &str, at_s: u64) -> Observation {
-        let at = Wall::from_s(at_s);
-        Observation::Quote(Quote {
-            market: MarketId::new(venue, "S"),
-            bid: None,
-            ask: None,
-            last: Some(price.parse().unwrap()),
-            base_volume: None,
-            as_of: at,
-            received: at,
-        })
-    }
-
-    fn book(values: &[(&str, Pricing)]) -> Result<Book, BookError> {
-        Book::new(values.iter().map(|(id, p)| (FeedId::new(id), p.clone())).collect())
-    }
-
-    #[test]
-    fn a_tether_price_is_converted_with_the_rate_of_the_same_instant() {
-        let mut book =
-            book(&[("BTC", pricing(&[("binance", &["USDT"])], 1)), ("USDT", pricing(&[("kraken", &[])], 1))])
-                .unwrap();
-        let btc = FeedId::new("BTC");
-        let readers: Vec<_> = book.observe(quote("kraken", "0.985", 10)).cloned().collect();
-        assert_eq!(readers, [btc.clone(), FeedId::new("USDT")]);
-        assert_eq!(book.evaluate(&btc, Wall::from_s(11)).verdicts, [(None, Some(LeftOut::NeverSeen))]);
-        book.observe(quote("binance", "67000", 11)).for_each(drop);
-        let estimate = book.evaluate(&btc, Wall::from_s(11)).value.unwrap();
-        assert_eq!(estimate.price.to_string(), "65995");
-        assert_eq!(estimate.as_of, Wall::from_s(10), "as old as the oldest leg");
-        // Once the rate is too old, no mixed value appears.
-        book.observe(quote("binance", "67000", 41)).for_each(drop);
-        assert_eq!(book.evaluate(&btc, Wall::from_s(41)).verdicts, [(None, Some(LeftOut::NoRate))]);
-    }
-
-    #[test]
-    fn quotes_age_come_from_the_future_or_arrive_late() {
-        let mut book = book(&[("F", pricing(&[("v", &[])], 1))]).unwrap();
-        let f = FeedId::new("F");
-        let why = |book: &Book, s| book.evaluate(&f, Wall::from_s(s)).verdicts[0].1;
-        book.observe(quote("v", "5", 100)).for_each(drop);
-        assert_eq!(why(&book, 97), Some(LeftOut::Future));
-        assert_eq!(why(&book, 98), None);
-        assert_eq!(why(&book, 130), None);
-        assert_eq!(why(&book, 131), Some(LeftOut::Stale));
-        book.observe(quote("v", "4", 99)).for_each(drop);
-        let value = book.evaluate(&f, Wall::from_s(100)).value.unwrap();
-        assert_eq!(value.price.to_string(), "5", "an older quote never replaces a newer one");
-        let market = MarketId::new("v", "S");
-        book.observe(Observation::Missing { market, fault: SourceFault::Timeout }).for_each(drop);
-        assert_eq!(why(&book, 101), None, "one failed poll does not take the vote away");
-        assert_eq!(why(&book, 131), Some(LeftOut::Failing(SourceFault::Timeout)));
-    }
-
-    #[test]
-    fn a_quote_from_the_future_does_not_lock_its_market() {
-        let mut book = book(&[("F", pricing(&[("v", &[])], 1))]).unwrap();
-        let f = FeedId::new("F");
-        let price = |book: &Book, s| book.evaluate(&f, Wall::from_s(s)).value.map(|e| e.price.to_string());
-        // A venue's timestamp in milliseconds read as seconds, or a clock that was set back by an hour.
-        book.observe(quote("v", "5", 4_000)).for_each(drop);
-        assert!(price(&book, 401).is_err());
-        book.observe(quote("v", "6", 400)).for_each(drop);
-        assert_eq!(price(&book, 401), Ok("6".to_owned()));
-        book.observe(quote("v", "7", 398)).for_each(drop);
-        assert_eq!(price(&book, 401), Ok("6".to_owned()), "a little disorder is no lapse");
-    }
-
-    #[test]
-    fn a_book_that_is_wide_and_a_market_that_is_thin_have_no_vote() {
-        let mut pricing = pricing(&[("v", &[])], 1);
-        pricing.rules.min_volume = "5".parse().unwrap();
-        let mut book = book(&[("F", pricing)]).unwrap();
-        let now = Wall::from_s(1);
-        let mut told = |bid: &str, ask: &str, volume: Option<&str>| {
-            let market = MarketId::new("v", "S");
-            let (bid, ask, base_volume) =
-                (bid.parse().ok(), ask.parse().ok(), volume.map(|v| v.parse().unwrap()));
-            let quote = Quote { market, bid, ask, last: None, base_volume, as_of: now, received: now };
-            book.observe(Observation::Quote(quote)).for_each(drop);
-            let aggregation = book.evaluate(&FeedId::new("F"), now);
-            (
-                aggregation.verdicts[0].1,
-                aggregation.value.ok().map(|estimate| estimate.confidence.to_string()),
-            )
-        };
-        assert_eq!(told("99.5", "100.5", Some("5")), (None, Some("0.5".to_owned())), "at the limits");
-        assert_eq!(told("99.5", "100.5", None).0, None, "nothing can be said against it");
-        assert_eq!(told("99.4", "100.5", Some("5")).0, Some(LeftOut::WideSpread));
-        assert_eq!(told("99.5", "100.5", Some("4.9")).0, Some(LeftOut::Thin));
-    }
-
-    #[test]
-    fn what_is_not_known_of_a_price_and_of_its_rate_adds_up() {
-        let mut book =
-            book(&[("BTC", pricing(&[("binance", &["USDT"])], 1)), ("USDT", pricing(&[("kraken", &[])], 1))])
-                .unwrap();
-        book.observe(quote("kraken", "0.5", 10)).for_each(drop);
-        book.observe(quote("binance", "1000", 10)).for_each(drop);
-        let estimate = book.evaluate(&FeedId::new("BTC"), Wall::from_s(11)).value.unwrap();
-        // A tenth of a percent for each last trade that comes without a book.
-        assert_eq!((estimate.price.to_string(), estimate.confidence.to_string()), ("500".into(), "1".into()));
-    }
-
-    #[test]
-    fn a_slow_rate_cannot_make_a_value_older_than_the_value_may_be() {
-        let mut slow = pricing(&[("kraken", &[])], 1);
-        slow.max_age = Span::from_s(300);
-        let mut book = book(&[("BTC", pricing(&[("binance", &["USDT"])], 1)), ("USDT", slow)]).unwrap();
-        book.observe(quote("kraken", "0.985", 10)).for_each(drop);
-        book.observe(quote("binance", "67000", 50)).for_each(drop);
-        let verdicts = book.evaluate(&FeedId::new("BTC"), Wall::from_s(50)).verdicts;
-        assert_eq!(verdicts, [(None, Some(LeftOut::Stale))]);
-    }
-
-    #[test]
-    fn cycles_and_unknown_rates_are_refused() {
-        let unknown = book(&[("A", pricing(&[("v", &["B"])], 1))]);
-        assert_eq!(
-            unknown.err(),
-            Some(BookError::UnknownRate { of: FeedId::new("A"), rate: FeedId::new("B") })
-        );
-        let cycle = book(&[("A", pricing(&[("v", &["B"])], 1)), ("B", pricing(&[("v", &["A"])], 1))]);
-        assert_eq!(cycle.err(), Some(BookError::TooDeep { of: FeedId::new("A") }));
-    }
-
-    /// Without it a feed whose sources all lack the same factor is published, since they agree.
-    #[test]
-    fn f63_a_value_that_lacks_a_factor_or_is_inverted_is_none_beside_its_reference() {
-        let with = |reference: Option<&str>| {
-            let mut feed = pricing(&[("a", &[]), ("b", &[])], 2);
-            let band = Ratio::from_bps(500);
-            feed.reference = reference.map(|rate| Reference { rate: FeedId::new(rate), band });
-            feed
-        };
-        let reference = pricing(&[("r", &[])], 1);
-        let mut book = book(&[("X", with(Some("R"))), ("R", reference.clone())]).unwrap();
-        let now = Wall::from_s(100);
-        let mut told = |price: &str, reference: &str| {
-            for (venue, price) in [("a", price), ("b", price), ("r", reference)] {
-                book.observe(quote(venue, price, 100)).for_each(drop);
-            }
-            book.evaluate(&FeedId::new("X"), now).value.map(|estimate| estimate.price.to_string())
-        };
-        assert_eq!(told("95", "100").unwrap(), "95");
-        assert_eq!(told("105", "100").unwrap(), "105");
-        for price in ["94.999", "105.001", "0.01", "10000"] {
-            assert_eq!(told(price, "100").unwrap_err(), Refusal::OffReference, "{price}");
-        }
-        let later = Wall::from_s(120);
-        for venue in ["a", "b"] {
-            book.observe(quote(venue, "100", 120)).for_each(drop);
-        }
-        assert!(book.evaluate(&FeedId::new("X"), later).value.is_ok());
-        let stale = Wall::from_s(140);
-        assert_eq!(book.evaluate(&FeedId::new("X"), stale).value.unwrap_err(), Refusal::NoReference);
-        // What the reference says concerns the feed.
-        assert!(book.observe(quote("r", "100", 140)).any(|reader| *reader == FeedId::new("X")));
-        let unknown = super::Book::new([(FeedId::new("X"), with(Some("NONE")))].into()).unwrap_err();
-        assert!(matches!(unknown, BookError::UnknownRate { .. }), "{unknown}");
-        let itself = super::Book::new([(FeedId::new("X"), with(Some("X")))].into()).unwrap_err();
-        assert!(matches!(itself, BookError::TooDeep { .. }), "{itself}");
-    }
-}
+mod defects;
+#[cfg(test)]
+mod tests;

@@ -4,13 +4,17 @@
 //! act, one sentence of advice. Reporting decides nothing: dropping every event would change no decision.
 
 use crate::aggregate::LeftOut;
-use crate::policy::{Hold, Order, Trigger};
+use crate::book::{Change, PegChange};
+use crate::drift::{ClockChange, Skew};
+use crate::policy::{Hold, Order, Status, Trigger};
 use crate::price::{Answer, Price};
-use crate::quote::FeedId;
+use crate::quote::{FeedId, VenueId};
 use crate::record::{Outcome, Scope};
+use crate::standing::Standing;
 use crate::time::Span;
 use crate::tx::{Receipt, SendOutcome, SignFault, SkipReason};
 use alloy_primitives::{Address, B256};
+use std::sync::Arc;
 
 /// How loud an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,10 +60,36 @@ pub enum Event {
     OrderStands { order: Order },
     /// It has ended, by itself or by another word.
     OrderOver { order: Order },
+    /// A feed's market has opened, closed, or become unknown.
+    MarketStatus { feed: FeedId, calendar: Arc<str>, status: Status },
+    /// The calendar of a feed's market says nothing from then on.
+    CalendarEnds { feed: FeedId, calendar: Arc<str>, left: Span },
     /// A source lost or changed its vote in a feed.
     SourceLeftOut { feed: FeedId, source: String, why: LeftOut },
     /// A source votes again.
     SourceBack { feed: FeedId, source: String },
+    /// A source is in trouble again and again; it votes on, and is watched.
+    SourceOnProbation { feed: FeedId, source: String, why: LeftOut },
+    /// It did not recover: it has no vote, and does not count to the quorum, until it does.
+    SourceQuarantined { feed: FeedId, source: String, why: LeftOut },
+    /// It has recovered, from probation or quarantine.
+    SourceReadmitted { feed: FeedId, source: String, why: LeftOut },
+    /// A stable asset's rate has lost its peg.
+    PegLost { rate: FeedId, price: Price },
+    /// It is near to one again, for long enough.
+    PegBack { rate: FeedId, price: Price },
+    /// A venue's clock is wrong: its quotes are late by so many milliseconds, or below zero of the future.
+    ClockWrong { venue: VenueId, skew: Skew, offset_ms: i64 },
+    /// It is right again.
+    ClockRight { venue: VenueId, offset_ms: i64 },
+    /// Venues agree that this machine's clock is wrong: their quotes seem late by so much, or of the future.
+    OwnClockWrong { skew: Skew, offset_ms: i64 },
+    /// It is right again.
+    OwnClockRight { offset_ms: i64 },
+    /// A constant's end is near.
+    ConstantEnds { rate: FeedId, ends_in: Span },
+    /// A constant's end has come: it is no value any more.
+    ConstantOver { rate: FeedId },
     /// The aggregator's round was advanced by somebody else: by the primary, where this is its standby.
     RoundTaken { feed: FeedId, round: u64, standby: bool },
     /// The same of a store's sequence.
@@ -161,6 +191,37 @@ pub enum Event {
     Standby { account: Address, holder: String },
 }
 
+impl From<PegChange> for Event {
+    fn from(change: PegChange) -> Self {
+        let PegChange { rate, lost, price } = change;
+        if lost { Self::PegLost { rate, price } } else { Self::PegBack { rate, price } }
+    }
+}
+
+impl From<ClockChange> for Event {
+    fn from(change: ClockChange) -> Self {
+        let ClockChange { venue, skew, offset_ms } = change;
+        match (venue, skew) {
+            (Some(venue), Some(skew)) => Self::ClockWrong { venue, skew, offset_ms },
+            (Some(venue), None) => Self::ClockRight { venue, offset_ms },
+            (None, Some(skew)) => Self::OwnClockWrong { skew, offset_ms },
+            (None, None) => Self::OwnClockRight { offset_ms },
+        }
+    }
+}
+
+impl From<Change> for Event {
+    fn from(change: Change) -> Self {
+        let Change { of: feed, market, standing, why } = change;
+        let source = market.to_string();
+        match standing {
+            Standing::Healthy => Self::SourceReadmitted { feed, source, why },
+            Standing::Probation => Self::SourceOnProbation { feed, source, why },
+            Standing::Quarantined => Self::SourceQuarantined { feed, source, why },
+        }
+    }
+}
+
 impl Event {
     /// The stable code.
     pub const fn code(&self) -> &'static str {
@@ -177,6 +238,19 @@ impl Event {
             Self::BreakerStuck { .. } => "PUB-1010",
             Self::OrderStands { .. } => "PUB-1011",
             Self::OrderOver { .. } => "PUB-1012",
+            Self::MarketStatus { .. } => "PUB-1013",
+            Self::CalendarEnds { .. } => "PUB-1014",
+            Self::SourceOnProbation { .. } => "PUB-1020",
+            Self::SourceQuarantined { .. } => "PUB-1021",
+            Self::SourceReadmitted { .. } => "PUB-1022",
+            Self::PegLost { .. } => "PUB-1030",
+            Self::PegBack { .. } => "PUB-1031",
+            Self::ConstantEnds { .. } => "PUB-1032",
+            Self::ConstantOver { .. } => "PUB-1033",
+            Self::ClockWrong { .. } => "PUB-1040",
+            Self::ClockRight { .. } => "PUB-1041",
+            Self::OwnClockWrong { .. } => "PUB-1042",
+            Self::OwnClockRight { .. } => "PUB-1043",
             Self::Planned { .. } => "PUB-2001",
             Self::Signed { .. } => "PUB-2002",
             Self::SignFailed { .. } => "PUB-2003",
@@ -217,6 +291,8 @@ impl Event {
         match self {
             Self::HeartbeatBlocked { .. }
             | Self::BreakerStuck { .. }
+            | Self::ConstantOver { .. }
+            | Self::OwnClockWrong { .. }
             | Self::ForeignNonce { .. }
             | Self::FinalityViolated { .. }
             | Self::OutOfFunds { .. }
@@ -229,8 +305,15 @@ impl Event {
             Self::RoundTaken { standby: true, .. } | Self::SequenceTaken { standby: true, .. } => Level::Info,
             Self::Sent { outcome: SendOutcome::Accepted | SendOutcome::Known, .. } => Level::Info,
             Self::HeldBack { .. }
+            | Self::PegLost { .. }
+            | Self::ClockWrong { .. }
+            | Self::ConstantEnds { .. }
             | Self::OrderStands { .. }
+            | Self::MarketStatus { status: Status::Unknown, .. }
+            | Self::CalendarEnds { .. }
             | Self::SourceLeftOut { .. }
+            | Self::SourceOnProbation { .. }
+            | Self::SourceQuarantined { .. }
             | Self::RoundTaken { .. }
             | Self::SequenceTaken { .. }
             | Self::EntrySkipped { .. }
@@ -262,7 +345,31 @@ impl Event {
             Self::OrderStands { .. } => {
                 "It ends by itself; `publisher feed resume` ends it earlier. `publisher feed show` lists who ordered what, and why."
             }
+            Self::MarketStatus { status: Status::Unknown, .. } => {
+                "Its calendar does not reach this day; install one that does. Until then the feed does what policy.on_market.unknown says."
+            }
+            Self::CalendarEnds { .. } => {
+                "Update the publisher, or name a file with the next years' hours in [calendar.NAME]."
+            }
+            Self::ConstantEnds { .. } => {
+                "See whether it still holds and move `expires`, or give the rate sources; on that day what it converts loses its vote."
+            }
+            Self::ConstantOver { .. } => {
+                "What it converts has no vote. See whether it still holds and move `expires`, or give the rate sources."
+            }
+            Self::PegLost { .. } => {
+                "Feeds that convert by this rate follow it, or leave out what it converts where policy.on_depeg.drop_sources says so; nothing takes it for one. Compare `publisher quote` with markets outside, and see whether your consumers count on the peg."
+            }
+            Self::ClockWrong { skew: Skew::Ahead, .. } => LeftOut::Future.advice(),
+            Self::ClockWrong { skew: Skew::Behind, .. } => LeftOut::Lagging.advice(),
+            Self::OwnClockWrong { .. } => {
+                "Set this machine's clock by NTP (chrony, systemd-timesyncd). Quotes are judged by it: one that is behind leaves them out as of the future, one that is ahead as too old."
+            }
             Self::SourceLeftOut { why, .. } => why.advice(),
+            Self::SourceOnProbation { .. } => {
+                "It votes on. Compare it with the others by `publisher quote --watch`; if it does not recover within policy.quarantine, it loses its vote."
+            }
+            Self::SourceQuarantined { .. } => LeftOut::Quarantined.advice(),
             Self::EntrySkipped { reason, .. } => reason.advice(),
             Self::RoundTaken { standby: true, .. } | Self::SequenceTaken { standby: true, .. } => "",
             Self::SequenceTaken { standby: false, .. } => {

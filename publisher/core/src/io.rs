@@ -8,7 +8,7 @@
 use crate::event::Event;
 use crate::lease::{Beat, Board};
 use crate::policy::Order;
-use crate::quote::{FeedId, Observation};
+use crate::quote::{FeedId, Listing, MarketId, Observation};
 use crate::record::{Record, Recovered};
 use crate::time::{Mono, Span};
 use crate::tx::{
@@ -31,6 +31,8 @@ pub enum Input {
     Tick,
     /// What one poll of one venue delivered.
     Observed(Vec<Observation>),
+    /// What a venue's list says of its markets.
+    Listed(Vec<(MarketId, Listing)>),
     /// A polled head with what it says about fees; `tagged` is the block of the finality tag, where it was asked for.
     Head {
         /// The head.

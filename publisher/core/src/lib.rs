@@ -9,6 +9,8 @@
 
 pub mod aggregate;
 pub mod book;
+pub mod constant;
+pub mod drift;
 pub mod event;
 pub mod fees;
 pub mod head;
@@ -16,12 +18,16 @@ pub mod io;
 pub mod lease;
 pub mod machine;
 pub mod outbox;
+pub mod peg;
 pub mod policy;
 pub mod price;
 pub mod quote;
 pub mod record;
 pub mod resilience;
+pub mod route;
+pub mod score;
 pub mod sim;
 pub mod spend;
+pub mod standing;
 pub mod time;
 pub mod tx;

@@ -1,24 +1,35 @@
 //! Exact prices: from a venue's text to the integer that an aggregator stores, with no float on the way.
 //!
 //! A [`Price`] is a fixed-point number with [`SCALE`] decimals. Parsing is exact or refused; a product or
-//! quotient is rounded once, half to even, at the last decimal; [`Price::to_answer`] rounds once more, half to
-//! even, to the feed's decimals. Comparisons of deviations are cross multiplications on integers.
+//! quotient is rounded once, half to even, to [`DIGITS`] significant digits, so that the inverse of a large price is as
+//! exact as the price; [`Price::to_answer`] rounds once more, half to even, to the feed's decimals. Comparisons of
+//! deviations are cross multiplications on integers.
 
-use alloy_primitives::ruint::UintTryFrom;
+use alloy_primitives::aliases::I512;
+use alloy_primitives::ruint::{Uint, UintTryFrom};
 use alloy_primitives::{I256, Sign, U256, U512};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
-/// Decimals that a [`Price`] carries.
-pub const SCALE: u8 = 36;
+/// Decimals that a [`Price`] carries: the smallest inverse of any price, 10^-36, has all of its [`DIGITS`] here.
+pub const SCALE: u8 = 72;
+/// Significant digits of a product or quotient.
+pub const DIGITS: u8 = 36;
 /// Digits that a price may have before its decimal point.
 const MAX_INTEGER_DIGITS: usize = 36;
-/// A number with more characters than this is refused before it is read.
-const MAX_TEXT: usize = 100;
+/// A number with more characters than this is refused before it is read: a sign, 36 digits, a point, 72 decimals, and
+/// some for an exponent.
+const MAX_TEXT: usize = 128;
+/// 10^154 is the largest power of ten below 2^512.
+const POWERS: usize = 155;
 
-/// An exact price in units of the quote asset, |price| < 10^36, with 36 decimals.
+/// Wide enough for a product of two prices, 216 digits, and for what divides one.
+type Wide = Uint<1024, 16>;
+
+/// An exact price in units of the quote asset, |price| < 10^36, with 72 decimals.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Price(I256);
+pub struct Price(I512);
 
 /// The integer an aggregator stores: a price times 10^decimals of its feed (Chainlink's `int256 answer`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -34,44 +45,68 @@ pub enum PriceError {
     /// Not a decimal number: empty, NaN, a thousands separator, a decimal comma.
     #[error("not a decimal number")]
     Syntax,
-    /// More than 36 digits before or after the decimal point.
-    #[error("out of range: at most 36 digits before and 36 after the decimal point are exact")]
+    /// More than 36 digits before the decimal point, or more than 72 after it.
+    #[error("out of range: at most 36 digits before and 72 after the decimal point are exact")]
     Range,
 }
 
-/// 10^exponent; exponents above 76 do not fit and give the largest value, which no caller reaches.
-fn pow10(exponent: u32) -> U256 {
-    U256::from(10u64).checked_pow(U256::from(exponent)).unwrap_or(U256::MAX)
+/// 10^exponent; exponents above 154 do not fit and give the largest value, which no caller reaches.
+fn pow10(exponent: u32) -> U512 {
+    static ALL: LazyLock<Vec<U512>> = LazyLock::new(|| {
+        let next = |power: &U512| power.checked_mul(U512::from(10u64));
+        std::iter::successors(Some(U512::from(1u64)), next).take(POWERS).collect()
+    });
+    usize::try_from(exponent).ok().and_then(|at| ALL.get(at)).copied().unwrap_or(U512::MAX)
 }
 
-fn one() -> U256 {
+fn one() -> U512 {
     pow10(u32::from(SCALE))
 }
 
 /// `numerator / denominator` rounded half to even.
-fn divide_half_even(numerator: U512, denominator: U512) -> Option<U512> {
+fn divide_half_even<const BITS: usize, const LIMBS: usize>(
+    numerator: Uint<BITS, LIMBS>,
+    denominator: Uint<BITS, LIMBS>,
+) -> Option<Uint<BITS, LIMBS>> {
     if denominator.is_zero() {
         return None;
     }
     let (quotient, rest) = numerator.div_rem(denominator);
+    // What is left over is less than the denominator, whose double fits into every width used here.
     let twice = rest << 1usize;
     let up = twice > denominator || (twice == denominator && quotient.bit(0));
-    Some(if up { quotient + U512::from(1u64) } else { quotient })
+    Some(if up { quotient + Uint::from(1u64) } else { quotient })
 }
 
-fn signed(negative: bool, magnitude: U512) -> Option<I256> {
-    let magnitude = U256::uint_try_from(magnitude).ok()?;
+/// `numerator / denominator` rounded once, half to even, to [`DIGITS`] significant digits. `None` if nothing divides, or
+/// if it is out of range.
+fn quotient(numerator: Wide, denominator: Wide) -> Option<U512> {
+    let whole = U512::uint_try_from(numerator.checked_div(denominator)?).ok()?;
+    let digits = (0u32..).find(|digits| whole < pow10(*digits))?;
+    let dropped = Wide::from(pow10(digits.saturating_sub(u32::from(DIGITS))));
+    let kept = divide_half_even(numerator, denominator.checked_mul(dropped)?)?;
+    U512::uint_try_from(kept.checked_mul(dropped)?).ok()
+}
+
+/// A price of this magnitude, if there is one.
+fn signed(negative: bool, magnitude: U512) -> Option<Price> {
     let sign = if negative { Sign::Negative } else { Sign::Positive };
-    I256::checked_from_sign_and_abs(sign, magnitude)
+    I512::checked_from_sign_and_abs(sign, magnitude).and_then(Price::bounded)
+}
+
+/// An answer of this magnitude, if there is one.
+fn answered(negative: bool, magnitude: U512) -> Option<Answer> {
+    let sign = if negative { Sign::Negative } else { Sign::Positive };
+    I256::checked_from_sign_and_abs(sign, U256::uint_try_from(magnitude).ok()?).map(Answer)
 }
 
 impl Price {
     /// Nothing.
-    pub const ZERO: Self = Self(I256::ZERO);
+    pub const ZERO: Self = Self(I512::ZERO);
 
     /// Exactly one unit of the quote asset.
     pub fn one() -> Self {
-        Self(I256::from_raw(one()))
+        Self(I512::from_raw(one()))
     }
 
     /// Greater than zero.
@@ -79,72 +114,77 @@ impl Price {
         self.0.is_positive()
     }
 
-    fn bounded(value: I256) -> Option<Self> {
-        let limit = pow10(u32::from(SCALE) * 2);
-        (value.unsigned_abs() < limit).then_some(Self(value))
+    /// What a price has to be less than.
+    fn limit() -> U512 {
+        pow10(u32::from(SCALE) + 36)
     }
 
-    /// The product, rounded half to even at the last decimal; `None` if it is out of range.
+    fn bounded(value: I512) -> Option<Self> {
+        (value.unsigned_abs() < Self::limit()).then_some(Self(value))
+    }
+
+    /// The product, rounded half to even to 36 significant digits; `None` if it is out of range.
     pub fn times(self, other: Self) -> Option<Self> {
-        let product = U512::from(self.0.unsigned_abs()) * U512::from(other.0.unsigned_abs());
-        let rounded = divide_half_even(product, U512::from(one()))?;
-        signed(self.0.is_negative() != other.0.is_negative(), rounded).and_then(Self::bounded)
+        let product = Wide::from(self.0.unsigned_abs()) * Wide::from(other.0.unsigned_abs());
+        let rounded = quotient(product, Wide::from(one()))?;
+        signed(self.0.is_negative() != other.0.is_negative(), rounded)
     }
 
-    /// The quotient, rounded half to even at the last decimal; `None` for a zero divisor or out of range.
+    /// The quotient, rounded half to even to 36 significant digits; `None` for a zero divisor or out of range.
     pub fn over(self, divisor: Self) -> Option<Self> {
-        let numerator = U512::from(self.0.unsigned_abs()) * U512::from(one());
-        let rounded = divide_half_even(numerator, U512::from(divisor.0.unsigned_abs()))?;
-        signed(self.0.is_negative() != divisor.0.is_negative(), rounded).and_then(Self::bounded)
+        let numerator = Wide::from(self.0.unsigned_abs()) * Wide::from(one());
+        let rounded = quotient(numerator, Wide::from(divisor.0.unsigned_abs()))?;
+        signed(self.0.is_negative() != divisor.0.is_negative(), rounded)
     }
 
     /// The exact middle of two prices, rounded half to even at the last decimal.
     pub fn middle(self, other: Self) -> Self {
-        // |a| and |b| are below 2^240, so the sum cannot overflow.
+        // |a| and |b| are below 2^359, so the sum cannot overflow.
         let sum = self.0 + other.0;
-        let half = divide_half_even(U512::from(sum.unsigned_abs()), U512::from(2u64)).unwrap_or_default();
-        Self(signed(sum.is_negative(), half).unwrap_or_default())
+        let half = divide_half_even(sum.unsigned_abs(), U512::from(2u64)).unwrap_or_default();
+        signed(sum.is_negative(), half).unwrap_or_default()
     }
 
     /// The sum of two prices, at most the largest there is.
     pub fn plus(self, other: Self) -> Self {
-        // |a| and |b| are below 2^240, so the sum cannot overflow.
-        Self::bounded(self.0 + other.0)
-            .unwrap_or(Self(I256::from_raw(pow10(u32::from(SCALE) * 2) - U256::from(1u64))))
+        // |a| and |b| are below 2^359, so the sum cannot overflow.
+        Self::bounded(self.0 + other.0).unwrap_or(Self(I512::from_raw(Self::limit() - U512::from(1u64))))
     }
 
     /// The distance between two prices, never negative.
     pub fn distance(self, other: Self) -> Self {
-        // The difference of two values below 10^72 fits; it may pass the bound of a price by a factor of two,
+        // The difference of two values below 10^108 fits; it may pass the bound of a price by a factor of two,
         // which only a comparison ever sees.
         Self((self.0 - other.0).abs())
     }
 
-    /// A part of this price, rounded half to even.
+    /// A part of this price, rounded half to even at the last decimal.
     pub fn share(self, ratio: Ratio) -> Self {
-        let product = U512::from(self.0.unsigned_abs()) * U512::from(ratio.0);
+        // The 359 bits of a price and the 64 of a ratio fit.
+        let product = self.0.unsigned_abs() * U512::from(ratio.0);
         let rounded = divide_half_even(product, U512::from(Ratio::ONE.0)).unwrap_or_default();
-        Self(signed(self.0.is_negative(), rounded).unwrap_or_default())
+        let sign = if self.0.is_negative() { Sign::Negative } else { Sign::Positive };
+        Self(I512::checked_from_sign_and_abs(sign, rounded).unwrap_or_default())
     }
 
     /// What part of `whole` this is, by magnitude and rounded down; `None` of nothing, or if it is out of range.
     pub fn part_of(self, whole: Self) -> Option<Ratio> {
-        let part = U512::from(self.0.unsigned_abs()) * U512::from(Ratio::ONE.0);
-        let ppb = part.checked_div(U512::from(whole.0.unsigned_abs()))?;
+        let part = self.0.unsigned_abs() * U512::from(Ratio::ONE.0);
+        let ppb = part.checked_div(whole.0.unsigned_abs())?;
         u64::try_from(ppb).map(Ratio).ok()
     }
 
     /// The aggregator integer at `decimals`, rounded half to even.
     ///
-    /// `decimals` above 36 appends zeros; `None` if the result passes int256 (decimals above 40 may).
+    /// `decimals` above 72 appends zeros; `None` if the result passes int256 (decimals above 40 may).
     pub fn to_answer(self, decimals: u8) -> Option<Answer> {
-        let magnitude = U512::from(self.0.unsigned_abs());
+        let magnitude = self.0.unsigned_abs();
         let scaled = if decimals <= SCALE {
-            divide_half_even(magnitude, U512::from(pow10(u32::from(SCALE - decimals))))?
+            divide_half_even(magnitude, pow10(u32::from(SCALE - decimals)))?
         } else {
-            magnitude.checked_mul(U512::from(pow10(u32::from(decimals - SCALE).min(76))))?
+            magnitude.checked_mul(pow10(u32::from(decimals - SCALE)))?
         };
-        signed(self.0.is_negative(), scaled).map(Answer)
+        answered(self.0.is_negative(), scaled)
     }
 }
 
@@ -190,10 +230,9 @@ impl FromStr for Price {
         if integer_digits > i64::try_from(MAX_INTEGER_DIGITS).map_err(|_| PriceError::Range)? {
             return Err(PriceError::Range);
         }
-        let mantissa = U256::from_str(trimmed).map_err(|_| PriceError::Range)?;
+        let mantissa = U512::from_str(trimmed).map_err(|_| PriceError::Range)?;
         let magnitude = mantissa.checked_mul(pow10(shift)).ok_or(PriceError::Range)?;
-        let value = signed(negative, U512::from(magnitude)).ok_or(PriceError::Range)?;
-        Self::bounded(value).ok_or(PriceError::Range)
+        signed(negative, magnitude).ok_or(PriceError::Range)
     }
 }
 
@@ -208,7 +247,12 @@ fn exponent_error(text: &str) -> PriceError {
 }
 
 /// Writes `magnitude × 10^-decimals` without trailing zeros.
-fn write_decimal(f: &mut fmt::Formatter<'_>, negative: bool, magnitude: U256, decimals: u8) -> fmt::Result {
+fn write_decimal(
+    f: &mut fmt::Formatter<'_>,
+    negative: bool,
+    magnitude: impl fmt::Display,
+    decimals: u8,
+) -> fmt::Result {
     let width = usize::from(decimals);
     let digits = format!("{magnitude:0>width$}", width = width + 1, magnitude = magnitude.to_string());
     let (whole, fraction) = digits.split_at(digits.len() - width);
@@ -339,7 +383,7 @@ impl FromStr for Ratio {
         if percent.0.is_negative() {
             return Err(PriceError::Range);
         }
-        // One percent is 10^7 parts per billion; a Price has 36 decimals, so 29 of them must be zero.
+        // One percent is 10^7 parts per billion; a Price has 72 decimals, so 65 of them must be zero.
         let (ppb, rest) = percent.0.unsigned_abs().div_rem(pow10(u32::from(SCALE) - 7));
         if !rest.is_zero() {
             return Err(PriceError::Range);
@@ -350,7 +394,7 @@ impl FromStr for Ratio {
 
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_decimal(f, false, U256::from(self.0), 7)?;
+        write_decimal(f, false, self.0, 7)?;
         f.write_str("%")
     }
 }
@@ -392,11 +436,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Price>(), Err(PriceError::Syntax), "{text}");
         }
-        for text in ["1e400", "1e36", "1e-37", "1e99999999999", "0.1e-36", &"9".repeat(37), &"1".repeat(101)]
-        {
+        let long = ["9".repeat(37), "1".repeat(MAX_TEXT + 1), format!("0.{}1", "0".repeat(72))];
+        for text in ["1e400", "1e36", "1e-73", "1e99999999999", "0.1e-72", &long[0], &long[1], &long[2]] {
             assert_eq!(text.parse::<Price>(), Err(PriceError::Range), "{text}");
         }
-        assert_eq!(price(&"9".repeat(36)).to_string(), "9".repeat(36));
+        let longest = format!("{}.{}", "9".repeat(36), "9".repeat(72));
+        for text in [&"9".repeat(36), &longest, "0.000000000000000000000000000000000000000000000001"] {
+            assert_eq!(price(text).to_string(), *text);
+        }
     }
 
     #[test]
@@ -424,6 +471,25 @@ mod tests {
         assert_eq!(Price::one().over(Price::ZERO), None);
         assert_eq!(price("1e35").times(price("1e35")), None);
         assert_eq!(price("-2").times(price("3")), Some(price("-6")));
+    }
+
+    /// Without this the price of a small asset in a large one, or its inverse, has a digit or none.
+    #[test]
+    fn products_and_quotients_have_36_digits_however_small_they_are() {
+        let quotient = |a: &str, b: &str| price(a).over(price(b)).map(|q| q.to_string());
+        let third = format!("0.{}{}", "0".repeat(30), "3".repeat(36));
+        assert_eq!(quotient("1", "3e30"), Some(third));
+        assert_eq!(quotient("200", "3"), Some(format!("66.{}7", "6".repeat(33))));
+        assert_eq!(quotient("1e35", "3"), Some("3".repeat(35) + ".3"));
+        // The 37th digit is a tie, which goes to the even neighbour.
+        let one_and = |last: &str| format!("1{}{last}", "0".repeat(34));
+        assert_eq!(quotient(&one_and("25e-3"), "100"), Some(price(&one_and("2e-4")).to_string()));
+        assert_eq!(quotient(&one_and("35e-3"), "100"), Some(price(&one_and("4e-4")).to_string()));
+        assert_eq!(quotient(&"9".repeat(36), "1"), Some("9".repeat(36)));
+        let nines = price(&format!("{}.5", "9".repeat(36)));
+        assert_eq!(nines.times(Price::one()), None, "rounded up it is 10^36");
+        assert_eq!(price("1.5e-35").times(price("1.5e-36")), Some(price("2.2e-71")), "half to even");
+        assert_eq!(price("1e-36").times(price("1e-37")), Some(Price::ZERO));
     }
 
     #[test]
@@ -458,7 +524,48 @@ mod tests {
         }
     }
 
+    /// A positive price of up to 19 digits, anywhere in the range.
+    fn any_price() -> impl Strategy<Value = Price> {
+        (1u64.., -36i32..16).prop_map(|(mantissa, exponent)| price(&format!("{mantissa}e{exponent}")))
+    }
+
+    /// Whether two prices are the same but for one part in 10^35, which is at most the last of 36 digits.
+    fn nearly(a: Price, b: Price) -> bool {
+        let part = Wide::from(a.distance(b).0.unsigned_abs()) * Wide::from(pow10(35));
+        part <= Wide::from(a.0.unsigned_abs())
+    }
+
     proptest! {
+        /// By the definition of rounding: what is left over is at most half of the last digit.
+        #[test]
+        fn a_quotient_is_the_nearest_number_of_36_digits(a in any_price(), b in any_price()) {
+            let Some(quotient) = a.over(b) else { return Ok(()) };
+            let wide = |price: Price| Wide::from(price.0.unsigned_abs());
+            let digits = quotient.0.to_string().len();
+            let unit = Wide::from(pow10(u32::try_from(digits.saturating_sub(36)).unwrap()));
+            prop_assert!((wide(quotient) % unit).is_zero(), "{} has more than 36 digits", quotient);
+            let (product, exact) = (wide(quotient) * wide(b), wide(a) * Wide::from(one()));
+            let left_over = product.abs_diff(exact) * Wide::from(2u64);
+            prop_assert!(left_over <= unit * wide(b), "{} / {} is not {}", a, b, quotient);
+        }
+
+        #[test]
+        fn a_quotient_is_undone_by_its_divisor(a in any_price(), b in any_price()) {
+            if let Some(back) = a.over(b).filter(|q| *q >= price("1e-36")).and_then(|q| q.times(b)) {
+                prop_assert!(nearly(a, back), "{} / {} * {} is {}", a, b, b, back);
+            }
+        }
+
+        #[test]
+        fn the_inverse_of_an_inverse_is_the_price(a in any_price()) {
+            let inverse = Price::one().over(a);
+            prop_assert_eq!(inverse.is_none(), a <= price("1e-36"), "{}", a);
+            if let Some(inverse) = inverse {
+                let back = Price::one().over(inverse).unwrap();
+                prop_assert!(nearly(a, back), "{} {}", a, back);
+            }
+        }
+
         #[test]
         fn reads_back_what_it_prints(mantissa in any::<i64>(), decimals in 0u32..18) {
             let text = format!("{mantissa}e-{decimals}");

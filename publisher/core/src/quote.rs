@@ -98,6 +98,8 @@ pub struct Quote {
     pub as_of: Wall,
     /// When it was received.
     pub received: Wall,
+    /// Whether `as_of` was read off the exchange's clock, so that it says something about that clock.
+    pub is_clocked: bool,
 }
 
 /// How far the market's price may be from a last trade that comes without a book.
@@ -145,8 +147,35 @@ pub enum QuoteFault {
     Crossed,
 }
 
+/// What a venue's list of its markets says of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Listing {
+    /// It trades, or nothing is known to the contrary.
+    #[default]
+    Trading,
+    /// It is in the list, and does not trade.
+    Halted,
+    /// It is not in the list.
+    Gone,
+}
+
+impl Listing {
+    /// The name in fixtures and messages.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Trading => "trading",
+            Self::Halted => "halted",
+            Self::Gone => "gone",
+        }
+    }
+}
+
 /// What a source delivered for one market at one poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all of them are quotes, and a box for each costs more than room"
+)]
 pub enum Observation {
     /// A quote.
     Quote(Quote),
@@ -232,6 +261,7 @@ mod tests {
             base_volume: None,
             as_of: Wall::default(),
             received: Wall::default(),
+            is_clocked: false,
         }
     }
 

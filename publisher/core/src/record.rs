@@ -3,6 +3,7 @@
 //! Records are facts and are only ever appended. The same record again is harmless; a different one under the same
 //! key is refused by the store, because it would mean two histories.
 
+use crate::policy::{MarketState, Trigger};
 use crate::quote::FeedId;
 use crate::spend::{self, Payment};
 use crate::time::Wall;
@@ -23,6 +24,16 @@ pub enum Record {
         work: Work,
         /// When it was planned.
         at: Wall,
+    },
+    /// Why a feed is part of an intent. It explains a round later, and recovery needs none of it. Key: account, nonce,
+    /// feed.
+    Decided {
+        /// The account.
+        account: Address,
+        /// The nonce.
+        nonce: u64,
+        /// What the decision rested on.
+        why: Why,
     },
     /// Signed bytes exist and may leave the process. Key: hash; also account, nonce, seq.
     Attempt {
@@ -107,6 +118,7 @@ impl Record {
     pub const fn account(&self) -> Option<Address> {
         match self {
             Self::Intent { account, .. }
+            | Self::Decided { account, .. }
             | Self::Attempt { account, .. }
             | Self::Sent { account, .. }
             | Self::Included { account, .. }
@@ -118,6 +130,17 @@ impl Record {
             Self::Halted { .. } | Self::Resumed { .. } => None,
         }
     }
+}
+
+/// What a decision about a feed rested on, beside what was signed for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// The feed.
+    pub feed: FeedId,
+    /// Which rule fired.
+    pub trigger: Trigger,
+    /// The market whose hours it keeps, as that stood then.
+    pub market: Option<MarketState>,
 }
 
 /// How an intent ended.
@@ -279,7 +302,7 @@ pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Recovered {
                     resumed_at = resumed_at.max(Some(*at));
                 }
             }
-            Record::Sent { .. } => {}
+            Record::Sent { .. } | Record::Decided { .. } => {}
         }
     }
     let in_doubt = halts.contains_key(&Scope::Chain);

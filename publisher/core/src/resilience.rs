@@ -5,19 +5,25 @@
 //! median of the few that are left may be theirs. Both numbers are found by looking at sets of venues; those that stand
 //! at the same places are interchangeable, so it is enough to look at how many of each kind are in the set.
 //!
+//! Liars do better while honest venues are silent, as in an outage of a cloud that several of them share: a quorum of q
+//! votes withstands ⌈q/2⌉−1 of them. That number is told, too; a larger quorum raises it, and makes the feed stop sooner.
+//!
 //! The numbers err on the safe side: whoever conspires may take away exactly as many of the sources in reach as suits
 //! them, and half of the votes count as the median. Venues of one family conspire as one; votes count the same here,
 //! whatever weights they are given.
 
 use crate::book::Pricing;
 use crate::quote::{FamilyId, FeedId};
+use crate::route::Route;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a value withstands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resilience {
-    /// Fewest venues that together can move the value out of what the honest ones say; one fewer cannot.
+    /// Fewest venues that together can move the value out of what the honest ones say, who all answer; one fewer cannot.
     pub to_move: usize,
+    /// The same while any honest ones are silent.
+    pub to_move_in_outage: usize,
     /// Fewest venues that together can leave it without a value, by silence or by lies.
     pub to_stop: usize,
     /// Venues that it reads, those of its rates and of its reference included.
@@ -29,22 +35,28 @@ pub struct Resilience {
 pub fn resilience(values: &BTreeMap<FeedId, Pricing>, id: &FeedId) -> Resilience {
     let kinds = kinds(values, id);
     let venues = kinds.iter().map(Vec::len).sum();
-    let mut found = Resilience { to_move: venues, to_stop: venues, venues };
+    let mut found = Resilience { to_move: venues, to_move_in_outage: venues, to_stop: venues, venues };
     let mut counts = vec![0; kinds.len()];
     while turn(&mut counts, &kinds) {
         let size: usize = counts.iter().sum();
+        // An outage never makes it harder to move a value, so that its number is not the largest.
         if size >= found.to_move && size >= found.to_stop {
             continue;
         }
-        let conspirators =
+        let conspirators: BTreeSet<_> =
             kinds.iter().zip(&counts).flat_map(|(kind, count)| kind.iter().take(*count).copied()).collect();
-        let mut grasp = Grasp { values, conspirators, known: BTreeMap::new() };
-        let power = grasp.of(id);
-        if power.moves {
+        let power = |outage| {
+            Grasp { values, conspirators: conspirators.clone(), outage, known: BTreeMap::new() }.of(id)
+        };
+        let usual = power(false);
+        if usual.moves {
             found.to_move = found.to_move.min(size);
         }
-        if power.stops {
+        if usual.stops {
             found.to_stop = found.to_stop.min(size);
+        }
+        if size < found.to_move_in_outage && power(true).moves {
+            found.to_move_in_outage = size;
         }
     }
     found
@@ -66,12 +78,12 @@ fn turn(counts: &mut [usize], kinds: &[Vec<&FamilyId>]) -> bool {
 fn kinds<'a>(values: &'a BTreeMap<FeedId, Pricing>, id: &'a FeedId) -> Vec<Vec<&'a FamilyId>> {
     let mut reached = BTreeSet::new();
     let mut next = vec![id];
-    let mut places: BTreeMap<&FamilyId, Vec<(&FeedId, &[FeedId])>> = BTreeMap::new();
+    let mut places: BTreeMap<&FamilyId, Vec<(&FeedId, &Route)>> = BTreeMap::new();
     while let Some(id) = next.pop() {
         let Some(pricing) = values.get(id).filter(|_| reached.insert(id)) else { continue };
         next.extend(pricing.reference.as_ref().map(|reference| &reference.rate));
         for path in &pricing.paths {
-            next.extend(&path.via);
+            next.extend(path.via.rates());
             places.entry(&path.family).or_default().push((id, &path.via));
         }
     }
@@ -94,6 +106,8 @@ struct Power {
 struct Grasp<'a> {
     values: &'a BTreeMap<FeedId, Pricing>,
     conspirators: BTreeSet<&'a FamilyId>,
+    /// Whether honest venues may be silent.
+    outage: bool,
     known: BTreeMap<&'a FeedId, Power>,
 }
 
@@ -103,6 +117,10 @@ impl<'a> Grasp<'a> {
             return *power;
         }
         let Some(pricing) = self.values.get(id) else { return Power { moves: false, stops: true } };
+        // Nobody says a constant, so nobody can lie about it or be silent.
+        if pricing.constant.is_some() {
+            return Power { moves: false, stops: false };
+        }
         // What depends on itself is no book's; it must not run for ever all the same.
         self.known.insert(id, Power { moves: true, stops: true });
         let power = self.over(pricing);
@@ -115,7 +133,7 @@ impl<'a> Grasp<'a> {
         for path in &pricing.paths {
             let owned = self.conspirators.contains(&path.family);
             let mut power = Power { moves: owned, stops: owned };
-            for rate in &path.via {
+            for rate in path.via.rates() {
                 let of = self.of(rate);
                 power = Power { moves: power.moves || of.moves, stops: power.stops || of.stops };
             }
@@ -130,7 +148,7 @@ impl<'a> Grasp<'a> {
         let liars = votes.values().filter(|vote| vote.moves).count();
         let honest = votes.values().filter(|vote| !vote.moves);
         let most = honest.clone().count();
-        let least = honest.filter(|vote| !vote.stops).count();
+        let least = if self.outage { 0 } else { honest.filter(|vote| !vote.stops).count() };
         let quorum = pricing.rules.quorum.max(1);
         // With so many honest votes left, do these liars make half of a quorum?
         let wins = |left: usize| liars >= left && liars + left >= quorum;
@@ -153,6 +171,7 @@ mod tests {
     use super::*;
     use crate::aggregate::{Rules, default_quorum};
     use crate::book::{Book, Path, Reference};
+    use crate::constant::Constant;
     use crate::price::{Price, Ratio};
     use crate::quote::{MarketId, Observation, Quote};
     use crate::time::{Span, Wall};
@@ -172,7 +191,7 @@ mod tests {
         let off = Ratio::default();
         let rules =
             Rules { refuse_spread: off, path_refuse: off, ..Rules::of(default_quorum(families.len())) };
-        Pricing { paths, rules, max_age: Span::from_s(10), reference: None }
+        Pricing { paths, rules, max_age: Span::from_s(10), reference: None, constant: None }
     }
 
     fn rate(venues: &[usize]) -> Pricing {
@@ -193,12 +212,17 @@ mod tests {
         (found.to_move, found.to_stop)
     }
 
+    fn in_outage(values: &BTreeMap<FeedId, Pricing>) -> usize {
+        resilience(values, &FeedId::new("F")).to_move_in_outage
+    }
+
     #[test]
     fn a_median_of_direct_sources_withstands_every_minority() {
         for n in 1..=13 {
             let feed = pricing(&(0..n).map(|venue| (venue, None)).collect::<Vec<_>>());
-            let (to_move, to_stop) = of(&values(feed, None));
+            let (to_move, to_stop) = of(&values(feed.clone(), None));
             assert_eq!(to_move, n.div_ceil(2), "{n} venues");
+            assert_eq!(in_outage(&values(feed.clone(), None)), default_quorum(n).div_ceil(2), "{n} venues");
             assert_eq!(to_stop, (n - default_quorum(n) + 1).min(n.div_ceil(4) + 1), "{n} venues");
         }
     }
@@ -212,10 +236,19 @@ mod tests {
         assert_eq!(of(&values(feed(), Some(rate(&[0, 1, 2, 4])))), (2, 2));
         // A rate of five stands when two of them are silent.
         assert_eq!(of(&values(feed(), Some(rate(&[0, 1, 2, 5, 6])))), (3, 3));
+        assert_eq!(in_outage(&values(feed(), Some(rate(&[0, 1, 2, 5, 6])))), 2);
         // A reference that others make has to be moved, too.
         let mut feed = feed();
         feed.reference = Some(Reference { rate: FeedId::new("T-USD"), band: Ratio::from_bps(100) });
         assert_eq!(of(&values(feed, Some(rate(&[5, 6, 7])))), (3, 1));
+    }
+
+    #[test]
+    fn nobody_can_take_a_constant_away() {
+        let feed = pricing(&[(0, None), (1, None), (2, None), (3, Some("T-USD")), (4, Some("T-USD"))]);
+        let mut constant = rate(&[]);
+        constant.constant = Some(Constant { value: Price::one(), until: NOW });
+        assert_eq!(of(&values(feed, Some(constant))), (3, 3));
     }
 
     #[test]
@@ -227,8 +260,16 @@ mod tests {
     fn observe(book: &mut Book, venue: usize, symbol: &str, price: &str) {
         let market = MarketId::new(&format!("v{venue}"), symbol);
         let last = Some(price.parse().unwrap());
-        let quote =
-            Quote { market, bid: None, ask: None, last, base_volume: None, as_of: NOW, received: NOW };
+        let quote = Quote {
+            market,
+            bid: None,
+            ask: None,
+            last,
+            base_volume: None,
+            as_of: NOW,
+            received: NOW,
+            is_clocked: false,
+        };
         book.observe(Observation::Quote(quote)).for_each(drop);
     }
 
@@ -239,7 +280,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         /// Fewer than `to_move` venues, whatever each says of each market, and whether it says anything, never get a
-        /// value out that the honest ones do not bear out.
+        /// value out that the honest ones do not bear out; nor do fewer than `to_move_in_outage` while honest ones are
+        /// silent.
         #[test]
         fn f46_no_conspiracy_below_the_number_moves_the_value(
             direct in 1usize..6,
@@ -247,20 +289,25 @@ mod tests {
             tether in prop::collection::btree_set(0usize..12, 1..8),
             ranks in prop::collection::vec(any::<u32>(), 12),
             lies in prop::collection::vec((0..LIES.len(), 0..LIES.len(), 0..LIES.len()), 12),
+            outage in prop::option::of(prop::collection::vec(any::<bool>(), 12)),
         ) {
             let sources: Vec<(usize, Option<&str>)> = (0..direct + converted)
                 .map(|venue| (venue, (venue >= direct).then_some("T-USD")))
                 .collect();
             let tether: Vec<usize> = tether.into_iter().collect();
             let values = values(pricing(&sources), Some(rate(&tether)));
-            let (to_move, _) = of(&values);
+            let to_move = match &outage {
+                None => of(&values).0,
+                Some(_) => in_outage(&values),
+            };
             let mut venues: Vec<usize> = (0..12).collect();
             venues.sort_by_key(|venue| ranks[*venue]);
             let conspirators = &venues[..to_move.saturating_sub(1).min(12)];
             let mut book = Book::new(values.clone()).unwrap();
             let lie = |venue: usize, which: usize| -> Option<&str> {
                 let lies = [lies[venue].0, lies[venue].1, lies[venue].2];
-                if conspirators.contains(&venue) { LIES[lies[which]] } else { Some("100") }
+                let silent = || outage.as_ref().is_some_and(|silent| silent[venue]);
+                if conspirators.contains(&venue) { LIES[lies[which]] } else { (!silent()).then_some("100") }
             };
             for (venue, via) in &sources {
                 let (symbol, which) = if via.is_some() { ("X-T", 0) } else { ("X", 1) };

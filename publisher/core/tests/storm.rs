@@ -29,6 +29,7 @@ fn weather(seed: u64, hours: u64, finality: Finality) -> Storm {
         restores: false,
         batches: false,
         gather: Span::ZERO,
+        markets: false,
         caps: Caps::default(),
         standby: Span::ZERO,
     }
@@ -248,4 +249,20 @@ fn f37_eight_hours_of_batches_and_replicas_on_a_budget_never_pass_a_cap() {
 fn f37_heartbeats_pass_a_budget_that_is_spent() {
     let caps = Caps { feed_hour_wei: 1, heartbeats_pass: true, ..Caps::default() };
     storm(Storm { caps, ..weather(61, 10, Finality::Depth(12)) });
+}
+
+/// Markets that close and open by chance, while processes die, answers are lost and venues lie: nothing is planned while a
+/// feed is frozen, nothing is said of a closed market but the very last word before it, and the first answer of a session
+/// is of its own quotes.
+#[test]
+fn a_day_of_markets_that_close_and_open() {
+    let alone = Storm { markets: true, ..weather(70, 8, Finality::Instant) };
+    let deep = Storm { seed: 82, finality: Finality::Depth(12), ..alone };
+    for weather in [alone, deep, Storm { seed: 81, replicas: 2, ..alone }] {
+        let report = run(weather);
+        assert!(report.violations.is_empty(), "{weather:?}:\n{}", report.violations.join("\n"));
+        // Heartbeats of a feed that never closes, of one that repeats itself, and of one that is silent half of the time.
+        assert!(report.rounds >= 8 * 60 * 2 && report.crashes >= 16, "{report:?}");
+        assert!(report.repeats >= 8 * 60 / 4, "{report:?}");
+    }
 }

@@ -20,6 +20,7 @@ pub(crate) mod double;
 mod fees;
 mod heads;
 mod node;
+mod read;
 mod revert;
 mod send;
 mod standing;

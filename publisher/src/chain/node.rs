@@ -201,7 +201,7 @@ pub(super) fn by_hash(at: &BlockRef) -> Value {
     json!({ "blockHash": at.hash })
 }
 
-fn by_number(number: u64) -> Value {
+pub(super) fn by_number(number: u64) -> Value {
     json!([U64::from(number), false])
 }
 

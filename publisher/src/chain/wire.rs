@@ -118,6 +118,9 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawV
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
+#[cfg(test)]
+mod fuzz;
+
 /// A connection pool to one node.
 pub(super) struct Wire {
     http: reqwest::Client,

@@ -9,6 +9,7 @@ use crate::start::{Check, Verdict, examine};
 use clap::Args;
 use publisher_core::quote::Observation;
 use publisher_core::resilience::resilience;
+use publisher_core::time::Span;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -37,6 +38,7 @@ pub(super) async fn run(args: CheckArgs) -> Ended {
         "",
     )];
     checks.extend(resilience_of_feeds(&config));
+    checks.extend(constants(&config));
     if args.online {
         let examined = examine(&config).await;
         checks.extend(examined.checks);
@@ -44,8 +46,8 @@ pub(super) async fn run(args: CheckArgs) -> Ended {
             checks.push(Check::new("configuration", Verdict::Wrong, problems.to_string(), ""));
         }
         let client = Client::new().map_err(Failure::unavailable)?;
-        for venue in config.sources(&client).map_err(Failure::usage)? {
-            let poll = venue.poll(wall).await;
+        for source in config.sources(&client).map_err(Failure::usage)? {
+            let poll = source.poll(wall).await;
             for observation in poll.observations {
                 checks.push(match observation {
                     Observation::Quote(quote) => match quote.price() {
@@ -103,6 +105,22 @@ pub(super) async fn run(args: CheckArgs) -> Ended {
     })
 }
 
+/// Constants whose end is near, or has come.
+fn constants(config: &Config) -> impl Iterator<Item = Check> {
+    let now = wall();
+    config.rates.iter().filter_map(move |(id, pricing)| {
+        let ends_in = pricing.constant?.ends_in(now)?;
+        let (verdict, detail) = match ends_in {
+            Span::ZERO => (Verdict::Wrong, "its day has come: what it converts has no vote".to_owned()),
+            left => (Verdict::Warn, format!("it ends within {} days", left.ms() / DAY_MS + 1)),
+        };
+        let hint = "see whether it still holds and move expires, or give the rate sources";
+        Some(Check::new(format!("constant {id}"), verdict, detail, hint))
+    })
+}
+
+const DAY_MS: u64 = 86_400_000;
+
 /// Five venues withstand two liars and one that is silent; a feed that has them and withstands less owes it to a rate.
 const VOTES: usize = 5;
 
@@ -115,13 +133,15 @@ fn resilience_of_feeds(config: &Config) -> Vec<Check> {
         let votes: BTreeSet<_> = feed.pricing.paths.iter().map(|path| &path.market.venue).collect();
         let found = resilience(&values, id);
         let detail = format!(
-            "of {} venues, {} that lie can move it, {} that fail can stop it",
-            found.venues, found.to_move, found.to_stop
+            "of {} venues, {} that lie can move it ({} while others are silent), {} that fail can stop it",
+            found.venues, found.to_move, found.to_move_in_outage, found.to_stop
         );
         let by_rates = votes.len() >= VOTES && (found.to_move < VOTES.div_ceil(2) || found.to_stop == 1);
-        let (verdict, hint) = match by_rates {
-            true => (Verdict::Warn, "give the rates that convert its sources five venues"),
-            false => (Verdict::Ok, ""),
+        let by_quorum = votes.len() >= VOTES && found.to_move_in_outage == 1;
+        let (verdict, hint) = match (by_rates, by_quorum) {
+            (true, _) => (Verdict::Warn, "give the rates that convert its sources five venues"),
+            (_, true) => (Verdict::Warn, "raise its quorum, and those of its rates, to three or more"),
+            _ => (Verdict::Ok, ""),
         };
         checks.push(Check::new(format!("feed {id}"), verdict, detail, hint));
     }

@@ -1,6 +1,7 @@
 //! `publisher feed`: what an operator says about a feed for a while, kept in the journal with who said it and why. A
 //! daemon that runs, and every replica, follows within moments; none has to run.
 
+use super::market::{market_in_words, market_json};
 use super::output::{json, put, table};
 use super::{Common, Ended, Failure, OK, load};
 use crate::config::Config;
@@ -225,6 +226,7 @@ async fn show(args: &ShowArgs) -> Ended {
     let policy = effective.iter().filter_map(|(path, value)| {
         Some((prefix.iter().find_map(|prefix| path.strip_prefix(prefix.as_str()))?, value.as_str()))
     });
+    let market = config.feeds.get(&id).and_then(|feed| feed.policy.market.as_ref());
     if args.common.json {
         let policy: serde_json::Map<String, Value> =
             policy.map(|(key, value)| (key.to_owned(), json!(value))).collect();
@@ -233,11 +235,15 @@ async fn show(args: &ShowArgs) -> Ended {
         if let Some(shown) = shown.as_object_mut() {
             shown.insert("policy".into(), Value::Object(policy));
             shown.insert("said".into(), json!(said));
+            shown.insert("market".into(), market.map(|market| market_json(market, Some(now), now)).into());
         }
         json(&shown);
         return Ok(OK);
     }
     table(&policy.map(|(key, value)| vec![key.to_owned(), value.to_owned()]).collect::<Vec<_>>());
+    if let Some(market) = market {
+        put(&market_in_words(market, Some(now), now));
+    }
     for order in &orders {
         put(&format!("stands: order {}: {}", order.id, in_words(order, now)));
     }

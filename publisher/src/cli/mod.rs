@@ -7,10 +7,13 @@ mod check;
 mod config;
 mod deploy;
 mod feed;
+mod lint;
+mod market;
 mod output;
 mod quickstart;
 mod quote;
 mod run;
+mod simulate;
 mod source;
 mod status;
 
@@ -44,9 +47,11 @@ enum Verb {
     Run(run::RunArgs),
     /// Check a configuration; with --online also the node, the signers, the journal's database, the contracts and every source.
     Check(check::CheckArgs),
+    /// Prove which thresholds of a configuration can never or must always fire.
+    Lint(lint::LintArgs),
     /// Fetch a feed's sources once and show what each one says and what follows.
     Quote(quote::QuoteArgs),
-    /// List venues, check a venue's file against recorded bodies, record new ones.
+    /// List venues, check a venue's file against recorded bodies, record new ones, or run doubles of all venues.
     #[command(subcommand)]
     Source(source::SourceVerb),
     /// Show what a running publisher, or its journal, says about every feed.
@@ -118,6 +123,7 @@ pub fn main() -> ExitCode {
         match cli.verb {
             Verb::Run(args) => run::run(args).await,
             Verb::Check(args) => check::run(args).await,
+            Verb::Lint(args) => lint::run(&args),
             Verb::Quote(args) => quote::run(args).await,
             Verb::Source(verb) => source::run(verb).await,
             Verb::Status(args) => status::run(args).await,

@@ -1,17 +1,25 @@
 //! `publisher quote`: what does each source say now, and what follows from it?
 
+use super::market::{market_in_words, market_json};
 use super::output::{clear, json, put, table};
 use super::{Common, Ended, FINDING, Failure, OK, interrupted, load};
 use crate::config::Config;
-use crate::driver::wall;
-use crate::sources::{Client, NextPoll, Venue};
+use crate::driver::{Clock, wall};
+use crate::sources::{Client, Listed, NextPoll, Source as Polled};
+use crate::telemetry::{ClockHealth, ClockStatus, SourceHealth, SourceStatus};
 use clap::Args;
 use publisher_core::aggregate::Aggregation;
 use publisher_core::book::{Book, Path};
-use publisher_core::price::Price;
-use publisher_core::quote::{FeedId, Observation};
+use publisher_core::drift::Skew;
+use publisher_core::io::Input;
+use publisher_core::machine::{Group, StoreSpec};
+use publisher_core::policy::{Confidence, Market};
+use publisher_core::price::{Price, Ratio};
+use publisher_core::quote::FeedId;
+use publisher_core::route::Leg;
 use publisher_core::time::{Span, SpanError, Wall};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::task::JoinSet;
 
@@ -47,27 +55,34 @@ pub(super) async fn run(args: QuoteArgs) -> Ended {
     }
     let mut book = Book::new(values).map_err(Failure::usage)?;
     let client = Client::new().map_err(Failure::unavailable)?;
-    let venues = config.sources(&client).map_err(Failure::usage)?;
+    let sources = config.sources(&client).map_err(Failure::usage)?;
     // All venues at once, as the daemon does; a slow one delays nobody but itself.
     let (sender, mut answers) = channel(WAITING_MAX);
     let mut polls = JoinSet::new();
     let seeds = u64::from(std::process::id()) << 32..;
-    for (seed, venue) in seeds.zip(venues) {
-        polls.spawn(ask(venue, seed, args.watch, sender.clone()));
+    for (seed, source) in seeds.zip(sources) {
+        if args.watch {
+            polls.spawn(follow_list(source.clone(), sender.clone()));
+        }
+        polls.spawn(ask(source, seed, args.watch, sender.clone()));
     }
     drop(sender);
     if !args.watch {
-        while let Some(observations) = answers.recv().await {
-            observe(&mut book, observations);
+        while let Some(input) = answers.recv().await {
+            observe(&mut book, input);
         }
         return Ok(Look::at(&book, &id, &config).show(args.common.json));
     }
+    let clock = Clock::new();
     let mut timer = tokio::time::interval(args.every.into());
     let mut code = OK;
     loop {
         tokio::select! {
-            Some(observations) = answers.recv() => observe(&mut book, observations),
+            Some(input) = answers.recv() => observe(&mut book, input),
             _ = timer.tick() => {
+                book.review(clock.now());
+                book.review_clocks(clock.now());
+                book.review_pegs(clock.now());
                 if !args.common.json {
                     clear();
                 }
@@ -87,22 +102,40 @@ fn pause(text: &str) -> Result<Span, String> {
     Ok(span)
 }
 
-/// Asks a venue once, or for ever at its own pace.
-async fn ask(venue: Venue, seed: u64, on: bool, sender: Sender<Vec<Observation>>) {
-    let mut pace = NextPoll::new(venue.every(), seed);
-    loop {
-        let poll = venue.poll(wall).await;
-        let wait = pace.after(&poll);
-        if sender.send(poll.observations).await.is_err() || !on {
+/// Looks at what a source lists, for ever; what has changed for good takes two lists.
+async fn follow_list(source: Polled, sender: Sender<Input>) {
+    let Polled::Venue(venue) = source else { return };
+    while let Some(Listed { markets, wait, .. }) = venue.listed(wall).await {
+        if sender.send(Input::Listed(markets)).await.is_err() {
             return;
         }
         tokio::time::sleep(wait.into()).await;
     }
 }
 
-fn observe(book: &mut Book, observations: Vec<Observation>) {
-    for observation in observations {
-        book.observe(observation).for_each(drop);
+/// Asks a source once, or for ever at its own pace.
+async fn ask(source: Polled, seed: u64, on: bool, sender: Sender<Input>) {
+    let mut pace = NextPoll::new(source.every(), seed);
+    loop {
+        let poll = source.poll(wall).await;
+        let wait = pace.after(&poll);
+        if sender.send(Input::Observed(poll.observations)).await.is_err() || !on {
+            return;
+        }
+        tokio::time::sleep(wait.into()).await;
+    }
+}
+
+/// Puts into the book what a source says of its markets.
+fn observe(book: &mut Book, input: Input) {
+    match input {
+        Input::Observed(observations) => {
+            observations.into_iter().for_each(|observation| book.observe(observation).for_each(drop));
+        }
+        Input::Listed(markets) => {
+            markets.iter().for_each(|(market, listing)| book.list(market, *listing).for_each(drop));
+        }
+        _ => {}
     }
 }
 
@@ -132,18 +165,22 @@ impl<'a> Look<'a> {
     }
 
     fn sources(&self) -> impl Iterator<Item = Source> {
-        let paths = self.book.paths(self.id).iter().zip(&self.aggregation.verdicts);
-        paths.map(|(path, (price, left_out))| {
+        let paths = self.book.standings(self.id).zip(&self.aggregation.verdicts);
+        paths.map(|((path, standing, score), (price, left_out))| {
+            let source = path.market.to_string();
+            let health = SourceHealth { source: source.clone(), standing, score: score.clone() };
             let (quote, _) = self.book.market(&path.market);
             let text = |price: Option<Price>| price.map(|price| price.to_string());
             Source {
-                market: path.market.to_string(),
+                market: source,
+                score: SourceStatus::of(&health),
                 family: path.family.to_string(),
                 bid: text(quote.and_then(|quote| quote.bid)),
                 ask: text(quote.and_then(|quote| quote.ask)),
                 last: text(quote.and_then(|quote| quote.last)),
                 volume: text(quote.and_then(|quote| quote.base_volume)),
                 quoted: text(quote.and_then(|quote| quote.price().ok())),
+                inverse: path.via.inverse,
                 legs: self.legs(path),
                 price: text(*price),
                 age_ms: quote.map(|quote| self.now.since(quote.as_of).ms()),
@@ -153,10 +190,43 @@ impl<'a> Look<'a> {
     }
 
     /// The rates of a path, and what each is at this moment.
-    fn legs(&self, path: &Path) -> Vec<(String, Option<String>)> {
+    fn legs(&self, path: &Path) -> Vec<(Leg, Option<String>)> {
         let rate =
             |id: &FeedId| self.book.evaluate(id, self.now).value.ok().map(|rate| rate.price.to_string());
-        path.via.iter().map(|id| (id.to_string(), rate(id))).collect()
+        path.via.legs.iter().map(|leg| (leg.clone(), rate(&leg.rate))).collect()
+    }
+
+    /// The pegs that it rests on, its own if it is a rate: what each rate is now, and since `--watch` began, whether the
+    /// peg is lost.
+    fn pegs(&self) -> impl Iterator<Item = Value> {
+        let concerned = |rate: &FeedId| {
+            rate == self.id || self.book.paths(self.id).iter().any(|path| path.via.rates().any(|r| r == rate))
+        };
+        self.book.pegs().filter(move |(rate, ..)| concerned(rate)).map(|(rate, peg, lost)| {
+            let price = self.book.evaluate(rate, self.now).value.ok().map(|estimate| estimate.price);
+            let off = price.and_then(|price| price.distance(Price::one()).part_of(Price::one()));
+            json!({
+                "rate": rate.as_str(), "lost": lost, "off": off.map(|off| off.to_string()),
+                "enter": peg.enter.to_string(), "exit": peg.exit.to_string(),
+            })
+        })
+    }
+
+    /// The clocks of its venues, after half a minute of `--watch`.
+    fn clocks(&self) -> impl Iterator<Item = ClockStatus> {
+        let venues: BTreeSet<_> = self.book.paths(self.id).iter().map(|path| &path.market.venue).collect();
+        self.book
+            .clocks()
+            .filter(move |(venue, ..)| venues.contains(venue))
+            .map(|(venue, drift, skew)| ClockStatus::from(&ClockHealth { venue: venue.clone(), drift, skew }))
+    }
+
+    /// What changes while a peg that it rests on is lost, if anything does: which sources count, and how often a round is
+    /// published at least.
+    fn on_depeg(&self) -> Option<(bool, Span)> {
+        let feed = self.config.feeds.get(self.id)?;
+        let (drops, heartbeat) = (feed.pricing.rules.drop_depegged, feed.policy.depeg_heartbeat);
+        (drops || heartbeat > Span::ZERO).then_some((drops, heartbeat))
     }
 
     fn answer(&self) -> Option<String> {
@@ -165,20 +235,58 @@ impl<'a> Look<'a> {
         Some(estimate.price.to_answer(decimals)?.to_string())
     }
 
+    /// When it rides along with other feeds of its store, if it ever does.
+    fn early(&self) -> Option<String> {
+        let (store, _) = self.config.feeds.get(self.id)?.entry.as_ref()?;
+        let StoreSpec { early, sync_heartbeats, .. } = self.config.stores.get(store)?.spec;
+        let ratio = (early.ratio > Ratio::default()).then(|| format!("at {} of its way", early.ratio));
+        let age = (early.age > Span::ZERO).then(|| format!("at an age of {}", early.age));
+        let deviation =
+            (early.deviation > Ratio::default()).then(|| format!("{} from its answer", early.deviation));
+        let sync = sync_heartbeats.then(|| "with heartbeats that its own divides".to_owned());
+        let rules: Vec<String> = [ratio, age, deviation, sync].into_iter().flatten().collect();
+        (!rules.is_empty()).then(|| format!("it rides along with others {}", rules.join(", or ")))
+    }
+
+    /// How far from sure the value is, and what makes a round of that.
+    fn unsure(&self) -> Option<String> {
+        let Confidence { ratio, rearm } = self.config.feeds.get(self.id)?.policy.confidence;
+        let estimate = self.aggregation.value.as_ref().ok().filter(|_| ratio > Ratio::default())?;
+        let part = estimate.confidence.part_of(estimate.price)?;
+        Some(format!("it is sure to {part}: {ratio} makes a round, after it was surer than {rearm}"))
+    }
+
+    /// The market whose hours the feed keeps.
+    fn market(&self) -> Option<&Market> {
+        self.config.feeds.get(self.id)?.policy.market.as_ref()
+    }
+
+    fn as_of(&self) -> Option<Wall> {
+        self.aggregation.value.as_ref().ok().map(|estimate| estimate.as_of)
+    }
+
     fn json(&self, sources: &[Source]) -> Value {
         let entry = self.config.feeds.get(self.id).and_then(|feed| feed.entry.as_ref());
+        let constant = self.config.constants.get(self.id);
         let mut look = json!({
             "feed": self.id.as_str(),
             "at_ms": self.now.ms(),
             "store": entry.map(|(store, _)| store.as_str()),
             "store_id": entry.map(|(_, entry)| entry.number),
+            "group": entry.and_then(|(_, entry)| entry.group.as_ref()).map(|group| json!({ "name": group.name, "atomic": group.is_atomic })),
             "sources": sources.iter().map(Source::json).collect::<Vec<_>>(),
+            "constant": constant.map(|note| json!({ "comment": note.comment, "expires": note.expires })),
+            "pegs": self.pegs().collect::<Vec<_>>(),
+            "clocks": self.clocks().collect::<Vec<_>>(),
+            "own_clock": self.book.own_clock().map_or("right", Skew::code),
+            "on_depeg": self.on_depeg().map(|(drops, heartbeat)| json!({ "drop_sources": drops, "heartbeat_ms": heartbeat.ms() })),
         });
         let result = match &self.aggregation.value {
             Ok(estimate) => json!({
                 "price": estimate.price.to_string(),
                 "answer": self.answer(),
                 "confidence": estimate.confidence.to_string(),
+                "confidence_part": estimate.confidence.part_of(estimate.price).map(|part| part.to_string()),
                 "spread": estimate.spread.to_string(),
                 "families": estimate.families,
                 "effective_milli": estimate.effective_milli,
@@ -190,6 +298,8 @@ impl<'a> Look<'a> {
         };
         if let (Some(look), Value::Object(result)) = (look.as_object_mut(), result) {
             look.extend(result);
+            let market = self.market().map(|market| market_json(market, self.as_of(), self.now));
+            look.insert("market".into(), market.into());
         }
         look
     }
@@ -211,9 +321,44 @@ impl<'a> Look<'a> {
                 put(&format!("\n{} has no value: {refusal:?}. {}", self.id, refusal.advice()));
             }
         }
+        if let Some(unsure) = self.unsure() {
+            put(&unsure);
+        }
+        if let Some(note) = self.config.constants.get(self.id) {
+            put(&format!("it is a constant until {}: {}", note.expires, note.comment));
+        }
+        for clock in self.clocks().filter(|clock| clock.state != "right") {
+            let ClockStatus { venue, state, offset_ms, .. } = clock;
+            put(&format!("the clock of {venue} is {state}: its quotes are {offset_ms} ms late"));
+        }
+        if let Some(skew) = self.book.own_clock() {
+            put(&format!("this machine's clock is {}", skew.code()));
+        }
+        for peg in self.pegs() {
+            let text = |key: &str| peg.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
+            let state =
+                if peg.get("lost") == Some(&Value::Bool(true)) { "has lost its peg" } else { "has a peg" };
+            let (rate, off, enter) = (text("rate"), text("off"), text("enter"));
+            put(&format!("{rate} {state}: it is {off} off, and lost from {enter} on"));
+        }
+        if let Some((drops, heartbeat)) = self.on_depeg() {
+            let dropped = drops.then(|| "what it converts has no vote".to_owned());
+            let beats = (heartbeat > Span::ZERO).then(|| format!("a round comes every {heartbeat} at least"));
+            let said: Vec<String> = dropped.into_iter().chain(beats).collect();
+            put(&format!("while such a peg is lost {}", said.join(", and ")));
+        }
+        if let Some(market) = self.market() {
+            put(&market_in_words(market, self.as_of(), self.now));
+        }
         if let Some((store, entry)) = self.config.feeds.get(self.id).and_then(|feed| feed.entry.as_ref()) {
-            let group = entry.group.as_ref().map(|group| format!(", with its group {group} or not at all"));
+            let otherwise =
+                |group: &Group| if group.is_atomic { "or not at all" } else { "as far as that may move" };
+            let words = |group: &Group| format!(", with its group {} {}", group.name, otherwise(group));
+            let group = entry.group.as_ref().map(words);
             put(&format!("it is feed {} of store {store}{}", entry.number, group.unwrap_or_default()));
+            if let Some(early) = self.early() {
+                put(&early);
+            }
         }
     }
 }
@@ -221,6 +366,8 @@ impl<'a> Look<'a> {
 /// What one source says, and what became of it.
 struct Source {
     market: String,
+    /// How it did since `--watch` began.
+    score: SourceStatus,
     /// Whose vote it is part of.
     family: String,
     bid: Option<String>,
@@ -230,8 +377,10 @@ struct Source {
     volume: Option<String>,
     /// The market's own price.
     quoted: Option<String>,
+    /// The market is read the other way round.
+    inverse: bool,
     /// The rates that convert it, and what they are.
-    legs: Vec<(String, Option<String>)>,
+    legs: Vec<(Leg, Option<String>)>,
     /// The price in the feed.
     price: Option<String>,
     age_ms: Option<u64>,
@@ -240,26 +389,29 @@ struct Source {
 
 impl Source {
     fn json(&self) -> Value {
-        let legs = self.legs.iter().map(|(rate, price)| json!({ "rate": rate, "price": price }));
+        let legs = self
+            .legs
+            .iter()
+            .map(|(leg, price)| json!({ "rate": leg.rate.as_str(), "divides": leg.divides, "price": price }));
         json!({
             "source": self.market, "bid": self.bid, "ask": self.ask, "last": self.last,
             "volume": self.volume, "family": self.family, "quoted": self.quoted,
-            "via": legs.collect::<Vec<_>>(), "price": self.price, "age_ms": self.age_ms, "verdict": self.verdict,
+            "inverse": self.inverse, "via": legs.collect::<Vec<_>>(), "price": self.price,
+            "age_ms": self.age_ms, "verdict": self.verdict, "score": self.score,
         })
     }
 
     fn row(&self) -> Vec<String> {
         let cell = |text: &Option<String>| text.clone().unwrap_or_default();
-        let leg = |(rate, price): &(String, Option<String>)| {
-            format!("* {rate} {}", price.as_deref().unwrap_or("?"))
-        };
+        let turned = self.inverse.then(|| "1 /".to_owned());
+        let legs = self.legs.iter().map(|(leg, price)| format!("{leg} {}", price.as_deref().unwrap_or("?")));
         vec![
             self.market.clone(),
             cell(&self.bid),
             cell(&self.ask),
             cell(&self.last),
             cell(&self.quoted),
-            self.legs.iter().map(leg).collect::<Vec<_>>().join(" "),
+            turned.into_iter().chain(legs).collect::<Vec<_>>().join(" "),
             cell(&self.price),
             self.age_ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
             self.verdict.to_owned(),

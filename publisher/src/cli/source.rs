@@ -1,6 +1,7 @@
 //! `publisher source`: the venues that can be read, and what proves that one is read rightly.
 
 use super::output::{json, put, table};
+use super::simulate::{self, SimulateArgs};
 use super::{Ended, FINDING, Failure, OK};
 use crate::driver::wall;
 use crate::sources::{ApiKey, Client, Fixtures, Preset, Venue, VenueSpec, preset, presets, read_body};
@@ -20,6 +21,8 @@ pub(super) enum SourceVerb {
     Test(TestArgs),
     /// Ask a venue, and keep its body and what is read from it as a fixture.
     Record(RecordArgs),
+    /// Run doubles of all venues on loopback, over HTTP and WebSocket, whose prices and faults are yours to set.
+    Simulate(SimulateArgs),
 }
 
 #[derive(Args)]
@@ -74,6 +77,7 @@ pub(super) async fn run(verb: SourceVerb) -> Ended {
         SourceVerb::List(args) => Ok(list(args.json)),
         SourceVerb::Test(args) => test(args).await,
         SourceVerb::Record(args) => record(args).await,
+        SourceVerb::Simulate(args) => simulate::run(args).await,
     }
 }
 

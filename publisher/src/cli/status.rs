@@ -3,10 +3,10 @@
 use super::output::{json, put, table};
 use super::{Common, Ended, FINDING, Failure, OK, load};
 use crate::config::Config;
-use crate::store::Journal;
-use crate::telemetry::{Phase, Status};
+use crate::store::{Decision, Journal};
+use crate::telemetry::{ClockStatus, Phase, Status};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A daemon that runs answers at once.
@@ -61,6 +61,9 @@ fn show(status: &Status, as_json: bool) {
             (Some(hold), false) => format!("held back: {hold}"),
             (None, false) => "waiting for a trigger".to_owned(),
         };
+        let market = feed.market.as_ref().map(|market| format!(" ({} {})", market.calendar, market.status));
+        let off_peg = if feed.off_peg { " (off a peg)" } else { "" };
+        let state = state + &market.unwrap_or_default() + off_peg;
         rows.push(vec![
             feed.feed.clone(),
             kept_in(feed.store.as_deref(), feed.store_id),
@@ -120,6 +123,16 @@ fn show(status: &Status, as_json: bool) {
         }
         table(&rows);
     }
+    for clock in status.clocks.iter().filter(|clock| clock.state != "right") {
+        let ClockStatus { venue, state, offset_ms, .. } = clock;
+        put(&format!("the clock of {venue} is {state}: its quotes are {offset_ms} ms late"));
+    }
+    if !matches!(status.own_clock.as_str(), "right" | "") {
+        put(&format!("this machine's clock is {}", status.own_clock));
+    }
+    for (rate, _) in status.pegs_lost.iter().filter(|(_, lost)| **lost) {
+        put(&format!("{rate} has lost its peg"));
+    }
     for failing in &status.readiness.failing {
         put(&format!("not ready: {} {}: {}", failing.what, failing.code, failing.detail));
     }
@@ -133,12 +146,23 @@ fn kept_in(store: Option<&str>, number: Option<u16>) -> String {
     }
 }
 
+/// Why a round was planned.
+fn decision(decision: &Decision) -> Value {
+    let market = decision.market.as_ref().map(|market| {
+        json!({
+            "calendar": market.calendar, "calendar_digest": market.digest.to_string(),
+            "status": market.status, "conduct": market.conduct,
+        })
+    });
+    json!({ "trigger": decision.trigger, "market": market })
+}
+
 /// What the journal says; the daemon does not answer.
 async fn from_journal(config: &Config, as_json: bool) -> Ended {
     let reader = Journal::open_read_only(&config.journal).await.map_err(Failure::unavailable)?;
     let mut feeds = Vec::new();
     let mut rows =
-        vec![["feed", "kept in", "round", "answer", "signed", "state"].map(str::to_owned).to_vec()];
+        vec![["feed", "kept in", "round", "answer", "why", "signed", "state"].map(str::to_owned).to_vec()];
     for (id, feed) in &config.feeds {
         let store = feed.entry.as_ref().map(|(store, _)| store.as_str());
         let store_id = feed.entry.as_ref().map(|(_, entry)| entry.number);
@@ -156,13 +180,14 @@ async fn from_journal(config: &Config, as_json: bool) -> Ended {
             let (number, kind) = (entry.number, if entry.in_batch { "sequence" } else { "round" });
             feeds.push(json!({
                 "feed": id.as_str(), "store": store, "store_id": store_id, kind: number, "answer": answer,
-                "state": state,
+                "state": state, "decision": entry.decision.as_ref().map(decision),
             }));
             rows.push(vec![
                 id.to_string(),
                 kept_in(store, store_id),
                 if entry.in_batch { format!("in batch {number}") } else { number.to_string() },
                 answer.unwrap_or_else(|| "-".to_owned()),
+                entry.decision.map_or_else(|| "-".to_owned(), |decision| decision.trigger),
                 last.map_or_else(|| "-".to_owned(), |a| a.signed_at.ms().to_string()),
                 state.to_owned(),
             ]);

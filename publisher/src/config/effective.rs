@@ -2,15 +2,17 @@
 
 use super::problem::join;
 use super::secret::Endpoint;
-use super::{Chain, Config, Feed, SignerKind, SignerSpec, VenueAsk};
-use crate::sources::{CustomSource, TimeUnit};
+use super::{Chain, Config, ConstantNote, Feed, OWN_NETWORK, SignerKind, SignerSpec, VenueAsk};
+use crate::chain::NodeSetup;
+use crate::sources::{ContractKind, ContractSource, CustomSource, NetworkSpec, TimeUnit};
 use crate::store::Location;
 use crate::telemetry::LogFormat;
 use publisher_core::aggregate::Weighting;
 use publisher_core::book::Pricing;
 use publisher_core::fees::FeeProfile;
 use publisher_core::head::Finality;
-use publisher_core::policy::{Breaker, Combine};
+use publisher_core::machine::Group;
+use publisher_core::policy::{Breaker, Combine, Status};
 use publisher_core::price::{Answer, Ratio};
 use publisher_core::time::Span;
 use std::collections::BTreeMap;
@@ -78,22 +80,48 @@ impl Config {
             source(own, &mut out.below("source").below(id.as_str()));
         }
         for (venue, family) in &self.families {
-            let kind = if self.sources.contains_key(venue) { "source" } else { "venue" };
+            let kind = if self.venues.contains_key(venue) { "venue" } else { "source" };
             out.below(kind).below(venue.as_str()).put("family", family);
         }
+        for (id, spec) in &self.networks {
+            // What holds for the chain itself stands there already.
+            if id.as_str() != OWN_NETWORK {
+                network(spec, &mut out.below("network").below(id.as_str()));
+            }
+            for own in &spec.sources {
+                contract(own, id.as_str(), &mut out.below("source").below(own.id.as_str()));
+            }
+        }
         for (id, pricing) in &self.rates {
+            if let Some(constant) = &pricing.constant {
+                let mut out = out.below("constant");
+                let mut out = out.below(id.as_str());
+                out.put("value", constant.value);
+                if let Some(ConstantNote { comment, expires }) = self.constants.get(id) {
+                    out.put("comment", comment);
+                    out.put("expires", expires);
+                }
+                continue;
+            }
             gates(pricing, &mut out.below("rate").below(id.as_str()));
         }
         for (id, spec) in &self.feeds {
             feed(spec, &mut out.below("feed").below(id.as_str()));
         }
+        for (name, file) in &self.calendars {
+            out.below("calendar").below(name).put("file", file.display());
+        }
         for (name, store) in &self.stores {
             let mut out = out.below("store");
             let mut out = out.below(name);
             out.opt("address", store.address);
-            out.put("early", store.spec.early);
+            out.put("sync_heartbeats", store.spec.sync_heartbeats);
             out.put("gather", store.spec.gather);
             out.opt("max_age", store.max_age);
+            let mut early = out.below("early");
+            early.rule("ratio", store.spec.early.ratio);
+            early.rule("age", store.spec.early.age);
+            early.rule("deviation", store.spec.early.deviation);
         }
         all
     }
@@ -111,10 +139,7 @@ fn chain(chain: &Chain, out: &mut Out<'_>) {
     out.opt("genesis", chain.genesis);
     for (at, node) in chain.rpc.iter().enumerate() {
         let mut out = Out { path: format!("{}.rpc[{at}]", out.path), all: out.all };
-        out.put("url", Endpoint::new(node.url.clone()));
-        out.opt("authorization", node.authorization.as_ref().map(|_| "hidden"));
-        out.put("timeout", node.timeout);
-        out.put("batch_limit", node.batch_limit);
+        rpc(node, &mut out);
         out.put("send_only", node.send_only);
         out.opt("ws", node.ws.as_ref().map(|ws| Endpoint::new(ws.clone())));
     }
@@ -142,6 +167,13 @@ fn chain(chain: &Chain, out: &mut Out<'_>) {
     timing.put("retry_max", chain.timing.retry_max);
     timing.put("resend", chain.timing.resend);
     timing.put("bump_heads", chain.timing.bump_heads);
+}
+
+fn rpc(node: &NodeSetup, out: &mut Out<'_>) {
+    out.put("url", Endpoint::new(node.url.clone()));
+    out.opt("authorization", node.authorization.as_ref().map(|_| "hidden"));
+    out.put("timeout", node.timeout);
+    out.put("batch_limit", node.batch_limit);
 }
 
 fn signer(spec: &SignerSpec, out: &mut Out<'_>) {
@@ -174,6 +206,7 @@ fn venue(ask: &VenueAsk, out: &mut Out<'_>) {
     out.opt("credits", ask.spec.credits);
     out.put("every", ask.spec.every.unwrap_or(ask.preset.every()));
     out.put("timeout", ask.spec.timeout.unwrap_or(ask.preset.timeout()));
+    out.put("instruments_every", ask.spec.instruments_every.unwrap_or(Span::from_s(3600)));
     out.put("stream", if ask.stream.off { "off" } else { "auto" });
     out.opt("stream_url", ask.stream.url.as_ref().map(|url| Endpoint::new(url.clone())));
 }
@@ -201,12 +234,44 @@ fn source(source: &CustomSource, out: &mut Out<'_>) {
     out.put("allow_private", source.allow_private);
 }
 
+fn network(network: &NetworkSpec, out: &mut Out<'_>) {
+    out.put("id", network.chain_id);
+    out.put("confirmations", network.confirmations);
+    out.put("every", network.every);
+    for (at, node) in network.nodes.iter().enumerate() {
+        rpc(node, &mut Out { path: format!("{}.rpc[{at}]", out.path), all: out.all });
+    }
+}
+
+fn contract(source: &ContractSource, network: &str, out: &mut Out<'_>) {
+    out.put("kind", source.kind.name());
+    out.put("network", network);
+    out.put("address", source.address);
+    match &source.kind {
+        ContractKind::Chainlink { heartbeat, sequencer } => {
+            out.put("heartbeat", heartbeat);
+            out.opt("sequencer", *sequencer);
+        }
+        ContractKind::Curve(ema) => {
+            out.put("base", ema.base);
+            out.put("quote", ema.quote);
+            out.put("min_manipulation_cost", ema.min_manipulation_cost);
+        }
+        ContractKind::UniswapV2(twap) | ContractKind::UniswapV3(twap) => {
+            out.put("base", twap.base);
+            out.put("quote", twap.quote);
+            out.put("window", twap.window);
+            out.put("min_manipulation_cost", twap.min_manipulation_cost);
+        }
+        ContractKind::Erc4626(growth) | ContractKind::CurveLp(growth) => {
+            out.put("max_decrease", growth.max_decrease);
+            out.put("max_growth", growth.max_growth);
+        }
+    }
+}
+
 fn gates(pricing: &Pricing, out: &mut Out<'_>) {
-    let source = |path: &publisher_core::book::Path| {
-        let via = path.via.iter().map(|rate| format!(" * {rate}")).collect::<String>();
-        format!("{}{via}", path.market)
-    };
-    out.put("sources", pricing.paths.iter().map(source).collect::<Vec<_>>().join(", "));
+    out.put("sources", pricing.paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
     let mut policy = out.below("policy");
     policy.put("max_age", pricing.max_age);
     policy.put("quorum", pricing.rules.quorum);
@@ -225,8 +290,20 @@ fn gates(pricing: &Pricing, out: &mut Out<'_>) {
     policy.rule("min_volume", rules.min_volume);
     policy.put("outlier_floor", rules.outlier_floor);
     policy.rule("refuse_spread", rules.refuse_spread);
+    policy.rule("self_jump", rules.self_jump);
+    policy.rule("frozen", rules.frozen);
+    policy.rule("quarantine", rules.quarantine);
     policy.put("path_tolerance", rules.path_tolerance);
     policy.rule("path_refuse", rules.path_refuse);
+    policy.below("on_depeg").put("drop_sources", rules.drop_depegged);
+    if let Some(peg) = rules.peg {
+        let mut out = out.below("peg");
+        out.put("enter", peg.enter);
+        out.put("exit", peg.exit);
+        out.put("looks", peg.looks);
+        out.put("families", peg.families);
+        out.put("calm", peg.calm);
+    }
 }
 
 fn breaker(rule: &Breaker, out: &mut Out<'_>) {
@@ -245,7 +322,9 @@ fn feed(feed: &Feed, out: &mut Out<'_>) {
         Some((store, entry)) => {
             out.put("store", store);
             out.put("store_id", entry.number);
-            out.opt("group", entry.group.as_ref());
+            out.opt("group", entry.group.as_ref().map(|group| &group.name));
+            let policy = |group: &Group| if group.is_atomic { "atomic" } else { "best_effort" };
+            out.opt("group_policy", entry.group.as_ref().map(policy));
             out.opt("facade", feed.facade);
         }
     }
@@ -261,6 +340,8 @@ fn feed(feed: &Feed, out: &mut Out<'_>) {
     let (policy, mut out) = (&feed.policy, out.below("policy"));
     out.rule("heartbeat", policy.heartbeat);
     out.put("heartbeat_lead", policy.heartbeat_lead);
+    let cron: Vec<&str> = policy.schedule.slots.iter().map(|slot| &*slot.name).collect();
+    out.put("cron", if cron.is_empty() { "none".to_owned() } else { cron.join("; ") });
     let deviation = &policy.deviation;
     out.rule("deviation", deviation.relative);
     let abs = alloy::primitives::I256::try_from(deviation.absolute).unwrap_or_default();
@@ -277,12 +358,22 @@ fn feed(feed: &Feed, out: &mut Out<'_>) {
         Combine::All => "all",
     };
     out.put("combine", combine);
+    out.rule("confidence_ratio", policy.confidence.ratio);
+    out.put("confidence_rearm", policy.confidence.rearm);
     out.rule("settle", policy.settle);
+    out.rule("accept_deviation", policy.accept_deviation);
     let mut confirm = out.below("confirm");
     confirm.put("ticks", policy.confirm.ticks);
     confirm.times("bypass", policy.confirm.bypass);
     out.rule("min_interval", policy.pace.min_interval);
     out.times("min_interval_bypass", policy.pace.bypass);
     breaker(&policy.breaker, &mut out.below("breaker"));
+    out.opt("calendar", policy.market.as_ref().map(|market| &market.hours.calendar));
+    let mut on_market = out.below("on_market");
+    for status in Status::ALL.into_iter().filter(|status| *status != Status::Open) {
+        let conduct = policy.market.as_ref().and_then(|market| market.conduct.get(&status));
+        on_market.opt(status.code(), conduct.map(|conduct| conduct.code()));
+    }
+    out.below("on_depeg").rule("heartbeat", policy.depeg_heartbeat);
     out.rule("standby", policy.standby);
 }

@@ -3,9 +3,10 @@
 //! The reader, the JSON schema, the reference and the tests that set one key after the other all come from here. What
 //! the keys mean together is the matter of `check`.
 
+use super::crons::Crons;
 use super::leaf::{
-    Beyond, Both, Database, Decay, Dialect, Entry, FinalityRule, Lead, Listen, Listening, Multiple, Profile,
-    Rule, Socket, Spend, Wei,
+    Allowed, Beyond, Both, Contract, Database, Date, Decay, Dialect, Entry, FinalityRule, Lead, Listen,
+    Listening, Multiple, Profile, Rule, Socket, Spend, Together, Wei,
 };
 use super::problem::{Place, join};
 use super::raw::{Branch, Chapter, Default, Item, Key, Leaf, Reader, Section, Table, section};
@@ -29,8 +30,11 @@ section! {
         @ store: BTreeMap<String, Store>;
         @ defaults: Option<Defaults>;
         @ rate: BTreeMap<String, Rate>;
+        @ constant: BTreeMap<String, Constant>;
         @ venue: BTreeMap<String, Venue>;
         @ source: BTreeMap<String, Source>;
+        @ network: BTreeMap<String, Network>;
+        @ calendar: BTreeMap<String, Calendar>;
         @ journal: Option<Journal>;
         @ telemetry: Option<Telemetry>;
         @ log: Option<Log>;
@@ -147,7 +151,7 @@ section! {
         sources: Vec<Entry>, Required,
             [r#"["coinbase:BTC-USD", "kraken:XBTUSD", "binance:BTCUSDT * USDT-USD", "acme"]"#,
              r#"["coinbase:BTC-USD", "kraken:XBTUSD", "binance:BTCUSD", "acme"]"#],
-            "Where it is seen: `venue:SYMBOL` as the venue spells it, or the name of a `[source]`; `* RATE` converts it, up to four times. Venues of one family share one vote.";
+            "Where it is seen: `venue:SYMBOL` as the venue spells it, or the name of a `[source]`; `* RATE` and ` / RATE` convert it, up to four times, and `1 / ` in front turns it round. What comes out must be what the feed is called after. Venues of one family share one vote.";
         signer: String, Words("the only signer"), [r#""main""#, r#""second""#],
             "Which `[signer]` signs its rounds.";
         aggregator: Address, Words("none before `publisher deploy`"),
@@ -168,7 +172,9 @@ section! {
             [r#""0xa513e6e4b8f2a923d98304ec87f64353c4d5c853""#, r#""0x2279b7a0a67db372996a5fab50d91eaa73d2ebe6""#],
             "The contract that shows the feed of its store. Consumers may read it without a proxy: write it as `proxy` too.";
         group: String, Words("none"), [r#""dollars""#, r#""euros""#],
-            "Feeds of a store that move together: all in one transaction, or none.";
+            "Feeds of a store that move together: what makes a round of one makes a round of each.";
+        group_policy: Together, Value(r#""atomic""#), [r#""best_effort""#, r#""atomic""#],
+            "What becomes of its group while a feed of it may not move, for want of a value, say: `atomic`, all go in one transaction or none does (`group_member_invalid`); `best_effort`, the others go without it. All feeds of a group say the same.";
         description: String, Words("the name with ` / `: `BTC / USD`"), [r#""Bitcoin""#, r#""BTC""#],
             "What the contracts say they price.";
         @ policy: Option<Policy>;
@@ -181,12 +187,26 @@ section! {
         address: Address, Words("none before `publisher deploy`"),
             [r#""0x5fc8d32690cc91d4c39d9d3abcbd16989f875707""#, r#""0x0165878a594ca255338adfa4d48449f69242eb8f""#],
             "The `FeedStore`.";
-        early: Ratio, Value(r#""0%""#), [r#""80%""#, r#""90%""#],
-            "A feed that has reached this share of its deviation or its heartbeat rides along with one that is due; 0% for none.";
+        sync_heartbeats: bool, Value("false"), ["true", "false"],
+            "A heartbeat that is due takes along the feeds whose own heartbeat divides it, 1h with 24h, so that they come in one transaction from then on.";
         gather: Span, Value(r#""0s""#), [r#""2s""#, r#""3s""#],
             "How long a feed that is due waits for others, up to 1m, and how far ahead heartbeats are looked for: what becomes due moments apart goes out in one transaction. A heartbeat that has come waits for nobody. The default publishes at once, because a delayed answer is dearer to some than a transaction.";
         max_age: Span, Words("`1h` for a new one"), [r#""10m""#, r#""20m""#],
             "How long before its block a report may have been observed, whole seconds; fixed when the store is deployed. It must exceed the longest gap between two blocks.";
+        @ early: Option<Early>;
+    }
+}
+
+section! {
+    /// Which feeds ride along with one that is due, although nothing makes a round of their own. Each rule suffices; without any, none do.
+    /// A plain percentage stands for `ratio`: `early = "80%"`.
+    Early from ratio {
+        ratio: Rule<Ratio>, Value(r#""off""#), [r#""80%""#, r#""90%""#],
+            "Those that have reached this share of their own deviation or heartbeat.";
+        age: Rule<Span>, Value(r#""off""#), [r#""30m""#, r#""20m""#],
+            "Those whose answer on chain is so old.";
+        deviation: Rule<Ratio>, Value(r#""off""#), [r#""0.2%""#, r#""0.3%""#],
+            "Those whose value differs by this part from their answer on chain.";
     }
 }
 
@@ -205,6 +225,10 @@ section! {
             "A round at least this often, counted from the last round on chain.";
         heartbeat_lead: Lead, Words("`auto`: two blocks, at least 2s, at most a quarter of the heartbeat"), [r#""7s""#, r#""9s""#],
             "A heartbeat is sent this long before it is due, so that it is on chain in time.";
+        cron: Crons, Value("[]"),
+            [r#"[{ at = "0 8 * * mon-fri", tz = "Europe/London" }]"#,
+             r#"[{ at = "*/10 * * * *", jitter = "30s" }]"#],
+            "A round at these times, whatever the value is: minute, hour, day of month, month and day of week, in the zone `tz` (UTC), later by less than `jitter` (0s), which differs by feed, account and time. Times that were missed are made up for once, and any round serves those before it.";
         deviation: Rule<Ratio>, Value(r#""off""#), [r#""0.5%""#, r#""0.25%""#],
             "A round as soon as the value differs by this part from the answer on chain. It fires at the threshold.";
         deviation_abs: Rule<Price>, Value(r#""off""#), [r#""100""#, r#""50.5""#],
@@ -215,17 +239,27 @@ section! {
             "What `deviation` becomes as the answer on chain ages: ages and thresholds, between which it falls in a straight line.";
         on_change: bool, Value("false"), ["true", "false"],
             "A round as soon as the answer differs at all from the one on chain, whatever the deviations say.";
+        confidence_ratio: Rule<Ratio>, Value(r#""off""#), [r#""1%""#, r#""0.8%""#],
+            "A round once the value's confidence, which is half the width of what is not known, has become this part of it: the crossing makes it, once, and not the state. `publisher quote` shows it.";
+        confidence_rearm: Ratio, Words("half of `confidence_ratio`"), [r#""0.3%""#, r#""0.2%""#],
+            "Only a value that has been surer than this since, and since the start, can make another one.";
         min_interval: Rule<Span>, Value(r#""off""#), [r#""10s""#, r#""20s""#],
-            "No deviation makes a round sooner than this after the last one. Heartbeats do not wait.";
+            "Neither a deviation nor an unsure value makes a round sooner than this after the last one. Heartbeats do not wait.";
         min_interval_bypass: Rule<Multiple>, Value(r#""off""#), [r#""5x""#, r#""2.5x""#],
             "A deviation of so many thresholds does not wait for `min_interval`.";
         settle: Rule<Span>, Value(r#""off""#), [r#""3s""#, r#""4s""#],
             "A deviation must last this long without a break.";
+        accept_deviation: Rule<Ratio>, Value(r#""off""#), [r#""1%""#, r#""2%""#],
+            "An answer on its way that the value has left by this much is replaced, under the same nonce and with a higher fee, as soon as two heads came without it; else once `chain.timing.bump_heads` did.";
         standby: Rule<Span>, Value(r#""off""#), [r#""20s""#, r#""30s""#],
             "This publisher is a standby with a key of its own: a round that is due is left to another transmitter for this long, and written only if it has not come by then.";
+        calendar: String, Words("none: its market never closes"), [r#""nyse""#, r#""lse""#],
+            "The hours of its market: `fx`, `lse`, `nyse`, or a `[calendar]` of one's own. What is published outside them is said by `on_market`.";
         + gates: Gates;
         @ confirm: Option<Confirm>;
         @ breaker: Option<Breaker>;
+        @ on_market: Option<OnMarket>;
+        @ on_depeg: Option<OnDepeg>;
     }
 }
 
@@ -260,8 +294,24 @@ section! {
 }
 
 section! {
-    /// Which quotes of a rate count.
-    /// Every key is looked up in the rate, then in `[defaults.policy]`, then here.
+    /// What a feed with a `calendar` does while its market is not simply open: `normal`, every rule holds; `heartbeat_only`, heartbeats repeat the last value that was computed before; `freeze`, nothing is published, and heartbeats are missed.
+    /// Nothing is assumed: consumers who measure an answer's age need other than those who trade on it. At an opening, what held before goes on until every quote that counts is of after it.
+    OnMarket {
+        closed: Allowed, Words("required if the calendar has it"), [r#""heartbeat_only""#, r#""freeze""#],
+            "While the market is closed.";
+        half_day: Allowed, Words("required if the calendar has it"), [r#""normal""#, r#""freeze""#],
+            "While it is open on a day on which it closes early.";
+        pre: Allowed, Words("required if the calendar has it"), [r#""heartbeat_only""#, r#""normal""#],
+            "In an early session, before the opening.";
+        post: Allowed, Words("required if the calendar has it"), [r#""heartbeat_only""#, r#""normal""#],
+            "In a late session, after the close.";
+        unknown: Allowed, Words("required with a calendar"), [r#""freeze""#, r#""normal""#],
+            "When the calendar has ended: it is told of 60 days ahead (PUB-1014).";
+    }
+}
+
+section! {
+    /// Which quotes of a feed or rate count.
     Gates {
         max_age: Span, Value(r#""30s""#), [r#""20s""#, r#""25s""#],
             "A quote older than this has no vote.";
@@ -281,10 +331,42 @@ section! {
             "A family within this part of the median is never left out as an outlier.";
         refuse_spread: Rule<Ratio>, Value(r#""5%""#), [r#""4%""#, r#""3%""#],
             "Nothing is published while a family that counts is further than this from the median.";
+        self_jump: Rule<Ratio>, Value(r#""30%""#), [r#""20%""#, r#""25%""#],
+            "A quote further than this from what its source said within two minutes has no vote, unless three other families, or all others where fewer answer, say the same within 1%. For stable assets 2% is usual.";
+        frozen: Rule<Ratio>, Value(r#""0.1%""#), [r#""0.2%""#, r#""0.3%""#],
+            "A source that has said the same for a minute while the others moved by more than this, and by five times the width of its book, has no vote. Oracles and shares (`kind` of `chainlink`, `erc4626`, `curve-lp`) stand still by their nature and are exempt.";
+        quarantine: Rule<Span>, Value(r#""10m""#), [r#""20m""#, r#""15m""#],
+            "A source that is an outlier again and again, frozen, or without its symbol for this long loses its vote, and has it back after agreeing for three times as long. Never so many that fewer than the quorum are left.";
         path_tolerance: Ratio, Value(r#""0.3%""#), [r#""0.4%""#, r#""0.6%""#],
             "Sources that are converted by different rates may differ by this, and by what their spreads explain. Beyond it, confidence is half of the gap.";
         path_refuse: Rule<Ratio>, Value(r#""2%""#), [r#""3%""#, r#""4%""#],
             "Nothing is published while sources that are converted by different rates are further apart than this: a rate is wrong, or a peg is lost.";
+    }
+}
+
+section! {
+    /// What changes while a rate that converts a source has lost its peg (`rate.NAME.peg`). Without it, what the rate converts follows the rate, whatever that is.
+    OnDepeg {
+        heartbeat: Rule<Span>, Value(r#""off""#), [r#""10m""#, r#""5m""#],
+            "A round at least this often meanwhile, if that is more often than `policy.heartbeat` says; also where one of those rates is itself converted by such a rate.";
+        + sources: Depegged;
+    }
+}
+
+section! {
+    /// What changes while a rate that converts a source of this one has lost its peg.
+    Depegged {
+        drop_sources: bool, Value("false"), ["true", "false"],
+            "What such a rate converts has no vote until the peg is had again.";
+    }
+}
+
+section! {
+    /// Which quotes of a rate count.
+    /// Every key is looked up in the rate, then in `[defaults.policy]`, then here.
+    RatePolicy {
+        + gates: Gates;
+        @ on_depeg: Option<Depegged>;
     }
 }
 
@@ -295,7 +377,37 @@ section! {
             [r#"["coinbase:USDT-USD", "kraken:USDTUSD", "bitstamp:usdtusd", "okx:USDT-USD"]"#,
              r#"["coinbase:USDT-USD", "kraken:USDTZUSD", "bitstamp:usdtusd", "okx:USDT-USD"]"#],
             "As for a feed.";
-        @ policy: Option<Gates>;
+        @ policy: Option<RatePolicy>;
+        @ peg: Option<Peg>;
+    }
+}
+
+section! {
+    /// A rate that nobody quotes: a value that is spelled out, with a reason and an end. It is named in sources like any other rate.
+    Constant {
+        value: Price, Required, [r#""1""#, r#""0.5""#],
+            "What it is.";
+        comment: String, Required, [r#""redeemed one to one by its issuer""#, r#""one share is half of the fund""#],
+            "Why it may be taken as this, and who said so.";
+        expires: Date, Required, [r#""2031-01-31""#, r#""2032-01-31""#],
+            "From this day on (UTC) it is no value, and what it converts has no vote. People are told a month before (PUB-1032) and on the day (PUB-1033).";
+    }
+}
+
+section! {
+    /// The rate of a stable asset should be one. When it is not, people are told (PUB-1030), and feeds do what their `policy.on_depeg` says. The rate itself is never clamped.
+    /// A plain percentage stands for `enter`: `peg = "1%"`.
+    Peg from enter {
+        enter: Ratio, Value(r#""1%""#), [r#""2%""#, r#""3%""#],
+            "So far from one, or further, the peg is lost.";
+        exit: Ratio, Words("half of `enter`"), [r#""0.4%""#, r#""0.6%""#],
+            "Only nearer to one than this it may be had again.";
+        looks: u32, Value("3"), ["2", "4"],
+            "Looks in a row, a second apart and each at newer quotes, that have to find it lost.";
+        families: usize, Value("3"), ["2", "4"],
+            "Families that have to stand behind each of those looks.";
+        calm: Span, Value(r#""10m""#), [r#""5m""#, r#""20m""#],
+            "How long the rate has to stay near to one, without a break, before the peg counts as had again.";
     }
 }
 
@@ -318,6 +430,8 @@ section! {
             "Time between polls, 100ms to 1h.";
         timeout: Span, Words("the preset's"), [r#""3s""#, r#""4s""#],
             "Time for one poll, 100ms to 60s.";
+        instruments_every: Span, Value(r#""1h""#), [r#""2h""#, r#""3h""#],
+            "Time between two looks at the venue's list of markets, 1s to 1d, where the preset says where that is. A market that two lists in a row do not have, or have as halted, loses its vote (`delisted`, `halted`).";
         stream: Listening, Value(r#""auto""#), [r#""off""#, r#""auto""#],
             "`auto`: prices are taken over WebSocket as well where the preset says how, and polls become rare while all markets come that way; with `base_url` only if there is a `stream_url`. `off`: they are only polled.";
         stream_url: Socket, Words("the preset's hosts"), [r#""ws://127.0.0.1:7001""#, r#""ws://127.0.0.2:7001""#],
@@ -326,14 +440,41 @@ section! {
 }
 
 section! {
-    /// A source of one's own: a URL with a price in its JSON.
+    /// A source of one's own: a URL with a price in its JSON, or, with `kind`, a contract.
+    /// Contracts are read at one block for all of them, as often as their `[network]` says.
     Source {
-        url: Endpoint, Required, [r#""https://api.acme.example/btc""#, r#""https://mirror.acme.example/btc""#],
+        kind: Contract, Words("required for a contract; without it, `url` is asked"), [r#""erc4626""#, r#""curve-lp""#],
+            "What the contract is. `chainlink`: a feed that answers like Chainlink's; `erc4626`: what a share of a vault is worth in its asset; `curve-lp`: what a share of a Curve pool is worth (`get_virtual_price`); `curve`: what one coin of such a pool is worth in another, by its own moving average (`price_oracle`); `uniswap-v3` and `uniswap-v2`: the mean price of a pool of two tokens over a `window`.";
+        network: String, Value(r#""chain""#), [r#""ethereum""#, r#""other""#],
+            "Which `[network]` the contract is on; `chain` is that of `[chain]`, with its nodes.";
+        address: Address, Words("required with `kind`"),
+            [r#""0x83f20f44975d03b1b09e64809b757c47f942beea""#, r#""0xbebc44782c7db0a1a60cb6fe97d0b483032ff1c7""#],
+            "The contract. None that a feed writes is taken for a source of that feed.";
+        heartbeat: Span, Words("required for `chainlink`"), [r#""1h""#, r#""24h""#],
+            "How often that feed is written at least. An answer older than this and a tenth has no vote.";
+        sequencer: Address, Words("none"),
+            [r#""0xfdb631f5ee196f0ed6faa767959853a9f217697d""#, r#""0x371ead81c9102c9bf4874a9075ffff170f2ee389""#],
+            "On a rollup: the `chainlink` feed that says whether the sequencer runs. While it does not, and for an hour after, the price has no vote.";
+        base: Address, Words("required for a pool"),
+            [r#""0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2""#, r#""0x2260fac5e5542a773aa44fbcfedf7c193bc2c599""#],
+            "The token that is priced, whichever of a pool's two it is.";
+        quote: Address, Words("required for a pool"),
+            [r#""0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48""#, r#""0xdac17f958d2ee523a2206206994597c13d831ec7""#],
+            "The token it is priced in.";
+        window: Span, Value(r#""30m""#), [r#""10m""#, r#""20m""#],
+            "How long a pool's price is averaged over, 10s to 1d. The mean is as old as half of that, so that what reads it needs a `max_age` of more; a feed of faster sources takes it as its `reference`, from a rate of its own. A `uniswap-v2` pool has no price before it was watched for so long.";
+        min_manipulation_cost: Price, Words("required for a pool"), [r#""50000""#, r#""60000""#],
+            "What it must cost at least to move the pool's price by 1 %, in units of the quote token. A thinner pool has no vote. Of a `curve` pool this is reckoned as if its product were constant, which is less than it costs.";
+        max_decrease: Ratio, Value(r#""0.1%""#), [r#""0.2%""#, r#""0.3%""#],
+            "A share that is worth so much less than it was is not believed before a restart.";
+        max_growth: Ratio, Value(r#""1%""#), [r#""2%""#, r#""3%""#],
+            "Nor is one whose worth rises by more than this in a day.";
+        url: Endpoint, Words("required without `kind`"), [r#""https://api.acme.example/btc""#, r#""https://mirror.acme.example/btc""#],
             "What to ask. Messages show scheme and host only.";
         family: String, Words("its own name"), [r#""acme-group""#, r#""acme-world""#],
             "What it fails together with, such as an exchange and its mirror: venues of one family share one vote.";
-        pointer: String, Required, [r#""/price""#, r#""/data/0/price""#],
-            "JSON pointer (RFC 6901) to the price: a number, or a text with one.";
+        pointer: String, Words("required without `kind`"), [r#""/price""#, r#""/data/0/price""#],
+            "Where the price is, a number or a text with one: a JSON pointer (RFC 6901), or an expression such as `$.data[?symbol==\"BTC\"].price`, which chooses the one element that says so (keys, indices, and filters with `==` and `&&`).";
         bid_pointer: String, Words("none"), [r#""/bid""#, r#""/data/0/bid""#],
             "JSON pointer to the best bid; only with `ask_pointer`.";
         ask_pointer: String, Words("none"), [r#""/ask""#, r#""/data/0/ask""#],
@@ -350,6 +491,42 @@ section! {
             "Headers of the request, e.g. for a key.";
         allow_private: bool, Value("false"), ["true", "false"],
             "Permits private, loopback and link-local addresses.";
+    }
+}
+
+section! {
+    /// A chain whose contracts are sources, if it is another one than that of `[chain]`, or read through other nodes.
+    Network {
+        id: u64, Required, ["1", "137"],
+            "EIP-155 chain id. Nothing that a node says counts before it has said that it serves this chain.";
+        confirmations: u64, Words("`1`; for the chain itself `0` where blocks are final at once"), ["2", "3"],
+            "How many blocks behind the head contracts are read, up to 256.";
+        every: Span, Words("`5s`; for the chain itself its block time, 1s to 5s"), [r#""3s""#, r#""4s""#],
+            "Time between polls, 100ms to 1h. A poll costs two requests, however many contracts are read; one, if there is no new block.";
+        @ rpc: Vec<NetworkRpc>;
+    }
+}
+
+section! {
+    /// Its JSON-RPC nodes, asked in turn: the next one once one fails.
+    /// A plain text stands for `url`: `rpc = ["https://rpc.example.com"]`.
+    NetworkRpc from url {
+        url: Endpoint, Required, [r#""http://127.0.0.1:8745""#, r#""http://127.0.0.2:8745""#],
+            "Address of the node. Messages show scheme and host only.";
+        authorization: Secret, Words("none"), [r#""Bearer ${KEY}""#, r#""Bearer x""#],
+            "Value of the HTTP header `Authorization`.";
+        timeout: Span, Value(r#""5s""#), [r#""3s""#, r#""4s""#],
+            "Time for one call, 100ms to 60s.";
+        batch_limit: usize, Value("100"), ["1", "10"],
+            "Questions in one HTTP request; 1 for a node that takes no batches.";
+    }
+}
+
+section! {
+    /// The hours of a market, in a file of one's own like those in `publisher/calendars`. Of the same name as one of these it takes its place.
+    Calendar {
+        file: String, Required, [r#""calendars/nyse.toml""#, r#""calendars/lse.toml""#],
+            "The file.";
     }
 }
 

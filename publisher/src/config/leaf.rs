@@ -7,7 +7,7 @@ use crate::store::Location;
 use crate::telemetry::LogFormat;
 use alloy::primitives::{Address, B256};
 use publisher_core::price::{Price, Ratio};
-use publisher_core::time::Span;
+use publisher_core::time::{Span, Wall};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -114,6 +114,26 @@ impl Leaf for Price {
 /// The kind's form says how to write it; the reason only what is wrong.
 fn short(fault: Fault, reason: &'static str) -> Fault {
     if fault.reason == "negative" { fault } else { Fault::new(reason) }
+}
+
+/// A day, and its beginning in UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Date {
+    pub(super) text: String,
+    pub(super) at: Wall,
+}
+
+impl Leaf for Date {
+    const KIND: Kind = kind(
+        "date",
+        "a day as \"2031-01-31\"",
+        r#"{"type":"string","pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}"#,
+    );
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        let text = text::<Self>(value)?;
+        let at = crate::sources::date(text);
+        at.map(|at| Self { text: text.to_owned(), at }).ok_or_else(|| Fault::new("not a date"))
+    }
 }
 
 /// A rule that can be inherited, and switched off.
@@ -462,6 +482,18 @@ macro_rules! choice {
 }
 
 choice! {
+    /// What a feed does while its market is not simply open.
+    pub(super) Allowed, "\"normal\", \"heartbeat_only\" or \"freeze\"", {
+        /// Every rule holds.
+        Normal = "normal",
+        /// Heartbeats repeat the last value.
+        HeartbeatOnly = "heartbeat_only",
+        /// Nothing is published.
+        Freeze = "freeze",
+    }
+}
+
+choice! {
     /// How a chain charges.
     pub(super) Profile, "\"eip1559\", \"legacy\" or \"zero-gas\"", {
         /// Base fee and tip.
@@ -498,12 +530,40 @@ choice! {
 }
 
 choice! {
+    /// What a contract is.
+    pub(super) Contract, "\"chainlink\", \"erc4626\", \"curve-lp\", \"curve\", \"uniswap-v2\" or \"uniswap-v3\"", {
+        /// A feed that answers like Chainlink's.
+        Chainlink = "chainlink",
+        /// A vault.
+        Erc4626 = "erc4626",
+        /// A share of a Curve pool.
+        CurveLp = "curve-lp",
+        /// One coin of a pool in another.
+        Curve = "curve",
+        /// A pair.
+        UniswapV2 = "uniswap-v2",
+        /// A pool.
+        UniswapV3 = "uniswap-v3",
+    }
+}
+
+choice! {
     /// What goes out beyond a budget.
     pub(super) Beyond, "\"heartbeats\" (that are due, and first rounds) or \"nothing\"", {
         /// Heartbeats that are due, and first rounds.
         Heartbeats = "heartbeats",
         /// Nothing.
         Nothing = "nothing",
+    }
+}
+
+choice! {
+    /// How feeds of a group move together.
+    pub(super) Together, "\"atomic\" (all or none) or \"best_effort\" (without those that may not)", {
+        /// All or none.
+        Atomic = "atomic",
+        /// Without those that may not move.
+        BestEffort = "best_effort",
     }
 }
 

@@ -11,6 +11,8 @@
 //! It asks no network. It reads the file, files that the text refers to, and the environment, once.
 
 mod check;
+pub mod circles;
+mod crons;
 mod effective;
 mod keys;
 mod leaf;
@@ -20,11 +22,14 @@ mod reference;
 mod secret;
 mod spec;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod weights;
 
 use crate::chain::{NodeSetup, Tag};
-use crate::sources::{Client, CustomSource, Preset, SourceSetupError, StreamSpec, Venue, VenueSpec};
+use crate::sources::{
+    Client, CustomSource, Network, NetworkSpec, Preset, Source, SourceSetupError, StreamSpec, Venue,
+    VenueSpec,
+};
 use crate::store::Location;
 use crate::telemetry::LogSetup;
 use alloy::primitives::{Address, B256};
@@ -43,6 +48,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use problem::{Lines, join};
 pub use problem::{Problem, Problems, Severity};
 pub use reference::{example, reference, schema};
 pub use secret::{Endpoint, Secret};
@@ -50,6 +56,9 @@ pub use spec::{GAS_CEILING, GAS_FLOOR, STORE_GAS};
 
 /// A configuration is not larger than this.
 const FILE_MAX_BYTES: u64 = 1 << 20;
+
+/// The network of contracts that name none: that of `[chain]`.
+const OWN_NETWORK: &str = "chain";
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -74,14 +83,31 @@ pub struct Config {
     pub sources: BTreeMap<VenueId, CustomSource>,
     /// The family of every venue and source that is read.
     pub families: BTreeMap<VenueId, FamilyId>,
-    /// Values that convert others.
+    /// Chains whose contracts something reads, by name.
+    pub networks: BTreeMap<VenueId, NetworkSpec>,
+    /// Values that convert others, constants among them.
     pub rates: BTreeMap<FeedId, Pricing>,
+    /// What is said of each constant.
+    pub constants: BTreeMap<FeedId, ConstantNote>,
     /// Values that are published.
     pub feeds: BTreeMap<FeedId, Feed>,
+    /// Calendars of one's own, by name.
+    pub calendars: BTreeMap<String, PathBuf>,
     /// Stores that some of them share, by name.
     pub stores: BTreeMap<String, Store>,
     /// What an operator should look at, although the program can run.
     pub warnings: Problems,
+    /// The line of every key that the file has, from 1: `feed."BTC-USD".policy.quorum`.
+    pub written: BTreeMap<String, usize>,
+}
+
+/// What is said of a constant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConstantNote {
+    /// Why it may be taken as one.
+    pub comment: String,
+    /// The day from which on it is no value.
+    pub expires: String,
 }
 
 /// The chain.
@@ -220,16 +246,40 @@ impl Config {
         check::config(text, origin, &|name| std::env::var(name).ok())
     }
 
-    /// Every venue and source of one's own that something reads, ready to be polled.
+    /// The line on which a key is written down, from 1: its own, that of `[defaults.policy]` if it comes from there, or
+    /// that of the innermost table there is around it.
+    pub fn line_of<'p>(&self, path: &'p str) -> Option<usize> {
+        let inherited = || {
+            let keys = self.feeds.keys().map(|id| join("feed", id.as_str()) + ".policy.");
+            let mut keys = keys.chain(self.rates.keys().map(|id| join("rate", id.as_str()) + ".policy."));
+            let (table, key) = keys.find_map(|table| Some((table.clone(), path.strip_prefix(&table)?)))?;
+            // A key may stand for the ones within it: `breaker` for `breaker.min`.
+            let shorter = |key: &&'p str| key.rsplit_once('.').map(|(key, _)| key);
+            std::iter::successors(Some(key), shorter)
+                .flat_map(|key| [format!("{table}{key}"), format!("defaults.policy.{key}")])
+                .find_map(|place| self.written.get(&place))
+        };
+        let around = || {
+            let is_around = |key: &str| path.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
+            let tables = self.written.iter().filter(|(key, _)| is_around(key));
+            tables.max_by_key(|(key, _)| key.len()).map(|(_, line)| line)
+        };
+        self.written.get(path).or_else(inherited).or_else(around).copied()
+    }
+
+    /// Every venue, source of one's own and chain that something reads, ready to be polled.
     ///
     /// # Errors
     /// If the HTTP client of this machine cannot be set up; the settings themselves have been checked.
-    pub fn sources(&self, client: &Client) -> Result<Vec<Venue>, SourceSetupError> {
+    pub fn sources(&self, client: &Client) -> Result<Vec<Source>, SourceSetupError> {
         let venues = self.venues.values().map(|ask| {
             Venue::new(ask.preset, ask.spec.clone(), ask.symbols.clone(), client)?
                 .with_stream(ask.preset, &ask.stream)
         });
         let own = self.sources.values().map(|source| Venue::custom(source.clone(), client));
-        venues.chain(own).collect()
+        let venues = venues.chain(own).map(|venue| Ok(Source::Venue(Arc::new(venue?))));
+        let networks = self.networks.values().cloned().map(Network::new);
+        let networks = networks.map(|network| Ok(Source::Network(Arc::new(network?))));
+        venues.chain(networks).collect()
     }
 }

@@ -4,7 +4,7 @@
 //! correct. Here the parsed document is walked instead: every key is declared once, by [`section!`], with its type,
 //! default, examples and meaning, and the same declaration reads it, documents it and drives the tests.
 
-use super::problem::{Found, Place, join, suggestion};
+use super::problem::{Found, Lines, Place, join, suggestion};
 use super::secret::Lookup;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -179,31 +179,19 @@ macro_rules! section {
 }
 pub(super) use section;
 
-/// Where lines begin.
-pub(super) struct Lines(Vec<usize>);
-
-impl Lines {
-    pub(super) fn of(text: &str) -> Self {
-        Self(text.match_indices('\n').map(|(at, _)| at).collect())
-    }
-
-    /// The line of an offset, from 1.
-    pub(super) fn at(&self, offset: usize) -> usize {
-        1 + self.0.partition_point(|end| *end < offset)
-    }
-}
-
 /// What every step of the walk needs.
 pub(super) struct Reader<'a> {
     text: &'a str,
     pub(super) lines: Lines,
     pub(super) lookup: Lookup<'a>,
     pub(super) found: Found,
+    /// The line of every key that is written down.
+    pub(super) written: BTreeMap<String, usize>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str, lookup: Lookup<'a>) -> Self {
-        Self { text, lines: Lines::of(text), lookup, found: Found::default() }
+        Self { text, lines: Lines::of(text), lookup, found: Found::default(), written: BTreeMap::new() }
     }
 
     /// Reads the whole document; `None` if it is not TOML, because then nothing else can be said about it.
@@ -221,7 +209,8 @@ impl<'a> Reader<'a> {
         }
         errors.is_empty().then(|| {
             let place = Place { path: String::new(), line: None, shown: String::new() };
-            T::read(&mut Table::new(place, document.get_ref(), self), self)
+            let mut table = Table::new(place, document.get_ref(), self);
+            T::read(&mut table, self)
         })
     }
 
@@ -250,12 +239,15 @@ pub(super) struct Table<'t, 'i> {
 }
 
 impl<'t, 'i> Table<'t, 'i> {
-    fn new(place: Place, table: &'t DeTable<'i>, reader: &Reader<'_>) -> Self {
+    fn new(place: Place, table: &'t DeTable<'i>, reader: &mut Reader<'_>) -> Self {
         let entry = |(key, value): (&Spanned<_>, &'t _)| {
             let name: &std::borrow::Cow<'_, str> = key.get_ref();
-            (name.to_string(), (reader.lines.at(key.span().start), value))
+            let line = reader.lines.at(key.span().start);
+            reader.written.insert(join(&place.path, name), line);
+            (name.to_string(), (line, value))
         };
-        Self { place, entries: table.iter().map(entry).collect(), plain: false }
+        let entries = table.iter().map(entry).collect();
+        Self { place, entries, plain: false }
     }
 
     /// A value that should be a table; a plain value may stand for the `shorthand` key of it.
@@ -355,8 +347,9 @@ impl<T: Section> Branch for BTreeMap<String, T> {
         };
         let mut named = Self::new();
         for (key, value) in tables {
-            let line = Some(reader.lines.at(key.span().start));
-            let place = Place { path: join(&path, key.get_ref()), line, shown: String::new() };
+            let line = reader.lines.at(key.span().start);
+            let place = Place { path: join(&path, key.get_ref()), line: Some(line), shown: String::new() };
+            reader.written.insert(place.path.clone(), line);
             if let Some(fault) = name_fault(key.get_ref()) {
                 reader.found.error(&place, "not a usable name", fault);
             } else if let Some(mut table) = Table::of::<T>(place, value, reader) {

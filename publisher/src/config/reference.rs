@@ -2,6 +2,7 @@
 
 use super::keys::chapters;
 use super::raw::{Chapter, Default, Key};
+use crate::calendar::{Calendar, shipped, utc};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
@@ -143,6 +144,10 @@ pub fn reference() -> String {
         let pushes = if preset.has_stream() { ", and pushed" } else { "" };
         let _never_fails =
             writeln!(out, "| `{}` | {}{pushes} | {} |", preset.id(), preset.every(), preset.about());
+    }
+    out.push_str("\n## Calendars\n\n| Calendar | Known until | What it is |\n|---|---|---|\n");
+    for (name, Calendar { about, hours }) in shipped() {
+        let _never_fails = writeln!(out, "| `{name}` | {} | {about} |", utc(hours.ends_at));
     }
     out
 }

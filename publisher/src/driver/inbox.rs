@@ -131,6 +131,7 @@ mod tests {
                 base_volume: None,
                 as_of: at,
                 received: at,
+                is_clocked: false,
             })
         };
         sender.pushed(&venue, vec![pushed("a", 1), pushed("b", 1)]);

@@ -55,8 +55,8 @@ pub struct Driver {
     pub lease: Option<Span>,
     /// The outside world.
     pub edges: Arc<Edges>,
-    /// Venues to poll.
-    pub venues: Vec<Arc<crate::sources::Venue>>,
+    /// What is polled for quotes.
+    pub sources: Vec<crate::sources::Source>,
     /// Clocks.
     pub clock: Clock,
     /// What status pages show.

@@ -1,15 +1,16 @@
-//! What is asked for again and again: the head of every node, and every venue.
+//! What is asked for again and again: the head of every node, and every source of quotes.
 
 use super::bell::{self, Bell};
 use super::edges::Edges;
 use super::streams::Streams;
 use super::{Driver, inbox::Sender, wall};
 use crate::chain::{ChainError, VerifyError};
-use crate::sources::{NextPoll, Venue};
+use crate::sources::{Listed, Network, NextPoll, Source, Venue};
 use crate::store::Journal;
-use crate::telemetry::{Health, venue_answered, venue_limits};
+use crate::telemetry::{Health, Notice, notify, venue_answered, venue_limits, venue_listed};
 use alloy::primitives::B256;
 use publisher_core::io::Input;
+use publisher_core::quote::VenueId;
 use publisher_core::tx::BlockRef;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -39,21 +40,29 @@ pub(super) fn spawn(tasks: &mut JoinSet<()>, driver: &Driver, sender: &Sender) {
         tasks.spawn(heads(watched, driver.health.clone(), sender.clone()));
     }
     tasks.spawn(orders(Arc::clone(&driver.journal), sender.clone()));
-    for venue in &driver.venues {
-        let streams = Arc::new(Streams::new(Arc::clone(venue), driver.health.clone()));
-        let seed = seed(venue);
-        for (number, line) in venue.lines().iter().enumerate() {
-            let seed = seed.wrapping_add(u64::try_from(number).unwrap_or_default());
-            tasks.spawn(Arc::clone(&streams).listen(number, Arc::clone(line), seed, sender.clone()));
+    for source in &driver.sources {
+        match source {
+            Source::Venue(venue) => {
+                let streams = Arc::new(Streams::new(Arc::clone(venue), driver.health.clone()));
+                let seed = seed(venue.id());
+                for (number, line) in venue.lines().iter().enumerate() {
+                    let seed = seed.wrapping_add(u64::try_from(number).unwrap_or_default());
+                    tasks.spawn(Arc::clone(&streams).listen(number, Arc::clone(line), seed, sender.clone()));
+                }
+                tasks.spawn(quotes(Arc::clone(venue), streams, seed, sender.clone()));
+                tasks.spawn(lists(Arc::clone(venue), sender.clone()));
+            }
+            Source::Network(network) => {
+                tasks.spawn(contracts(Arc::clone(network), sender.clone()));
+            }
         }
-        tasks.spawn(quotes(Arc::clone(venue), streams, seed, sender.clone()));
     }
 }
 
 /// What decides the jitter of a venue's waits: another number in every process, and for every venue.
-fn seed(venue: &Venue) -> u64 {
+fn seed(venue: &VenueId) -> u64 {
     let mut hasher = DefaultHasher::new();
-    venue.id().as_str().hash(&mut hasher);
+    venue.as_str().hash(&mut hasher);
     std::process::id().hash(&mut hasher);
     hasher.finish()
 }
@@ -210,6 +219,37 @@ async fn quotes(venue: Arc<Venue>, streams: Arc<Streams>, seed: u64, sender: Sen
         venue_limits(venue.id(), &poll.limits);
         sender.observed(venue.id().clone(), poll.observations.clone());
         streams.until_poll(&poll.observations, wait).await;
+    }
+}
+
+/// Looks now and then at what a venue lists, if it says so anywhere.
+async fn lists(venue: Arc<Venue>, sender: Sender) {
+    let mut is_usable = true;
+    while let Some(Listed { markets, fault, wait }) = venue.listed(wall).await {
+        venue_listed(venue.id(), fault.as_ref().map_or("ok", |(why, _)| *why));
+        let was_usable = std::mem::replace(&mut is_usable, fault.is_none());
+        let name = venue.id().to_string();
+        match fault {
+            Some((why, error)) if was_usable => notify(&Notice::ListUnusable { venue: name, why, error }),
+            None if !was_usable => notify(&Notice::ListBack { venue: name }),
+            _ => {}
+        }
+        if !markets.is_empty() {
+            sender.answer(Input::Listed(markets)).await;
+        }
+        tokio::time::sleep(wait.into()).await;
+    }
+}
+
+/// Reads the contracts of one chain at its own pace.
+async fn contracts(network: Arc<Network>, sender: Sender) {
+    let mut pace = NextPoll::new(network.every(), seed(network.id()));
+    loop {
+        let poll = network.poll(wall).await;
+        let wait = pace.after(&poll);
+        venue_answered(network.id(), poll.fault.map_or("ok", |fault| fault.code()), poll.elapsed);
+        sender.observed(network.id().clone(), poll.observations);
+        tokio::time::sleep(wait.into()).await;
     }
 }
 

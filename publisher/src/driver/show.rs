@@ -1,11 +1,16 @@
 //! Keeps the health state current with what the machine knows.
 
 use crate::store::StoreError;
-use crate::telemetry::{AccountHealth, Health, Notice, notify};
+use crate::telemetry::{AccountHealth, ClockHealth, Health, Notice, SourceHealth, notify};
 use alloy::primitives::Address;
+use publisher_core::book::Path;
+use publisher_core::drift::{Drift, Skew};
 use publisher_core::event::Event;
 use publisher_core::machine::Machine;
 use publisher_core::outbox::Outbox;
+use publisher_core::quote::{FeedId, VenueId};
+use publisher_core::score::Score;
+use publisher_core::standing::Standing;
 use publisher_core::time::Now;
 use std::collections::BTreeMap;
 
@@ -26,21 +31,45 @@ pub(super) fn machine(health: &Health, machine: &Machine, now: Now) {
     }
     health.update(|state| {
         state.started = machine.is_recovered();
-        for (id, view) in machine.feeds() {
+        for (id, view) in machine.feeds(now) {
             let feed = state.feeds.entry(id.clone()).or_default();
             feed.decimals = view.decimals;
             feed.known = view.known;
-            feed.value = machine.book().evaluate(id, now.wall).value.ok().map(|estimate| estimate.price);
+            let value = machine.book().evaluate(id, now.wall).value.ok();
+            feed.value = value.map(|estimate| estimate.price);
+            feed.confidence = value.and_then(|estimate| estimate.confidence.part_of(estimate.price));
+            feed.confidence_armed = view.confidence_armed;
             feed.has_value |= feed.value.is_some();
             feed.lead = view.heartbeat_lead;
             feed.heartbeat_at = view.heartbeat_at;
             feed.hold = view.hold;
             feed.orders = view.orders;
+            feed.market = view.market;
+            feed.is_off_peg = view.is_off_peg;
             feed.in_flight = view.in_flight;
             feed.budget_left_wei = view.budget_left_wei;
+            feed.sources = sources(machine, id);
         }
+        state.pegs = machine.book().pegs().map(|(rate, _, lost)| (rate.clone(), lost)).collect();
+        let clock = |(venue, drift, skew): (&VenueId, Drift, Option<Skew>)| ClockHealth {
+            venue: venue.clone(),
+            drift,
+            skew,
+        };
+        state.clocks = machine.book().clocks().map(clock).collect();
+        state.own_clock = machine.book().own_clock();
         state.accounts = accounts(machine, now);
     });
+}
+
+fn sources(machine: &Machine, id: &FeedId) -> Vec<SourceHealth> {
+    let standings = machine.book().standings(id);
+    let health = |(path, standing, score): (&Path, Standing, &Score)| SourceHealth {
+        source: path.market.to_string(),
+        standing,
+        score: score.clone(),
+    };
+    standings.map(health).collect()
 }
 
 fn accounts(machine: &Machine, now: Now) -> BTreeMap<Address, AccountHealth> {

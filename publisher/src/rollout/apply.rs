@@ -102,7 +102,7 @@ pub(super) async fn apply(
         journal: Arc::new(journal),
         lease: None,
         edges: Arc::clone(&edges),
-        venues: Vec::new(),
+        sources: Vec::new(),
         clock,
         health,
         watcher: Some(watcher),

@@ -10,6 +10,7 @@ use publisher_core::time::{Mono, Span, Wall};
 use reqwest::header::{HeaderMap, HeaderName};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// One limit of a venue, what a request costs there, and where its answers tell of it.
@@ -144,15 +145,32 @@ impl Budgets {
         rules.iter().map(each).collect()
     }
 
-    /// Takes the cost of a request for so many symbols from every limit; or how long to wait, and then nothing is
-    /// taken.
-    pub(super) fn take(&self, host: &str, rules: &[LimitRule], symbols: usize) -> Result<(), Span> {
-        let waits = self.each(host, rules, |rule, budget, now| budget.wait(rule.cost(symbols), now));
+    /// Takes the cost of a request from every limit; or how long to wait, and then nothing is taken.
+    fn take(&self, host: &str, rules: &[LimitRule], cost: impl Fn(&LimitRule) -> u64) -> Result<(), Span> {
+        let waits = self.each(host, rules, |rule, budget, now| budget.wait(cost(rule), now));
         let wait = waits.into_iter().max().unwrap_or_default();
         if wait > Span::ZERO {
             return Err(wait);
         }
-        self.each(host, rules, |rule, budget, now| budget.spend(rule.cost(symbols), now));
+        self.each(host, rules, |rule, budget, now| budget.spend(cost(rule), now));
+        Ok(())
+    }
+
+    /// The same, once it is there to take; or how long that would be, if it is not before the deadline. What would be
+    /// refused, or count against us, is not asked.
+    pub(super) async fn take_by(
+        &self,
+        deadline: Instant,
+        host: &str,
+        rules: &[LimitRule],
+        cost: impl Fn(&LimitRule) -> u64 + Sync,
+    ) -> Result<(), Span> {
+        while let Err(wait) = self.take(host, rules, &cost) {
+            if Instant::now() + Duration::from(wait) >= deadline {
+                return Err(wait);
+            }
+            tokio::time::sleep(wait.into()).await;
+        }
         Ok(())
     }
 

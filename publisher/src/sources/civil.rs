@@ -37,7 +37,7 @@ pub(super) fn rfc3339(text: &str) -> Option<Wall> {
 }
 
 /// Reads `2026-03-06` as the beginning of that day.
-pub(super) fn date(text: &str) -> Option<Wall> {
+pub(crate) fn date(text: &str) -> Option<Wall> {
     (text.len() == 10).then(|| rfc3339(&format!("{text}T00:00:00Z"))).flatten()
 }
 

@@ -1,10 +1,11 @@
-//! A source of one's own without code: a URL and JSON pointers into its body.
+//! A source of one's own without code: a URL, and JSON pointers or expressions into its body.
 //!
 //! It is a venue with the single symbol `price`. Its URL and headers may hold keys: they appear in no message.
 //! Only public addresses are asked unless the operator permits others.
 
-use super::decode::{Answer, Place as At, Rows, TimeUnit};
+use super::decode::{Answer, Place as At, TimeUnit};
 use super::guard::{Client, Guard};
+use super::instruments;
 use super::limits;
 use super::path::Path;
 use super::problem::{Problems, SourceSetupError};
@@ -32,13 +33,14 @@ pub struct CustomSource {
     pub id: VenueId,
     /// What to ask, as it stands.
     pub url: Url,
-    /// JSON pointer (RFC 6901) to the price, in units of the quote asset: a number, or a string that holds one.
+    /// Where the price is, in units of the quote asset: a number, or a string that holds one. A JSON pointer (RFC 6901),
+    /// or an expression that begins with `$`, as everywhere below.
     pub pointer: String,
-    /// JSON pointer to the best bid.
+    /// Where the best bid is.
     pub bid_pointer: Option<String>,
-    /// JSON pointer to the best ask.
+    /// Where the best ask is.
     pub ask_pointer: Option<String>,
-    /// JSON pointer to the time of the price and the unit it is in; without it, the time of the request counts.
+    /// Where the time of the price is, and the unit it is in; without it, the time of the request counts.
     pub time: Option<(String, TimeUnit)>,
     /// The interval between polls; 5 s if not given.
     pub every: Option<Span>,
@@ -65,7 +67,8 @@ impl Venue {
     pub fn custom(source: CustomSource, client: &Client) -> Result<Self, SourceSetupError> {
         let mut problems = Problems::default();
         let mut pointer = |key: &str, text: &str| {
-            problems.keep(key, text, Path::pointer(text), "write e.g. /data/0/price").map(At::in_row)
+            let hint = "write e.g. /data/0/price, or $.data[?symbol==\"BTC\"].price";
+            problems.keep(key, text, Path::pointer_or_expression(text), hint).map(At::in_row)
         };
         let last = pointer("pointer", &source.pointer);
         let bid = source.bid_pointer.as_deref().and_then(|text| pointer("bid_pointer", text));
@@ -100,18 +103,7 @@ impl Venue {
             limits: Vec::new(),
             budgets: client.budgets.clone(),
             quotes_errors: false,
-            answer: Answer {
-                ok: Vec::new(),
-                errors: Vec::new(),
-                rows: Rows::One,
-                row_ok: Vec::new(),
-                bid,
-                ask,
-                last,
-                mid: None,
-                base_volume: None,
-                time,
-            },
+            answer: Answer { bid, ask, last, time, ..Answer::one_row() },
             symbols: Symbols::default(),
             keys: [(CUSTOM_SYMBOL.to_owned(), 0)].into(),
             every,
@@ -119,6 +111,8 @@ impl Venue {
             body_max_bytes: BODY_MAX_BYTES,
             no_time_penalty: Span::ZERO,
             memory: Mutex::default(),
+            instruments: None,
+            instruments_every: instruments::EVERY,
             lines: Vec::new(),
         });
         problems.finish(source.id.as_str(), venue)

@@ -265,29 +265,37 @@ pub(super) fn read(
         *slot = if *seen { Err(SourceFault::BadBody) } else { answer.row(body, row, now) };
         *seen = true;
     };
-    match &answer.rows {
-        Rows::One => put(0, body),
-        Rows::List { at, key } => {
-            let list = locate(at.as_ref(), body)?;
-            path::each_element(list, |row| {
-                let found = key.find(body, row).ok().flatten().and_then(text);
-                if let Some(at) = found.and_then(|key| keys.get(&symbols.normal(&key))) {
-                    put(*at, row);
-                }
-            })
-            .map_err(malformed)?;
+    if let Rows::One = &answer.rows {
+        put(0, body);
+        return Ok(rows);
+    }
+    each_row(&answer.rows, body, |key, row| {
+        if let Some(at) = keys.get(&symbols.normal(key)) {
+            put(*at, row);
         }
+    })?;
+    Ok(rows)
+}
+
+/// Visits every row that says its symbol, with the symbol as the venue spells it there.
+pub(super) fn each_row<'a>(
+    rows: &Rows,
+    body: &'a RawValue,
+    mut visit: impl FnMut(&str, &'a RawValue),
+) -> Result<(), Refusal> {
+    let malformed = |_: Malformed| Refusal::new(SourceFault::BadBody, "JSON of another shape");
+    match rows {
+        Rows::One => Ok(()),
+        Rows::List { at, key } => path::each_element(locate(at.as_ref(), body)?, |row| {
+            if let Some(key) = key.find(body, row).ok().flatten().and_then(text) {
+                visit(&key, row);
+            }
+        })
+        .map_err(malformed),
         Rows::Keyed { at } => {
-            let object = locate(at.as_ref(), body)?;
-            path::each_entry(object, |key, row| {
-                if let Some(at) = keys.get(&symbols.normal(&key)) {
-                    put(*at, row);
-                }
-            })
-            .map_err(malformed)?;
+            path::each_entry(locate(at.as_ref(), body)?, |key, row| visit(&key, row)).map_err(malformed)
         }
     }
-    Ok(rows)
 }
 
 fn locate<'a>(at: Option<&Path>, body: &'a RawValue) -> Result<&'a RawValue, Refusal> {
@@ -311,6 +319,41 @@ fn first_byte(bytes: &[u8]) -> Option<u8> {
 }
 
 impl Answer {
+    /// One row, in which nothing is looked for yet.
+    pub(super) fn one_row() -> Self {
+        Self {
+            ok: Vec::new(),
+            errors: Vec::new(),
+            rows: Rows::One,
+            row_ok: Vec::new(),
+            bid: None,
+            ask: None,
+            last: None,
+            mid: None,
+            base_volume: None,
+            time: None,
+        }
+    }
+
+    /// When a row was true, if it says so.
+    pub(super) fn time(
+        &self,
+        body: &RawValue,
+        row: &RawValue,
+        now: Wall,
+    ) -> Result<Option<Wall>, SourceFault> {
+        let Some((place, unit)) = &self.time else { return Ok(None) };
+        let found = place.find(body, row).map_err(|_| SourceFault::BadBody)?;
+        let time = found.and_then(text).and_then(|text| unit.read(&text));
+        let is_sane = |time: &Wall| (EARLIEST..=now + FUTURE_MAX).contains(time);
+        time.filter(is_sane).map(Some).ok_or(SourceFault::BadTime)
+    }
+
+    /// Whether rows say when they were true to the moment, and not only on which day.
+    pub(super) fn reads_clock(&self) -> bool {
+        self.time.as_ref().is_some_and(|(_, unit)| *unit != TimeUnit::Date)
+    }
+
     /// What a body means that is an error by its status or its content.
     pub(super) fn meaning(&self, bytes: &[u8]) -> Option<Meaning> {
         let text = String::from_utf8_lossy(bytes);
@@ -350,14 +393,7 @@ impl Answer {
         if last.is_none() && (bid.is_none() || ask.is_none()) {
             return Err(SourceFault::BadValue);
         }
-        let time = match &self.time {
-            Some((place, unit)) => {
-                let found = place.find(body, row).map_err(|_| SourceFault::BadBody)?;
-                let time = found.and_then(text).and_then(|text| unit.read(&text));
-                Some(time.filter(|t| (EARLIEST..=now + FUTURE_MAX).contains(t)).ok_or(SourceFault::BadTime)?)
-            }
-            None => None,
-        };
+        let time = self.time(body, row, now)?;
         let base_volume = find(&self.base_volume)?.and_then(text).and_then(|text| text.parse().ok());
         Ok(Row {
             bid,
@@ -370,7 +406,7 @@ impl Answer {
 }
 
 /// An exact positive price; `None` if the venue gives none (no field, null, or an empty string).
-fn price(found: Option<&RawValue>) -> Result<Option<Price>, SourceFault> {
+pub(super) fn price(found: Option<&RawValue>) -> Result<Option<Price>, SourceFault> {
     let Some(raw) = found.filter(|raw| !matches!(raw.get(), "null" | "\"\"")) else { return Ok(None) };
     let text = text(raw).ok_or(SourceFault::BadValue)?;
     let price: Price = text.parse().map_err(|_| SourceFault::BadValue)?;

@@ -15,7 +15,7 @@ use url::Url;
 /// So much of an error's body is looked at.
 const ERROR_BODY_MAX: usize = 16 * 1024;
 /// A longer wait than the longest ban known is not believed.
-const RETRY_AFTER_MAX: Span = Span::from_s(3 * 86_400);
+pub(super) const RETRY_AFTER_MAX: Span = Span::from_s(3 * 86_400);
 
 /// What one request brought.
 pub(super) struct Fetched {
@@ -44,9 +44,17 @@ impl Failure {
     }
 }
 
+/// How to ask. Nothing has a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Post,
+}
+
 /// What to ask and the limits of asking.
 pub(super) struct Ask<'a> {
     pub(super) http: &'a reqwest::Client,
+    pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: &'a HeaderMap,
     /// The whole exchange, including the last byte of the body, ends here.
@@ -58,11 +66,15 @@ pub(super) async fn fetch(ask: Ask<'_>, clock: &impl Fn() -> Wall) -> Fetched {
     let started = Instant::now();
     let (mut status, mut retry_after, mut headers, mut bytes) = (None, None, HeaderMap::new(), 0);
     let exchange = async {
-        let request = ask.http.get(ask.url).headers(ask.headers.clone());
+        let request = match ask.method {
+            Method::Get => ask.http.get(ask.url),
+            Method::Post => ask.http.post(ask.url),
+        };
+        let request = request.headers(ask.headers.clone());
         let mut response = request.send().await.map_err(|error| broken(&error))?;
         status = Some(response.status().as_u16());
-        retry_after = wait(&response, clock());
         headers = response.headers().clone();
+        retry_after = wait(&headers, clock());
         if response.status() == StatusCode::OK {
             return read(&mut response, ask.body_max_bytes, &mut bytes).await;
         }
@@ -134,8 +146,8 @@ fn broken(error: &reqwest::Error) -> Failure {
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3).
-fn wait(response: &Response, now: Wall) -> Option<Span> {
-    retry_after(response.headers().get(RETRY_AFTER)?.to_str().ok()?, now)
+pub(super) fn wait(headers: &HeaderMap, now: Wall) -> Option<Span> {
+    retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, now)
 }
 
 fn retry_after(text: &str, now: Wall) -> Option<Span> {

@@ -3,6 +3,7 @@
 //! A folder holds `BODY.json` files and `expected.toml`; `publisher/presets/README.md` says what stands in it.
 
 use super::decode::{self, Row};
+use super::instruments::List;
 use super::preset::Preset;
 use super::problem::Problems;
 use publisher_core::quote::SourceFault;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 
 /// What is expected of each body.
 const EXPECTED: &str = "expected.toml";
+/// Bodies with such names are lists of what the venue trades, not prices.
+const LISTS: &str = "instruments";
 /// The key of the time at which the bodies were received, in milliseconds since the Unix epoch.
 const NOW: &str = "now_ms";
 /// 2026-03-06T14:30:01Z: when they were received where no time is given.
@@ -39,7 +42,8 @@ pub struct Reading {
     pub symbol: Option<String>,
     /// What was expected; none where nothing is said of the body.
     pub expected: Option<String>,
-    /// What is read: bid, ask, last and base volume, `-` for what is not there, `@` and a time; or a fault's code.
+    /// What is read: bid, ask, last and base volume, `-` for what is not there, `@` and a time; of a list `trading`,
+    /// `halted` or `gone`; or a fault's code.
     pub read: String,
 }
 
@@ -119,7 +123,11 @@ impl Fixtures {
             let rows = self.expected.get(name).and_then(toml::Value::as_table);
             let symbols: Vec<&str> =
                 rows.into_iter().flat_map(toml::Table::keys).map(String::as_str).collect();
-            match read(preset, body, &symbols, self.received)? {
+            let read = match name.starts_with(LISTS) {
+                true => read_list(preset, body, &symbols)?,
+                false => read(preset, body, &symbols, self.received)?,
+            };
+            match read {
                 Ok(read) if rows.is_some() => {
                     for (symbol, read) in symbols.iter().zip(read) {
                         let expected = rows.and_then(|rows| rows.get(*symbol)).and_then(toml::Value::as_str);
@@ -159,6 +167,22 @@ impl Fixtures {
             .and_then(|()| fs::write(folder.join(EXPECTED), self.expected.to_string()));
         written.map(|()| path.clone()).map_err(|error| FixturesError::Io(path, error))
     }
+}
+
+/// What a venue's list says of each symbol, in their order; or the fault of the whole list.
+fn read_list(
+    preset: &Preset,
+    body: &[u8],
+    symbols: &[&str],
+) -> Result<Result<Vec<String>, String>, super::SourceSetupError> {
+    let Some(instruments) = &preset.instruments else { return Ok(Err("no list".to_owned())) };
+    let symbols: Vec<Arc<str>> = symbols.iter().map(|symbol| Arc::from(*symbol)).collect();
+    let mut problems = Problems::default();
+    let keys = preset.symbols.keys(&symbols, &mut problems);
+    problems.finish(preset.id(), Some(()))?;
+    let list = instruments.read(&preset.symbols, &keys, symbols.len(), body);
+    let codes = |list: List| list.markets.iter().map(|listing| listing.code().to_owned()).collect();
+    Ok(list.map(codes).map_err(|refusal| refusal.fault.code().to_owned()))
 }
 
 /// What each symbol gets from a body, in the order of the symbols; or the fault of the whole body.

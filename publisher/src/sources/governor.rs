@@ -125,14 +125,16 @@ impl Budget {
         self.used = self.used.saturating_add(cost.saturating_mul(UNIT));
     }
 
-    /// Learns from what an answer said. Use is only corrected upwards: the venue may not have counted everything yet.
+    /// Learns from what an answer said. Use is only corrected upwards: the venue may not have counted everything yet. More
+    /// than twice of all is not believed, because a wrong number would close the venue for as long as it says.
     pub(super) fn told(&mut self, told: Told, now: Mono) {
         self.pass(now);
         if let Some(capacity) = told.capacity.filter(|capacity| *capacity > 0) {
             // Only less than what is stated: a gateway that promises more may not be the one that refuses.
             self.believed = self.believed.min(capacity.saturating_mul(UNIT).max(self.least()));
         }
-        self.used = self.used.max(told.used.unwrap_or(0).saturating_mul(UNIT));
+        self.used =
+            self.used.max(told.used.unwrap_or(0).saturating_mul(UNIT).min(self.believed.saturating_mul(2)));
         let pauses = self.used.saturating_mul(100) >= self.believed.saturating_mul(PAUSE_PERCENT);
         if let Some(reset) = told.reset.filter(|_| pauses) {
             self.close(reset.min(self.limit.per), now);

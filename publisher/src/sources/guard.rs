@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_public_internet_is_public() {
+    fn f76_only_the_public_internet_is_public() {
         for text in
             ["1.1.1.1", "104.16.0.1", "172.15.0.1", "172.32.0.1", "100.63.0.1", "100.128.0.1", "192.0.1.1"]
                 .into_iter()

@@ -9,6 +9,9 @@ pub(super) const EVERY: (Span, Span) = (Span::from_ms(100), Span::from_s(3600));
 /// Shortest and longest time for one poll.
 pub(super) const TIMEOUT: (Span, Span) = (Span::from_ms(100), Span::from_s(60));
 
+/// Shortest and longest time between two looks at a venue's list of markets.
+pub(super) const LISTS_EVERY: (Span, Span) = (Span::from_s(1), Span::from_s(86_400));
+
 /// Scheme, host, port and perhaps a path in front of the venue's own; nothing that a path cannot follow.
 pub(super) fn base_url(path: &str, text: &str, problems: &mut Problems) -> Option<Url> {
     let url = problems.keep(path, text, Url::parse(text), "write e.g. https://api.example.com")?;

@@ -1,8 +1,9 @@
-//! Prices from venues: one HTTP-JSON engine and one for WebSockets, driven by presets.
+//! Prices from venues: one HTTP-JSON engine and one for WebSockets, driven by presets; and from contracts, read at one
+//! block of their chain.
 //!
 //! A [`Venue`] asks one exchange for all its symbols in one request, or in as few as its limits allow, and turns the
 //! answers into one [`Observation`](publisher_core::quote::Observation) per symbol. A [`CustomSource`] does the same
-//! for any URL with JSON pointers. [`NextPoll`] says when to ask again. A [`Line`] listens to some of a venue's
+//! for any URL with JSON pointers, a [`Network`] for all contracts of a chain. [`NextPoll`] says when to ask again. A [`Line`] listens to some of a venue's
 //! markets over WebSocket, where its preset says how.
 //!
 //! Invariants: a poll always ends, in bounded time and memory, with an observation for every symbol; a number is
@@ -21,25 +22,32 @@ mod fixtures;
 mod format;
 mod governor;
 mod guard;
+mod instruments;
 mod key;
 mod limits;
+mod onchain;
 mod pace;
 mod path;
 mod preset;
 mod problem;
 mod request;
+mod source;
 mod stream;
 mod symbols;
 mod venue;
 
+pub(crate) use civil::date;
 pub use custom::{CUSTOM_SYMBOL, CustomSource};
 pub use decode::{TimeUnit, TimeUnitError};
 pub use fixtures::{Fixtures, FixturesError, Reading, read as read_body};
 pub use guard::{Client, Guard, is_public};
+pub use instruments::Listed;
 pub use key::ApiKey;
+pub use onchain::{ContractKind, ContractSource, Ema, Growth, Network, NetworkSpec, Twap};
 pub use pace::NextPoll;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, SourceSetupError};
+pub use source::Source;
 pub use stream::{End, Kind, Line, LineState, Polled, StreamSpec, Told};
 pub use symbols::Assets;
 pub use venue::{Poll, Venue, VenueSpec};

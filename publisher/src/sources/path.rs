@@ -8,16 +8,27 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
+mod expression;
+
+use expression::Filter;
+
 /// A JSON document nested deeper than this is refused before it is parsed.
 pub(super) const DEPTH_MAX: usize = 64;
 /// More steps than any preset needs; a longer path is a mistake.
 const STEPS_MAX: usize = 16;
 
-/// Steps from a document or row to a place in it: `result.list`, `c[0]`, `[7]`, or a JSON pointer.
-///
-/// A step into an object is a key, into an array an index without leading zeros (RFC 6901, section 4).
+/// Steps from a document or row to a place in it: `result.list`, `c[0]`, `[7]`, a JSON pointer, or an expression.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Path(Vec<Box<str>>);
+pub(super) struct Path(Vec<Step>);
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// Into an object a key, into an array an index without leading zeros (RFC 6901, section 4).
+    Child(Box<str>),
+    /// To the one element that says something.
+    Only(Filter),
+}
 
 /// Why a text is not a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +39,8 @@ pub(super) enum PathError {
     Long,
     #[error("a JSON pointer starts with `/` and uses `~` only in `~0` and `~1` (RFC 6901)")]
     Pointer,
+    #[error("column {column}: {what}")]
+    Expression { column: usize, what: &'static str },
 }
 
 /// The document has another shape than the path needs: a key twice, or no JSON at all.
@@ -72,25 +85,44 @@ impl Path {
     }
 
     fn bounded(steps: Vec<Box<str>>) -> Result<Self, PathError> {
-        if steps.len() > STEPS_MAX { Err(PathError::Long) } else { Ok(Self(steps)) }
+        if steps.len() > STEPS_MAX {
+            return Err(PathError::Long);
+        }
+        Ok(Self(steps.into_iter().map(Step::Child).collect()))
+    }
+
+    /// Reads an expression if it begins with `$`, a JSON pointer if not.
+    pub(super) fn pointer_or_expression(text: &str) -> Result<Self, PathError> {
+        if text.starts_with('$') { expression::parse(text) } else { Self::pointer(text) }
     }
 
     /// The raw text at this place; `None` if there is nothing.
     pub(super) fn find<'a>(&self, document: &'a RawValue) -> Result<Option<&'a RawValue>, Malformed> {
-        let mut place = document;
-        for step in &self.0 {
-            match child(place, step)? {
-                Some(next) => place = next,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(place))
+        find(&self.0, document)
     }
+}
+
+fn find<'a>(steps: &[Step], document: &'a RawValue) -> Result<Option<&'a RawValue>, Malformed> {
+    let mut place = document;
+    for step in steps {
+        let next = match step {
+            Step::Child(key) => child(place, key)?,
+            Step::Only(filter) => filter.only(place)?,
+        };
+        match next {
+            Some(next) => place = next,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(place))
 }
 
 impl fmt::Debug for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|step| write!(f, "/{step}"))
+        self.0.iter().try_for_each(|step| match step {
+            Step::Child(key) => write!(f, "/{key}"),
+            Step::Only(filter) => write!(f, "/{filter:?}"),
+        })
     }
 }
 

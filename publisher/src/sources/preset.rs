@@ -6,10 +6,12 @@
 
 use super::budgets::LimitRule;
 use super::decode::Answer;
+use super::instruments::Instruments;
 use super::key::KeyRule;
 use super::problem::{Problems, SourceSetupError};
 use super::request::Request;
 use super::symbols::{Assets, Symbols};
+use crate::config::Lines;
 use publisher_core::time::Span;
 use std::sync::LazyLock;
 use url::Url;
@@ -17,7 +19,7 @@ use url::Url;
 mod raw;
 mod stream;
 
-pub(super) use stream::{Answered, StreamPreset};
+pub(super) use stream::{Answered, Data, Encoding, Part, PartOf, PreRequest, StreamPreset, Subscribe};
 
 /// A venue's request, answer, symbols and limits, checked.
 #[derive(Clone, Debug)]
@@ -35,6 +37,7 @@ pub struct Preset {
     pub(super) request: Request,
     pub(super) answer: Answer,
     pub(super) symbols: Symbols,
+    pub(super) instruments: Option<Instruments>,
     pub(super) stream: Option<StreamPreset>,
 }
 
@@ -95,6 +98,21 @@ impl Preset {
         self.answer.time.is_some()
     }
 
+    /// Whether the venue says how much was traded in 24 hours.
+    pub fn has_volume(&self) -> bool {
+        self.answer.base_volume.is_some()
+    }
+
+    /// Whether it says when a price was true over WebSocket.
+    pub fn has_stream_time(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.data.row.time.is_some())
+    }
+
+    /// Whether it says which markets it lists.
+    pub fn has_instruments(&self) -> bool {
+        self.instruments.is_some()
+    }
+
     /// Whether it can be listened to over WebSocket, too.
     pub fn has_stream(&self) -> bool {
         self.stream.is_some()
@@ -109,10 +127,7 @@ impl Preset {
         let preset = match toml::from_str::<raw::RawPreset>(text) {
             Ok(file) => raw::check(file, &mut problems),
             Err(error) => {
-                let at = error
-                    .span()
-                    .and_then(|span| text.get(..span.start))
-                    .map_or(1, |t| t.matches('\n').count() + 1);
+                let at = Lines::of(text).at(error.span().map_or(0, |span| span.start));
                 let hint = "see the presets that come with the program";
                 problems.add(format!("line {at}"), "", error.message(), hint);
                 None

@@ -7,14 +7,15 @@
 
 use super::budgets::{Budgets, Learned, LimitRule};
 use super::decode::{self, Answer, Meaning, Refusal, Row};
-use super::fetch::{Ask, Fetched, fetch};
+use super::fetch::{Ask, Fetched, Method, fetch};
 use super::guard::{Client, Guard};
+use super::instruments::{self, Instruments, Lists};
 use super::key::{self, ApiKey};
 use super::limits;
 use super::preset::Preset;
 use super::problem::{Problems, SourceSetupError};
 use super::request::Target;
-use super::stream::{self, Line, StreamSpec};
+use super::stream::{self, Counter, Line, StreamSpec};
 use super::symbols::Symbols;
 use publisher_core::price::Ratio;
 use publisher_core::quote::{MarketId, Observation, Quote, SourceFault, VenueId};
@@ -52,12 +53,23 @@ pub struct VenueSpec {
     pub every: Option<Span>,
     /// The time for one poll instead of the preset's.
     pub timeout: Option<Span>,
+    /// The time between two looks at its list of markets instead of an hour.
+    pub instruments_every: Option<Span>,
 }
 
 impl VenueSpec {
     /// A venue that differs in nothing from its preset.
     pub fn new(id: VenueId) -> Self {
-        Self { id, base_url: None, key: None, share: None, credits: None, every: None, timeout: None }
+        Self {
+            id,
+            base_url: None,
+            key: None,
+            share: None,
+            credits: None,
+            every: None,
+            timeout: None,
+            instruments_every: None,
+        }
     }
 
     fn limits(&self, preset: &Preset, problems: &mut Problems) -> Vec<LimitRule> {
@@ -127,6 +139,9 @@ pub struct Venue {
     pub(super) body_max_bytes: usize,
     pub(super) no_time_penalty: Span,
     pub(super) memory: Mutex<Memory>,
+    /// Where it says which markets it lists.
+    pub(super) instruments: Option<Instruments>,
+    pub(super) instruments_every: Span,
     /// The sockets that tell of its markets, too.
     pub(super) lines: Vec<Arc<Line>>,
 }
@@ -135,7 +150,9 @@ pub struct Venue {
 #[derive(Default)]
 pub(super) struct Memory {
     /// The host to ask.
-    host: usize,
+    pub(super) host: usize,
+    /// What its lists of markets said.
+    pub(super) lists: Lists,
     /// Polls in a row that a host did not answer.
     silent: usize,
     /// Symbols that the venue refused, and until when they are left out.
@@ -177,6 +194,8 @@ impl Venue {
         let timeout = spec.timeout.map_or(Some(preset.timeout), |timeout| {
             limits::within("timeout", timeout, limits::TIMEOUT, &mut problems)
         });
+        let instruments_every = spec.instruments_every.unwrap_or(instruments::EVERY);
+        limits::within("instruments_every", instruments_every, limits::LISTS_EVERY, &mut problems);
         let guard = if spec.base_url.is_some() { Guard::AllowPrivate } else { Guard::Public };
         let limits = spec.limits(preset, &mut problems);
         let limits = if spec.base_url.is_some() { Vec::new() } else { limits };
@@ -199,6 +218,8 @@ impl Venue {
             body_max_bytes: preset.body_max_bytes,
             no_time_penalty: preset.no_time_penalty,
             memory: Mutex::default(),
+            instruments: preset.instruments.clone(),
+            instruments_every,
             lines: Vec::new(),
         });
         problems.finish(spec.id.as_str(), venue)
@@ -209,8 +230,18 @@ impl Venue {
     /// # Errors
     /// If no socket can be opened at the place that the configuration names.
     pub fn with_stream(self, preset: &Preset, spec: &StreamSpec) -> Result<Self, SourceSetupError> {
-        let elsewhere = matches!(&self.target, Target::Hosts { hosts, .. } if *hosts != preset.hosts);
-        let lines = stream::lines(preset, spec, &self.id, &self.markets, elsewhere)?;
+        let hosts = match &self.target {
+            Target::Hosts { hosts, .. } => hosts.clone(),
+            Target::Url(_) => Vec::new(),
+        };
+        let counter = Counter {
+            http: self.http.clone(),
+            hosts,
+            limits: self.limits.clone(),
+            budgets: self.budgets.clone(),
+            is_elsewhere: spec.url.is_some(),
+        };
+        let lines = stream::lines(preset, spec, &self.id, &self.markets, &counter)?;
         Ok(Self { lines: lines.into_iter().map(Arc::new).collect(), ..self })
     }
 
@@ -319,7 +350,8 @@ impl Venue {
         let symbols = self.markets.iter().take(count).map(|market| &*market.symbol);
         let url = self.target.url(0, count, symbols).ok_or("the request's URL cannot be built")?;
         let (http, headers, body_max_bytes) = (&self.http, &self.headers, self.body_max_bytes);
-        let fetched = fetch(Ask { http, url, headers, deadline, body_max_bytes }, &clock).await;
+        let fetched =
+            fetch(Ask { http, method: Method::Get, url, headers, deadline, body_max_bytes }, &clock).await;
         let body = fetched.body.map_err(|failure| self.detail(&failure.reason, &failure.body))?;
         Ok((body, fetched.received))
     }
@@ -365,7 +397,7 @@ impl Venue {
         memory.silent < hosts.len()
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
         // Every change of the memory is complete in itself, so a panic elsewhere leaves it usable.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -384,17 +416,15 @@ impl Venue {
             return Err(Refusal::new(SourceFault::Unreachable, "the request's URL cannot be built"));
         };
         let base = self.target.base(host);
-        while let Err(wait) = self.budgets.take(base, &self.limits, group.len()) {
-            if Instant::now() + Duration::from(wait) >= deadline {
-                // What would be refused, or count against us, is not asked.
-                poll.retry_after = poll.retry_after.max(Some(wait));
-                poll.detail = Some(format!("held back for {wait} to stay within the venue's limits"));
-                return Err(Refusal::new(SourceFault::RateLimited, "held back"));
-            }
-            tokio::time::sleep(wait.into()).await;
+        let cost = |rule: &LimitRule| rule.cost(group.len());
+        if let Err(wait) = self.budgets.take_by(deadline, base, &self.limits, cost).await {
+            poll.retry_after = poll.retry_after.max(Some(wait));
+            poll.detail = Some(format!("held back for {wait} to stay within the venue's limits"));
+            return Err(Refusal::new(SourceFault::RateLimited, "held back"));
         }
         let (http, headers, body_max_bytes) = (&self.http, &self.headers, self.body_max_bytes);
-        let fetched = fetch(Ask { http, url, headers, deadline, body_max_bytes }, clock).await;
+        let fetched =
+            fetch(Ask { http, method: Method::Get, url, headers, deadline, body_max_bytes }, clock).await;
         poll.requests += 1;
         poll.status = fetched.status;
         poll.bytes = poll.bytes.saturating_add(u64::try_from(fetched.bytes).unwrap_or(u64::MAX));
@@ -451,6 +481,7 @@ impl Venue {
                 base_volume,
                 as_of: time.unwrap_or(without_time),
                 received,
+                is_clocked: self.answer.reads_clock(),
             })
         };
         Ok(self.markets.iter().zip(rows).map(quote).collect())
@@ -474,7 +505,7 @@ impl fmt::Debug for Venue {
 }
 
 impl Poll {
-    fn empty() -> Self {
+    pub(super) fn empty() -> Self {
         Self {
             observations: Vec::new(),
             fault: None,

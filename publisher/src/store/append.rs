@@ -2,10 +2,10 @@
 
 use super::StoreError;
 use super::db::{Db, values};
-use super::read::entries;
-use super::row::{self, AttemptRow, InclusionRow, IntentRow, column};
+use super::read::{decision, entries};
+use super::row::{self, AttemptRow, DecisionRow, InclusionRow, IntentRow, column};
 use alloy::primitives::{Address, B256};
-use publisher_core::record::{Outcome, Record};
+use publisher_core::record::{Outcome, Record, Why};
 use publisher_core::time::Wall;
 use publisher_core::tx::{Attempt, Receipt, Work};
 use std::fmt::Debug;
@@ -16,6 +16,7 @@ type Result<T = ()> = std::result::Result<T, StoreError>;
 pub(super) async fn put(db: &mut Db, record: &Record) -> Result {
     match record {
         Record::Intent { account, nonce, work, at } => put_intent(db, *account, *nonce, work, *at).await,
+        Record::Decided { account, nonce, why } => put_decided(db, *account, *nonce, why).await,
         Record::Attempt { account, nonce, attempt, at } => {
             put_attempt(db, *account, *nonce, attempt, *at).await
         }
@@ -100,6 +101,34 @@ async fn put_intent(db: &mut Db, account: Address, nonce: u64, work: &Work, at: 
             .await?
         }
     };
+    Ok(())
+}
+
+async fn put_decided(db: &mut Db, account: Address, nonce: u64, why: &Why) -> Result {
+    let (owner, number, feed) = (account.as_slice(), column(nonce, "nonce")?, why.feed.as_str());
+    let offered = DecisionRow::from(why);
+    let stored = decision(db, owner, number, feed).await?;
+    if let Some(stored) = stored {
+        let key = format!("the decision about {feed} with nonce {nonce} of {account}");
+        return same_or_conflict(key, &stored, &offered);
+    }
+    require_intent(db, account, nonce, "a decision").await?;
+    let DecisionRow { cause, calendar, digest, status, conduct } = &offered;
+    db.execute(
+        "INSERT INTO decision (account, nonce, feed, cause, calendar, digest, status, conduct) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        values![
+            owner,
+            number,
+            feed,
+            cause.as_str(),
+            calendar.as_deref(),
+            digest.as_deref(),
+            status.as_deref(),
+            conduct.as_deref()
+        ],
+    )
+    .await?;
     Ok(())
 }
 

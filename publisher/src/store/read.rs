@@ -1,7 +1,7 @@
 //! What the journal tells: to recovery at start, to `publisher status` while the daemon runs, and to tests.
 
 use super::db::{Db, Pool, values};
-use super::row::{self, AttemptRow, EntryRow, InclusionRow, IntentRow};
+use super::row::{self, AttemptRow, DecisionRow, EntryRow, InclusionRow, IntentRow};
 use super::session::{Access, transaction};
 use super::{Location, StoreError};
 use alloy::primitives::{Address, B256};
@@ -35,12 +35,36 @@ pub struct RoundEntry {
     pub in_batch: bool,
     /// When it was planned.
     pub planned_at: Wall,
+    /// Why the feed was part of it; `None` if it joined a batch later, or an earlier version planned it.
+    pub decision: Option<Decision>,
     /// Its signed transactions, by seq.
     pub attempts: Vec<AttemptEntry>,
     /// The block that includes one of them, as long as it is held to be canonical.
     pub inclusion: Option<Receipt>,
     /// How and when it ended; `None` while it is open.
     pub closed: Option<(Outcome, Wall)>,
+}
+
+/// What a decision rested on, in the names of the version that made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Which rule fired.
+    pub trigger: String,
+    /// The market whose hours the feed kept.
+    pub market: Option<DecidedMarket>,
+}
+
+/// A market as it stood when something was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecidedMarket {
+    /// The calendar's name.
+    pub calendar: String,
+    /// The Keccak-256 of its text.
+    pub digest: B256,
+    /// What the market did by it.
+    pub status: String,
+    /// What that let the feed do.
+    pub conduct: String,
 }
 
 /// One signed transaction of a round.
@@ -165,6 +189,35 @@ pub(super) async fn entries(db: &mut Db, attempt: &AttemptRow) -> Result<Vec<Ent
     .await
 }
 
+/// Why a feed is part of an intent.
+pub(super) async fn decision(
+    db: &mut Db,
+    account: &[u8],
+    nonce: i64,
+    feed: &str,
+) -> Result<Option<DecisionRow>, StoreError> {
+    db.optional(
+        "SELECT cause, calendar, digest, status, conduct FROM decision \
+         WHERE account = $1 AND nonce = $2 AND feed = $3",
+        values![account, nonce, feed],
+    )
+    .await
+}
+
+impl TryFrom<DecisionRow> for Decision {
+    type Error = StoreError;
+
+    fn try_from(row: DecisionRow) -> Result<Self, StoreError> {
+        let market = match (row.calendar, row.digest, row.status, row.conduct) {
+            (Some(calendar), Some(digest), Some(status), Some(conduct)) => {
+                Some(DecidedMarket { calendar, digest: row::hash(&digest)?, status, conduct })
+            }
+            _ => None,
+        };
+        Ok(Self { trigger: row.cause, market })
+    }
+}
+
 /// The newest reason of each scope whose newest record is a halt.
 async fn halts(db: &mut Db) -> Result<Vec<(Scope, String)>, StoreError> {
     let rows: Vec<(String, String)> = db.all("SELECT scope, reason FROM halt WHERE halted = 1 AND id IN (SELECT max(id) FROM halt GROUP BY scope)", values![])
@@ -269,6 +322,7 @@ async fn rounds(db: &mut Db, feed: &FeedId, limit: u32) -> Result<Vec<RoundEntry
                 values![intent.account.as_slice(), intent.nonce],
             )
             .await?;
+        let decision = decision(db, &intent.account, intent.nonce, feed.as_str()).await?;
         entries.push(RoundEntry {
             account: row::address(&intent.account)?,
             nonce: row::number(intent.nonce)?,
@@ -276,6 +330,7 @@ async fn rounds(db: &mut Db, feed: &FeedId, limit: u32) -> Result<Vec<RoundEntry
             number,
             in_batch: matches!(work, Work::Batch { .. }),
             planned_at: intent.planned_at(),
+            decision: decision.map(Decision::try_from).transpose()?,
             attempts: attempts(db, &intent).await?,
             inclusion: inclusion.map(|row| row.receipt()).transpose()?,
             closed: intent.closed()?,

@@ -4,7 +4,7 @@ use super::StoreError;
 use alloy::primitives::{Address, B256, Bytes};
 use publisher_core::price::Answer;
 use publisher_core::quote::FeedId;
-use publisher_core::record::{Outcome, Scope};
+use publisher_core::record::{Outcome, Scope, Why};
 use publisher_core::time::Wall;
 use publisher_core::tx::{Attempt, Entry, Fee, Receipt, SendOutcome, Work};
 
@@ -67,6 +67,29 @@ impl IntentRow {
 
 /// The column `feed` of a batch, which is for many of them.
 pub(super) const BATCH: &str = "";
+
+/// Why a feed is part of an intent.
+#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+pub(super) struct DecisionRow {
+    pub(super) cause: String,
+    pub(super) calendar: Option<String>,
+    pub(super) digest: Option<Vec<u8>>,
+    pub(super) status: Option<String>,
+    pub(super) conduct: Option<String>,
+}
+
+impl From<&Why> for DecisionRow {
+    fn from(why: &Why) -> Self {
+        let market = why.market.as_ref();
+        Self {
+            cause: why.trigger.code().to_owned(),
+            calendar: market.map(|market| market.calendar.to_string()),
+            digest: market.map(|market| market.digest.to_vec()),
+            status: market.map(|market| market.status.code().to_owned()),
+            conduct: market.map(|market| market.conduct.code().to_owned()),
+        }
+    }
+}
 
 /// One feed's part of an attempt.
 #[derive(sqlx::FromRow)]

@@ -1,13 +1,15 @@
 //! Metrics of facts that are not events: requests, and what a scrape reads from the health state.
 
-use super::health::State;
+use super::health::{SourceHealth, State};
 use super::metrics::{self as m, seconds};
 use super::readiness::{Phase, readiness};
 use crate::chain::Standing;
 use publisher_core::event::{Event, Latency};
+use publisher_core::policy::Status as MarketStatus;
 use publisher_core::price::Answer;
 use publisher_core::quote::{FeedId, VenueId};
 use publisher_core::record::{Outcome, Scope};
+use publisher_core::standing::Standing as SourceStanding;
 use publisher_core::time::{Now, Span};
 use publisher_core::tx::Receipt;
 
@@ -17,6 +19,12 @@ const GWEI: u128 = 1_000_000_000;
 pub fn venue_answered(venue: &VenueId, result: &'static str, took: Span) {
     m::VENUE_REQUESTS.count([venue.as_str(), result]);
     m::VENUE_LATENCY.record_span([venue.as_str()], took);
+}
+
+/// A venue was asked for the list of its markets. `result` is `ok`, `absurd` or a code of
+/// [`SourceFault`](publisher_core::quote::SourceFault).
+pub fn venue_listed(venue: &VenueId, result: &'static str) {
+    m::VENUE_LISTS.count([venue.as_str(), result]);
 }
 
 /// How much of a venue's rate limits is used, by class, in thousandths of what is believed to be allowed.
@@ -67,6 +75,13 @@ pub(super) fn scraped(state: &State, now: Now) {
         m::VENUE_STREAM_UP.flag([venue.as_str()], stream.healthy);
         m::VENUE_STREAM_SOCKETS.set([venue.as_str()], integer(&stream.open.to_string()));
     }
+    for clock in &state.clocks {
+        let venue = clock.venue.as_str();
+        m::VENUE_CLOCK_OFFSET.set([venue], integer(&clock.drift.offset_ms.to_string()) / 1000.0);
+        m::VENUE_DELAY.set([venue], integer(&clock.drift.delay_ms.to_string()) / 1000.0);
+        m::VENUE_CLOCK_WRONG.flag([venue], clock.skew.is_some());
+    }
+    m::CLOCK_WRONG.flag([], state.own_clock.is_some());
     for node in &state.nodes {
         for standing in Standing::ALL {
             m::NODE_STATE.flag([&node.node, standing.code()], node.standing == standing);
@@ -83,6 +98,9 @@ pub(super) fn scraped(state: &State, now: Now) {
         let at = now.wall - now.mono.since(beat.progressed_at);
         m::LOOP_PROGRESS.set([name], seconds(at.since(publisher_core::time::Wall::default())));
     }
+    for (rate, lost) in &state.pegs {
+        m::PEG_LOST.flag([rate.as_str()], *lost);
+    }
     for (account, health) in &state.accounts {
         m::LEASE_EPOCH.set([&account.to_string()], integer(&health.epoch.unwrap_or(0).to_string()));
         budget_left(&Scope::Account(*account), health.budget_left_wei);
@@ -92,7 +110,30 @@ pub(super) fn scraped(state: &State, now: Now) {
         m::HELD.flag([feed], health.hold.is_some());
         m::IN_FLIGHT.flag([feed], health.in_flight);
         m::ORDERS.set([feed], integer(&health.orders.len().to_string()));
+        for source in &health.sources {
+            let SourceHealth { source, standing, score } = source;
+            for each in SourceStanding::ALL {
+                m::SOURCE_STANDING.flag([feed, source, each.code()], each == *standing);
+            }
+            let share = |of: u64| integer(&of.to_string()) / integer(&score.looks.max(1).to_string());
+            m::SOURCE_HITS.set([feed, source], share(score.answered));
+            m::SOURCE_OUTSIDE.set([feed, source], share(score.outside));
+            for (percent, percentile) in [(50, "50"), (95, "95")] {
+                if let Some(age) = score.ages.percentile(percent) {
+                    m::SOURCE_AGE.set([feed, source, percentile], seconds(age));
+                }
+            }
+            if let Some(lag) = score.moves.lag() {
+                m::SOURCE_LAG.set([feed, source], lag.into());
+            }
+        }
         budget_left(&Scope::Feed(id.clone()), health.budget_left_wei);
+        if let Some(market) = &health.market {
+            for status in MarketStatus::ALL {
+                m::MARKET_STATUS.flag([feed, status.code()], market.status == status);
+            }
+            m::CALENDAR_LEFT.set([feed], seconds(market.ends_at.since(now.wall)));
+        }
         if let Some(margin_ms) = health.heartbeat_margin_ms(now.wall) {
             m::HEARTBEAT_MARGIN.set([feed], integer(&margin_ms.to_string()) / 1000.0);
         }
@@ -127,6 +168,9 @@ pub(super) fn counted(event: &Event) {
             m::SOURCE_LEFT_OUT_TOTAL.count([feed.as_str(), source, why.code()]);
         }
         Event::SourceBack { feed, source } => m::SOURCE_LEFT_OUT.flag([feed.as_str(), source], false),
+        Event::SourceOnProbation { feed, source, why } => {
+            m::SOURCE_TROUBLES.count([feed.as_str(), source, why.code()]);
+        }
         Event::RoundTaken { feed, .. } => m::ROUNDS_TAKEN.count([feed.as_str()]),
         Event::PreflightRefused { feed, .. } => {
             m::PREFLIGHT_REFUSALS.count([feed_name(feed.as_ref())]);
@@ -169,6 +213,8 @@ pub(super) fn counted(event: &Event) {
         | Event::BreakerStuck { .. }
         | Event::OrderStands { .. }
         | Event::OrderOver { .. }
+        | Event::MarketStatus { .. }
+        | Event::CalendarEnds { .. }
         | Event::Planned { .. }
         | Event::Signed { .. }
         | Event::Included { feed: None, .. }
@@ -177,6 +223,16 @@ pub(super) fn counted(event: &Event) {
         | Event::LeaseReleased { .. }
         | Event::LeaseLost { .. }
         | Event::LeaseFenced { .. }
+        | Event::SourceQuarantined { .. }
+        | Event::SourceReadmitted { .. }
+        | Event::ConstantEnds { .. }
+        | Event::ConstantOver { .. }
+        | Event::PegLost { .. }
+        | Event::PegBack { .. }
+        | Event::ClockWrong { .. }
+        | Event::ClockRight { .. }
+        | Event::OwnClockWrong { .. }
+        | Event::OwnClockRight { .. }
         | Event::Standby { .. } => {}
     }
 }

@@ -2,10 +2,14 @@
 
 use crate::chain::Standing;
 use alloy::primitives::{Address, B256};
-use publisher_core::policy::{Hold, Known, Order};
-use publisher_core::price::Price;
+use publisher_core::drift::{Drift, Skew};
+use publisher_core::machine::MarketView;
+use publisher_core::policy::{Conduct, Hold, Known, Order};
+use publisher_core::price::{Price, Ratio};
 use publisher_core::quote::{FeedId, VenueId};
 use publisher_core::record::Scope;
+use publisher_core::score::Score;
+use publisher_core::standing::Standing as SourceStanding;
 use publisher_core::time::{Mono, Now, Span, Wall};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,6 +41,10 @@ pub struct State {
     pub nodes: Vec<NodeHealth>,
     /// Every venue that is listened to over WebSocket.
     pub streams: BTreeMap<VenueId, StreamHealth>,
+    /// Every venue whose times say something about its clock.
+    pub clocks: Vec<ClockHealth>,
+    /// Whether our own clock is wrong, by what they say.
+    pub own_clock: Option<Skew>,
     /// The latest head; `None` before the first.
     pub head: Option<HeadSeen>,
     /// After this long without a new head the chain counts as stalled.
@@ -45,6 +53,8 @@ pub struct State {
     pub halts: BTreeMap<Scope, String>,
     /// Every configured feed.
     pub feeds: BTreeMap<FeedId, FeedHealth>,
+    /// The rates that have a peg, and whether each is lost.
+    pub pegs: BTreeMap<FeedId, bool>,
     /// Every account in use.
     pub accounts: BTreeMap<Address, AccountHealth>,
     /// Every loop that has to go round.
@@ -81,6 +91,17 @@ pub struct NodeHealth {
     pub behind: Option<u64>,
     /// Why it stands like this, in the words of whoever said it; empty while all is well.
     pub why: String,
+}
+
+/// The clock of one venue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClockHealth {
+    /// The venue.
+    pub venue: VenueId,
+    /// What its times say.
+    pub drift: Drift,
+    /// Whether it is known to be wrong.
+    pub skew: Option<Skew>,
 }
 
 /// The WebSockets of one venue.
@@ -120,6 +141,10 @@ pub struct FeedHealth {
     pub known: Option<Known>,
     /// What its sources say now.
     pub value: Option<Price>,
+    /// Half the width of what is not known of it, as a part of it.
+    pub confidence: Option<Ratio>,
+    /// Whether a value that becomes unsure now makes a round; `None` where no rule says so.
+    pub confidence_armed: Option<bool>,
     /// It had a value at least once since the start.
     pub has_value: bool,
     /// When the next heartbeat is to be sent: `lead` before it is due. `None` without heartbeat or before the first
@@ -131,15 +156,37 @@ pub struct FeedHealth {
     pub hold: Option<Hold>,
     /// The orders of operators that stand.
     pub orders: Vec<Order>,
+    /// What its market does, if it keeps a market's hours.
+    pub market: Option<MarketView>,
+    /// A rate that converts a source of it has lost its peg.
+    pub is_off_peg: bool,
     /// A transaction of it is on its way.
     pub in_flight: bool,
     /// The store that it shares, by name, and its number there.
     pub entry: Option<(String, u16)>,
     /// What it may still spend in this hour, in wei; `None` without a cap.
     pub budget_left_wei: Option<u128>,
+    /// How each of its sources stands.
+    pub sources: Vec<SourceHealth>,
+}
+
+/// One source of a feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceHealth {
+    /// Its market.
+    pub source: String,
+    /// Whether it may vote.
+    pub standing: SourceStanding,
+    /// How it did since the start.
+    pub score: Score,
 }
 
 impl FeedHealth {
+    /// Its market is closed, so that its sources have nothing to say.
+    pub fn is_shut(&self) -> bool {
+        self.market.as_ref().is_some_and(|market| market.conduct != Conduct::Normal)
+    }
+
     /// Milliseconds until the heartbeat is missed; negative if it is already.
     pub fn heartbeat_margin_ms(&self, now: Wall) -> Option<i64> {
         self.heartbeat_at.map(|at| (at + self.lead).ms().saturating_sub(now.ms()))
@@ -205,10 +252,13 @@ impl Health {
             node_ok: true,
             nodes: Vec::new(),
             streams: BTreeMap::new(),
+            clocks: Vec::new(),
+            own_clock: None,
             head: None,
             stall_after,
             halts: BTreeMap::new(),
             feeds: BTreeMap::new(),
+            pegs: BTreeMap::new(),
             accounts: BTreeMap::new(),
             loops: BTreeMap::new(),
         };

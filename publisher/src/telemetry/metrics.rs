@@ -125,10 +125,19 @@ registry! {
     Gauge ROUND "round" ["feed"] "The latest known round.";
     Gauge HELD "held" ["feed"] "1 while the feed may not publish.";
     Gauge ORDERS "orders" ["feed"] "Orders of operators about the feed that stand: pauses and overrides.";
+    Gauge MARKET_STATUS "market_status" ["feed", "status"] "1 for what the feed's market does by its calendar, 0 for everything else; only of feeds that keep a market's hours.";
+    Gauge CALENDAR_LEFT "calendar_left_seconds" ["feed"] "Time until the calendar of the feed's market says nothing any more.";
     Gauge IN_FLIGHT "in_flight" ["feed"] "1 while a transaction of the feed is on its way.";
     Gauge SOURCES "sources_effective" ["feed"] "Venues that voted in the latest published answer.";
     Gauge HEARTBEAT_MARGIN "heartbeat_margin_seconds" ["feed"] "Time left until the heartbeat is missed; negative is a broken promise.";
+    Gauge PEG_LOST "peg_lost" ["rate"] "1 while the rate of a stable asset has lost its peg; absent where it has none.";
     Gauge SOURCE_LEFT_OUT "source_left_out" ["feed", "source"] "1 while a source has no vote in a feed.";
+    Gauge SOURCE_STANDING "source_standing" ["feed", "source", "standing"] "1 for how a source of a feed stands, 0 for every other.";
+    Gauge SOURCE_HITS "source_hit_ratio" ["feed", "source"] "Share of the looks at a source, one a second, at which it had a usable quote to compare.";
+    Gauge SOURCE_OUTSIDE "source_outside_ratio" ["feed", "source"] "Share of the looks at a source at which it was too far from the others.";
+    Gauge SOURCE_AGE "source_age_seconds" ["feed", "source", "percentile"] "How old a source's quotes were at looks, one a second, over some two hours: the median and the 95th percentile, rounded up by at most a half.";
+    Gauge SOURCE_LAG "source_lag_seconds" ["feed", "source"] "By how many seconds a source usually moves after the median of the others, below zero before it; absent while moves are too few to tell.";
+    Counter SOURCE_TROUBLES "source_troubles_total" ["feed", "source", "reason"] "How often a source was put on probation, by reason.";
     Counter SOURCE_LEFT_OUT_TOTAL "source_left_out_total" ["feed", "source", "reason"] "How often a source lost its vote, by reason.";
 
     Histogram QUOTE_TO_INCLUSION "quote_to_inclusion_seconds" ["feed"] "From the receipt of the quote that completed a trigger to the first sight of the including block.";
@@ -162,7 +171,12 @@ registry! {
 
     Counter VENUE_REQUESTS "venue_requests_total" ["venue", "result"] "Polls of a venue, by result.";
     Gauge VENUE_LIMIT_USED "venue_limit_used_ratio" ["venue", "class"] "Part of a venue's rate limit that is believed to be used; from 0.8 on it is asked half as often, at 0.95 not at all.";
+    Counter VENUE_LISTS "venue_lists_total" ["venue", "result"] "Looks at a venue's list of its markets, by result; absurd is one that is not believed.";
     Histogram VENUE_LATENCY "venue_latency_seconds" ["venue"] "How long a poll of a venue took.";
+    Gauge VENUE_CLOCK_OFFSET "venue_clock_offset_seconds" ["venue"] "From a quote's exchange time to its receipt, the median of the last minutes; below zero the venue's clock is ahead. Absent where no time is said.";
+    Gauge VENUE_DELAY "venue_delay_seconds" ["venue"] "From a quote's exchange time to its receipt, the least of the last minutes.";
+    Gauge VENUE_CLOCK_WRONG "venue_clock_wrong" ["venue"] "1 while a venue's clock is wrong by more than its quotes can bear.";
+    Gauge CLOCK_WRONG "clock_wrong" [] "1 while venues agree that this machine's clock is wrong.";
     Gauge VENUE_STREAM_UP "venue_stream_up" ["venue"] "1 while every market of a venue comes over its WebSocket; polls are rare then.";
     Gauge VENUE_STREAM_SOCKETS "venue_stream_sockets" ["venue"] "Open WebSockets of a venue.";
     Counter VENUE_STREAM_ENDS "venue_stream_ends_total" ["venue", "reason"] "WebSockets of a venue that ended or could not be opened, by reason; each is followed by another attempt.";

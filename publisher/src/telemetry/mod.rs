@@ -25,9 +25,11 @@ mod status;
 pub use codes::{CodeRow, codes, title};
 pub use emit::{
     readers_differ, rpc_answered, send_conflicts, stream_ended, stream_heard, venue_answered, venue_limits,
+    venue_listed,
 };
 pub use health::{
-    AccountHealth, Clock, FeedHealth, HeadSeen, Health, LoopHealth, NodeHealth, State, StreamHealth,
+    AccountHealth, Clock, ClockHealth, FeedHealth, HeadSeen, Health, LoopHealth, NodeHealth, SourceHealth,
+    State, StreamHealth,
 };
 pub use log::{LogError, LogFormat, LogSetup};
 pub use metrics::{Entry, Kind, METRICS, Recorder, RecorderError};
@@ -36,5 +38,6 @@ pub use readiness::{Failing, Phase, Readiness, readiness};
 pub use report::report;
 pub use serve::Server;
 pub use status::{
-    AccountStatus, FeedStatus, HeadStatus, LoopStatus, Loops, NodeStatus, Status, StreamStatus,
+    AccountStatus, ClockStatus, FeedStatus, HeadStatus, LoopStatus, Loops, NodeStatus, SourceStatus, Status,
+    StreamStatus,
 };

@@ -38,6 +38,10 @@ pub enum Notice {
     StreamUp { venue: String, host: String },
     /// A venue's WebSocket ended, or cannot be opened.
     StreamDown { venue: String, why: &'static str, error: String },
+    /// A venue's list of its markets cannot be had, or is not to be believed.
+    ListUnusable { venue: String, why: &'static str, error: String },
+    /// It can be used again.
+    ListBack { venue: String },
     /// Another node is read than before.
     ReaderChanged { from: String, to: String },
     /// Nodes contradict each other about the same block.
@@ -86,6 +90,8 @@ impl Notice {
             Self::HeadsUntold { .. } => "PUB-5022",
             Self::StreamUp { .. } => "PUB-5023",
             Self::StreamDown { .. } => "PUB-5024",
+            Self::ListUnusable { .. } => "PUB-5025",
+            Self::ListBack { .. } => "PUB-5026",
         }
     }
 
@@ -99,6 +105,7 @@ impl Notice {
             | Self::NodeBack { .. }
             | Self::HeadsTold { .. }
             | Self::StreamUp { .. }
+            | Self::ListBack { .. }
             | Self::ReaderChanged { .. }
             | Self::JournalBack => Level::Info,
             Self::NodeFailing { .. }
@@ -107,6 +114,7 @@ impl Notice {
             | Self::NodeUnready { .. }
             | Self::HeadsUntold { .. }
             | Self::StreamDown { .. }
+            | Self::ListUnusable { .. }
             | Self::CheckWarned { .. }
             | Self::CheckWaits { .. } => Level::Warn,
             Self::NodeRefused { .. }
@@ -137,6 +145,8 @@ impl Notice {
             Self::HeadsUntold { .. } => "node does not tell of heads",
             Self::StreamUp { .. } => "venue's stream open",
             Self::StreamDown { .. } => "venue's stream down",
+            Self::ListUnusable { .. } => "venue's list of markets unusable",
+            Self::ListBack { .. } => "venue's list of markets back",
             Self::ReaderChanged { .. } => "another node is read",
             Self::NodesDiffer { .. } => "nodes contradict each other",
             Self::JournalUnavailable { .. } => "journal unavailable",
@@ -175,6 +185,9 @@ impl Notice {
             }
             Self::StreamDown { .. } => {
                 "The venue is polled at its normal pace meanwhile, and the stream is tried again. If that lasts, check that its host is reachable."
+            }
+            Self::ListUnusable { .. } => {
+                "No market loses its vote by it, and none is told of before its quotes are too old. A mirror may not have the list; else look whether the venue has moved it."
             }
             Self::NodesDiffer { .. } => {
                 "Nothing is concluded from either. Find out which node is wrong and take it out of chain.rpc."
@@ -221,7 +234,10 @@ pub fn notify(notice: &Notice) {
         Notice::Listening { address } => line!(address,),
         Notice::NodeFailing { node, error } | Notice::HeadsUntold { node, error } => line!(node, error,),
         Notice::StreamUp { venue, host } => line!(venue, host,),
-        Notice::StreamDown { venue, why, error } => line!(venue, why, error,),
+        Notice::StreamDown { venue, why, error } | Notice::ListUnusable { venue, why, error } => {
+            line!(venue, why, error,)
+        }
+        Notice::ListBack { venue } => line!(venue,),
         Notice::NodeBack { node } | Notice::HeadsTold { node } => line!(node,),
         Notice::NodeRefused { node, reason } => line!(node, reason,),
         Notice::NodeWrongHash { node, detail }

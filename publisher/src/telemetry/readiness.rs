@@ -59,7 +59,7 @@ pub fn readiness(state: &State, now: Now) -> Readiness {
     if !state.started {
         waiting.push(failing("process", "not_started", "The journal is being recovered."));
     }
-    let silent = state.feeds.iter().filter(|(_, health)| !health.has_value);
+    let silent = state.feeds.iter().filter(|(_, health)| !health.has_value && !health.is_shut());
     waiting.extend(silent.map(|(feed, _)| {
         failing(feed.as_str(), "no_value", "No value yet; `publisher quote` shows what each source says.")
     }));
@@ -103,8 +103,8 @@ fn process(state: &State, now: Now) -> Vec<Failing> {
 }
 
 fn feed_failing(health: &FeedHealth, now: Now) -> Option<(&'static str, String)> {
-    if health.hold == Some(Hold::Leased) {
-        // Heartbeats are the holder's; this replica is ready if it could take over.
+    if matches!(health.hold, Some(Hold::Leased | Hold::MarketClosed)) {
+        // Heartbeats are the holder's, and this replica is ready if it could take over; or there are to be none.
         return None;
     }
     let margin_ms = health.heartbeat_margin_ms(now.wall);
@@ -144,6 +144,7 @@ const fn stands_still(hold: Hold) -> bool {
         | Hold::GroupMember
         | Hold::Halted => true,
         Hold::RateFloor
+        | Hold::MarketClosed
         | Hold::OnOrder
         | Hold::Standby
         | Hold::Leased

@@ -44,8 +44,26 @@ fn log(event: &Event) {
             let Order { feed, what, by, reason, .. } = order;
             line!(event, %feed, order = what.code(), by, reason)
         }
+        Event::MarketStatus { feed, calendar, status } => {
+            line!(event, %feed, %calendar, status = status.code())
+        }
+        Event::CalendarEnds { feed, calendar, left } => {
+            line!(event, %feed, %calendar, left_days = left.ms() / 86_400_000)
+        }
         Event::SourceLeftOut { feed, source, why } => line!(event, %feed, source, why = why.code()),
         Event::SourceBack { feed, source } => line!(event, %feed, source),
+        Event::SourceOnProbation { feed, source, why }
+        | Event::SourceQuarantined { feed, source, why }
+        | Event::SourceReadmitted { feed, source, why } => {
+            line!(event, %feed, source, why = why.code())
+        }
+        Event::ConstantEnds { rate, ends_in } => line!(event, %rate, ends_in_ms = ends_in.ms()),
+        Event::ConstantOver { rate } => line!(event, %rate),
+        Event::ClockWrong { venue, skew, offset_ms } => line!(event, %venue, skew = skew.code(), offset_ms),
+        Event::ClockRight { venue, offset_ms } => line!(event, %venue, offset_ms),
+        Event::OwnClockWrong { skew, offset_ms } => line!(event, skew = skew.code(), offset_ms),
+        Event::OwnClockRight { offset_ms } => line!(event, offset_ms),
+        Event::PegLost { rate, price } | Event::PegBack { rate, price } => line!(event, %rate, %price),
         Event::RoundTaken { feed, round, standby } => line!(event, %feed, round, standby),
         Event::SequenceTaken { store, sequence, standby } => line!(event, %store, sequence, standby),
         Event::PreflightRefused { feed, reason } => {

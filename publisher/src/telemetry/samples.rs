@@ -3,10 +3,11 @@
 use super::notice::Notice;
 use alloy::primitives::{Address, B256, I256};
 use publisher_core::aggregate::{LeftOut, Refusal};
+use publisher_core::drift::Skew;
 use publisher_core::event::{Event, Latency};
-use publisher_core::policy::{Hold, Instruction, Order, Trigger};
+use publisher_core::policy::{Hold, Instruction, Order, Status, Trigger};
 use publisher_core::price::{Answer, Price};
-use publisher_core::quote::{FeedId, SourceFault};
+use publisher_core::quote::{FeedId, SourceFault, VenueId};
 use publisher_core::record::{Outcome, Scope};
 use publisher_core::time::{Span, Wall};
 use publisher_core::tx::{Receipt, SendOutcome, SignFault, SkipReason};
@@ -74,7 +75,19 @@ pub(super) fn events() -> Vec<Event> {
         Event::BreakerStuck { feed: feed(), for_span: Span::from_s(3600) },
         Event::OrderStands { order: order() },
         Event::OrderOver { order: order() },
+        Event::MarketStatus { feed: feed(), calendar: "nyse".into(), status: Status::Closed },
+        Event::MarketStatus { feed: feed(), calendar: "nyse".into(), status: Status::Unknown },
+        Event::CalendarEnds { feed: feed(), calendar: "nyse".into(), left: second.times(5_184_000) },
         Event::SourceBack { feed: feed(), source: source() },
+        Event::ConstantEnds { rate: FeedId::new("EURC-EUR"), ends_in: Span::from_s(86_400) },
+        Event::ConstantOver { rate: FeedId::new("EURC-EUR") },
+        Event::PegLost { rate: FeedId::new("USDT-USD"), price: Price::one() },
+        Event::PegBack { rate: FeedId::new("USDT-USD"), price: Price::one() },
+        Event::ClockWrong { venue: VenueId::new("kraken"), skew: Skew::Ahead, offset_ms: -3_000 },
+        Event::ClockWrong { venue: VenueId::new("kraken"), skew: Skew::Behind, offset_ms: 20_000 },
+        Event::ClockRight { venue: VenueId::new("kraken"), offset_ms: 200 },
+        Event::OwnClockWrong { skew: Skew::Ahead, offset_ms: 5_000 },
+        Event::OwnClockRight { offset_ms: 100 },
         Event::RoundTaken { feed: feed(), round: 7, standby: false },
         Event::RoundTaken { feed: feed(), round: 7, standby: true },
         Event::SequenceTaken { store: account, sequence: 7, standby: false },
@@ -129,6 +142,11 @@ pub(super) fn events() -> Vec<Event> {
         source: source(),
         why: *why,
     }));
+    for why in [LeftOut::Frozen, LeftOut::Outlier] {
+        events.push(Event::SourceOnProbation { feed: feed(), source: source(), why });
+        events.push(Event::SourceQuarantined { feed: feed(), source: source(), why });
+        events.push(Event::SourceReadmitted { feed: feed(), source: source(), why });
+    }
     events.extend(SKIPS.iter().map(|reason| Event::EntrySkipped {
         feed: stored(),
         sequence: 3,
@@ -184,9 +202,16 @@ const HOLDS: &[Hold] = &[
 
 const LEFT_OUT: &[LeftOut] = &[
     LeftOut::Stale,
+    LeftOut::Lagging,
+    LeftOut::Halted,
+    LeftOut::Delisted,
     LeftOut::Future,
     LeftOut::WideSpread,
     LeftOut::Thin,
+    LeftOut::Frozen,
+    LeftOut::Jump,
+    LeftOut::Quarantined,
+    LeftOut::Depegged,
     LeftOut::Outlier,
     LeftOut::Failing(SourceFault::GeoBlocked),
     LeftOut::Failing(SourceFault::RateLimited),
@@ -219,6 +244,20 @@ pub(super) fn node() -> super::NodeHealth {
     }
 }
 
+/// A market that is closed, by a calendar that ends then.
+#[cfg(test)]
+pub(super) fn market(ends_at: Wall) -> publisher_core::machine::MarketView {
+    publisher_core::machine::MarketView {
+        calendar: "nyse".into(),
+        digest: B256::repeat_byte(0x5e),
+        status: Status::Closed,
+        conduct: publisher_core::policy::Conduct::Freeze,
+        until: None,
+        begins_at: None,
+        ends_at,
+    }
+}
+
 /// One notice of every kind.
 pub(super) fn notices() -> Vec<Notice> {
     let node = || "http://127.0.0.1:8545".to_owned();
@@ -239,6 +278,8 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::HeadsUntold { node: node(), error: "the node cannot be reached".into() },
         Notice::StreamUp { venue: "kraken".into(), host: "wss://ws.kraken.com".into() },
         Notice::StreamDown { venue: "kraken".into(), why: "idle", error: "nothing comes".into() },
+        Notice::ListUnusable { venue: "okx".into(), why: "absurd", error: "the list is empty".into() },
+        Notice::ListBack { venue: "okx".into() },
         Notice::ReaderChanged { from: node(), to: "http://127.0.0.2:8545".into() },
         Notice::NodesDiffer { what: "nonce", detail: "7 here, 8 there".into() },
         Notice::JournalUnavailable { error: "disk full".into() },

@@ -1,11 +1,13 @@
 //! The answers of `/status` and `/healthz`: what `publisher status` shows.
 
 use super::emit::scope_name;
-use super::health::State;
+use super::health::{ClockHealth, SourceHealth, State};
 use super::readiness::{Readiness, readiness};
 use alloy::primitives::{Address, B256};
+use publisher_core::drift::Skew;
+use publisher_core::machine::MarketView;
 use publisher_core::policy::{Instruction, Order};
-use publisher_core::time::{Now, Wall};
+use publisher_core::time::{Now, Span, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -29,8 +31,17 @@ pub struct Status {
     /// Every venue that is listened to over WebSocket, by name.
     #[serde(default)]
     pub streams: Vec<StreamStatus>,
+    /// Every venue that says when its quotes were true, and what that says about its clock.
+    #[serde(default)]
+    pub clocks: Vec<ClockStatus>,
+    /// This machine's clock: `right`, or `ahead` or `behind` where venues agree that it is wrong.
+    #[serde(default)]
+    pub own_clock: String,
     /// Every feed, by name.
     pub feeds: Vec<FeedStatus>,
+    /// Every rate that has a peg, by name, and whether it is lost.
+    #[serde(default)]
+    pub pegs_lost: BTreeMap<String, bool>,
     /// Every account.
     pub accounts: Vec<AccountStatus>,
     /// What stands still, and why.
@@ -88,6 +99,27 @@ pub struct StreamStatus {
     pub detail: String,
 }
 
+/// The clock of one venue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockStatus {
+    /// The venue.
+    pub venue: String,
+    /// `right`, `ahead` (its quotes are of the future) or `behind` (they are late by too much).
+    pub state: String,
+    /// Milliseconds from a quote's exchange time to its receipt, the median of the last minutes.
+    pub offset_ms: i64,
+    /// The least of them.
+    pub delay_ms: i64,
+}
+
+impl From<&ClockHealth> for ClockStatus {
+    fn from(clock: &ClockHealth) -> Self {
+        let ClockHealth { venue, drift, skew } = clock;
+        let state = skew.map_or("right", Skew::code).to_owned();
+        Self { venue: venue.to_string(), state, offset_ms: drift.offset_ms, delay_ms: drift.delay_ms }
+    }
+}
+
 /// One feed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedStatus {
@@ -105,6 +137,12 @@ pub struct FeedStatus {
     pub updated_at_s: Option<i64>,
     /// What its sources say now, as a decimal number.
     pub value: Option<String>,
+    /// Half the width of what is not known of that value, as a part of it: `0.02%`.
+    #[serde(default)]
+    pub confidence: Option<String>,
+    /// Whether a value that becomes unsure now makes a round; absent where no rule says so.
+    #[serde(default)]
+    pub confidence_armed: Option<bool>,
     /// Milliseconds until the heartbeat is missed.
     pub heartbeat_margin_ms: Option<i64>,
     /// Why it may not publish, as a stable word.
@@ -114,10 +152,84 @@ pub struct FeedStatus {
     /// The orders of operators that stand: pauses and overrides.
     #[serde(default)]
     pub orders: Vec<OrderStatus>,
+    /// What its market does; absent where it keeps no market's hours.
+    #[serde(default)]
+    pub market: Option<MarketStatus>,
+    /// A rate that converts a source of it has lost its peg, so that its `policy.on_depeg` holds.
+    #[serde(default)]
+    pub off_peg: bool,
     /// A transaction of it is on its way.
     pub in_flight: bool,
     /// What it may still spend in this hour, in wei, as a decimal number; absent without a cap.
     pub budget_left_wei: Option<String>,
+    /// How each of its sources stands.
+    #[serde(default)]
+    pub sources: Vec<SourceStatus>,
+}
+
+/// One source of a feed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    /// Its market.
+    pub source: String,
+    /// `healthy`, `probation` or `quarantined`.
+    pub standing: String,
+    /// Looks since the start, one a second.
+    pub looks: u64,
+    /// Looks at which it had a usable quote to compare.
+    pub answered: u64,
+    /// Looks at which it was too far from the others.
+    pub outside: u64,
+    /// Milliseconds in quarantine.
+    pub quarantined_ms: u64,
+    /// Looks at which it had no vote, by the code of why.
+    #[serde(default)]
+    pub left_out: BTreeMap<String, u64>,
+    /// How old its quotes were at half of the looks of some two hours, at most, in milliseconds.
+    #[serde(default)]
+    pub age_p50_ms: Option<u64>,
+    /// The same for 95 of a hundred looks.
+    #[serde(default)]
+    pub age_p95_ms: Option<u64>,
+    /// By how many seconds it usually moves after the median of the others, below zero before it; absent while its moves
+    /// are too few to tell.
+    #[serde(default)]
+    pub lag_s: Option<i8>,
+}
+
+/// The market of a feed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarketStatus {
+    /// The calendar's name.
+    pub calendar: String,
+    /// The Keccak-256 of its text.
+    #[serde(default)]
+    pub calendar_digest: String,
+    /// `open`, `half_day`, `pre`, `post`, `closed` or `unknown`.
+    pub status: String,
+    /// What the feed does meanwhile: `normal`, `heartbeat_only` or `freeze`.
+    pub conduct: String,
+    /// When the status changes, in seconds since the epoch; absent beyond the end of the calendar.
+    pub until_s: Option<i64>,
+    /// From when on the calendar says something, in seconds since the epoch.
+    #[serde(default)]
+    pub calendar_begins_s: Option<i64>,
+    /// From when on the calendar says nothing, in seconds since the epoch.
+    pub calendar_ends_s: i64,
+}
+
+impl From<&MarketView> for MarketStatus {
+    fn from(market: &MarketView) -> Self {
+        Self {
+            calendar: market.calendar.to_string(),
+            calendar_digest: market.digest.to_string(),
+            status: market.status.code().to_owned(),
+            conduct: market.conduct.code().to_owned(),
+            until_s: market.until.map(unix_s),
+            calendar_begins_s: market.begins_at.map(unix_s),
+            calendar_ends_s: unix_s(market.ends_at),
+        }
+    }
 }
 
 /// One order of an operator.
@@ -198,12 +310,17 @@ impl Status {
                 answer: written.map(|known| known.answer.display(health.decimals).to_string()),
                 updated_at_s: written.map(|known| unix_s(known.updated_at)),
                 value: health.value.map(|value| value.to_string()),
+                confidence: health.confidence.map(|part| part.to_string()),
+                confidence_armed: health.confidence_armed,
                 heartbeat_margin_ms: health.heartbeat_margin_ms(now.wall),
                 hold: health.hold.map(|hold| hold.code().to_owned()),
                 advice: health.hold.map(|hold| hold.advice().to_owned()),
                 orders: health.orders.iter().map(OrderStatus::from).collect(),
+                market: health.market.as_ref().map(MarketStatus::from),
+                off_peg: health.is_off_peg,
                 in_flight: health.in_flight,
                 budget_left_wei: health.budget_left_wei.map(|wei| wei.to_string()),
+                sources: health.sources.iter().map(SourceStatus::of).collect(),
             }
         });
         let accounts = state.accounts.iter().map(|(account, health)| AccountStatus {
@@ -246,9 +363,32 @@ impl Status {
             }),
             nodes: nodes.collect(),
             streams: streams.collect(),
+            clocks: state.clocks.iter().map(ClockStatus::from).collect(),
+            own_clock: state.own_clock.map_or("right", Skew::code).to_owned(),
             feeds: feeds.collect(),
+            pegs_lost: state.pegs.iter().map(|(rate, lost)| (rate.to_string(), *lost)).collect(),
             accounts: accounts.collect(),
             halts: state.halts.iter().map(|(scope, reason)| (scope_name(scope), reason.clone())).collect(),
+        }
+    }
+}
+
+impl SourceStatus {
+    /// How a source did.
+    pub fn of(health: &SourceHealth) -> Self {
+        let SourceHealth { source, standing, score } = health;
+        let age_ms = |percent| score.ages.percentile(percent).map(Span::ms);
+        Self {
+            source: source.clone(),
+            standing: standing.code().to_owned(),
+            looks: score.looks,
+            answered: score.answered,
+            outside: score.outside,
+            quarantined_ms: score.quarantined.ms(),
+            left_out: score.left_out.iter().map(|(why, looks)| (why.code().to_owned(), *looks)).collect(),
+            age_p50_ms: age_ms(50),
+            age_p95_ms: age_ms(95),
+            lag_s: score.moves.lag(),
         }
     }
 }

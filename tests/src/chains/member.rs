@@ -1,5 +1,6 @@
 //! One node of a network as a child process.
 
+use super::PATIENCE;
 use crate::world::free_port;
 use alloy::primitives::hex;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
@@ -11,9 +12,6 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-
-/// How long a node may take to start; the first start of a program also reads it from the disk.
-const START: Duration = Duration::from_secs(120);
 
 /// See the module's documentation. It is killed when this is dropped.
 #[derive(Debug)]
@@ -107,7 +105,7 @@ impl Member {
             .spawn()
             .with_context(|| format!("{} did not start", self.program.display()))?;
         let child = self.child.insert(child);
-        let deadline = tokio::time::Instant::now() + START;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         while self.rpc.raw_request::<_, Value>(self.greeting.into(), json!([])).await.is_err() {
             let ended = child.try_wait()?;
             let late = tokio::time::Instant::now() > deadline;
@@ -152,7 +150,7 @@ impl Member {
 
     /// Waits until it has exactly so many peers.
     pub(super) async fn has_peers(&self, wanted: usize) -> Result<()> {
-        let deadline = tokio::time::Instant::now() + START;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         while self.peers().await? != wanted {
             ensure!(tokio::time::Instant::now() < deadline, "it does not have {wanted} peers");
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 pub use programs::{Absent, Program};
 pub use rollup::Rollup;
@@ -31,6 +32,9 @@ const ALLOWANCE_WEI: u128 = 1_000_000_000_000_000_000_000_000;
 /// The keys of accounts that have it: the contracts' owner, which is the first account of every development node, and
 /// the first two of the signer double.
 const RICH: [[u8; 32]; 3] = [OWNER, [1; 32], [2; 32]];
+/// How long a network may take over one thing on a busy machine. The first start of a program also reads it from the
+/// disk, and validators that have missed each other wait twice as long at each round of consensus.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 const OWNER: [u8; 32] =
     alloy::primitives::hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
 
@@ -167,12 +171,15 @@ impl Chain {
         let mut chain = Self { traits, members: Vec::new(), rollup: None, _dir: dir };
         for (n, key) in keys.into_iter().enumerate() {
             let folder = chain._dir.path().join(format!("node{n}"));
-            let mut member = match kind {
+            chain.members.push(match kind {
                 Kind::Hardhat => hardhat(&program, folder, key)?,
                 _ => geth(kind, &program, folder, key, &genesis)?,
-            };
+            });
+        }
+        // One after the other, or three makers of Clique blocks each make a first one of their own and are stuck; and
+        // only now, because a validator of QBFT that waits alone waits twice as long at each round of consensus.
+        for member in &mut chain.members {
             member.start().await?;
-            chain.members.push(member);
         }
         if let Some(programs) = around {
             let rollup = Rollup::start(&programs, chain._dir.path(), &chain.members[0]).await?;
@@ -189,7 +196,8 @@ impl Chain {
     /// Waits until all members have the same block, which is none of those that they made before they met.
     async fn agree(&self) -> Result<()> {
         const HEIGHT: &str = "0x4";
-        for _ in 0..600 {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
             let mut hashes = Vec::new();
             for member in 0..self.members.len() {
                 let block = self.ask(member, "eth_getBlockByNumber", json!([HEIGHT, false])).await?;

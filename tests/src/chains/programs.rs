@@ -1,4 +1,5 @@
-//! The programs of the real nodes: pinned in `tests/nodes`, built or fetched once into the project's tools cache.
+//! What others made and tests run: the programs of the real nodes, pinned in `tests/nodes`, and Uniswap's contracts,
+//! pinned in `tests/pools`; built or fetched once into the project's tools cache.
 //!
 //! A cache folder holds a copy of its pin as stamp, written last, so that it is either complete or made again; a file
 //! lock lets one process fill it. What cannot be had is [`Absent`], with the reason, and its tests are skipped where
@@ -9,7 +10,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A program that runs nodes.
+/// A program that runs nodes, or contracts that run on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     /// The Hardhat node.
@@ -26,6 +27,8 @@ pub enum Program {
     OpNode,
     /// What writes a sequencer's blocks to the chain beneath.
     OpBatcher,
+    /// Uniswap's pools of both versions, compiled by their authors; its path is that of the folder with the packages.
+    Uniswap,
 }
 
 /// Why a program is not there.
@@ -40,7 +43,7 @@ struct Pin {
     files: &'static [(&'static str, &'static str)],
     /// The commands that make it, in that folder.
     make: &'static [&'static [&'static str]],
-    /// What is run.
+    /// What is run, or read.
     binary: &'static str,
 }
 
@@ -63,9 +66,11 @@ macro_rules! go_build {
 
 const GETH: &[&str] = go_build!("geth", "github.com/ethereum/go-ethereum/cmd/geth");
 
+const NPM: &[&str] = &["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+
 macro_rules! pinned {
     ($folder:literal: $($name:literal)*) => {
-        &[$(($name, include_str!(concat!("../../nodes/", $folder, "/", $name)))),*]
+        &[$(($name, include_str!(concat!("../../", $folder, "/", $name)))),*]
     };
 }
 
@@ -74,31 +79,37 @@ impl Program {
         match self {
             Self::Hardhat => Pin {
                 folder: "hardhat-2.29.1",
-                files: pinned!["hardhat": "package.json" "package-lock.json" "hardhat.config.js"],
-                make: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]],
+                files: pinned!["nodes/hardhat": "package.json" "package-lock.json" "hardhat.config.js"],
+                make: &[NPM],
                 binary: "node_modules/hardhat/internal/cli/bootstrap.js",
             },
             Self::Geth => Pin {
                 folder: "geth-1.17.5",
-                files: pinned!["geth": "go.mod" "go.sum"],
+                files: pinned!["nodes/geth": "go.mod" "go.sum"],
                 make: &[GETH],
                 binary: "geth",
             },
             Self::CliqueGeth => Pin {
                 folder: "geth-1.13.15",
-                files: pinned!["clique": "go.mod" "go.sum"],
+                files: pinned!["nodes/clique": "go.mod" "go.sum"],
                 make: &[GETH],
                 binary: "geth",
             },
             Self::GoQuorum => Pin {
                 folder: "goquorum-22.7.4",
-                files: pinned!["quorum": "go.mod" "go.sum"],
+                files: pinned!["nodes/quorum": "go.mod" "go.sum"],
                 make: &[GETH],
                 binary: "geth",
             },
             Self::OpGeth => Self::op_stack("geth"),
             Self::OpNode => Self::op_stack("op-node"),
             Self::OpBatcher => Self::op_stack("op-batcher"),
+            Self::Uniswap => Pin {
+                folder: "uniswap-1.0.1",
+                files: pinned!["pools": "package.json" "package-lock.json"],
+                make: &[NPM],
+                binary: "node_modules/@uniswap",
+            },
         }
     }
 
@@ -106,7 +117,7 @@ impl Program {
     const fn op_stack(binary: &'static str) -> Pin {
         Pin {
             folder: "op-stack-1.16.13",
-            files: pinned!["op-stack": "go.mod" "go.sum"],
+            files: pinned!["nodes/op-stack": "go.mod" "go.sum"],
             make: &[
                 GETH,
                 go_build!("op-node", "github.com/ethereum-optimism/optimism/op-node/cmd"),
@@ -129,7 +140,7 @@ impl Program {
         let binary = folder.join(pin.binary);
         let wanted: String = pin.files.iter().map(|(_, text)| *text).collect();
         let stamp = folder.join("stamp");
-        if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && binary.is_file() {
+        if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && binary.exists() {
             return Ok(Ok(binary));
         }
         if let Err(reason) = make(&folder, &pin) {
@@ -156,6 +167,6 @@ fn make(folder: &Path, pin: &Pin) -> Result<()> {
         let last = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
         anyhow::ensure!(output.status.success(), "{tool} ended with {}: {last}", output.status);
     }
-    anyhow::ensure!(folder.join(pin.binary).is_file(), "there is no {}", pin.binary);
+    anyhow::ensure!(folder.join(pin.binary).exists(), "there is no {}", pin.binary);
     Ok(())
 }

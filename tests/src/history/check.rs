@@ -63,7 +63,7 @@ impl History {
     }
 
     /// The answer that an attempt carries for this feed, and when that was observed.
-    fn said(&self, attempt: &Attempt) -> Option<(i128, Wall)> {
+    pub(super) fn said(&self, attempt: &Attempt) -> Option<(i128, Wall)> {
         let single = attempt.answer.zip(attempt.observed_at);
         let entry = attempt.entries.iter().find(|entry| entry.feed == self.feed);
         let (answer, observed_at) = single.or(entry.map(|entry| (entry.answer, entry.observed_at)))?;

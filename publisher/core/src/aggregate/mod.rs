@@ -15,9 +15,10 @@ mod weight;
 pub use reason::{LeftOut, Refusal};
 pub use weight::has_dictator;
 
+use crate::peg::Peg;
 use crate::price::{Price, Ratio};
 use crate::quote::FamilyId;
-use crate::time::Wall;
+use crate::time::{Span, Wall};
 use std::collections::BTreeMap;
 
 /// A source's contribution before the gates on the whole set.
@@ -46,15 +47,6 @@ pub struct Sample {
     pub as_of: Wall,
 }
 
-impl Sample {
-    /// Converted by a rate: what is not known of either adds up, and it is as old as the older one.
-    pub fn times(self, rate: &Estimate) -> Option<Self> {
-        let price = self.price.times(rate.price).filter(|price| price.is_positive())?;
-        let half_width = self.half_width.times(rate.price)?.plus(self.price.times(rate.confidence)?);
-        Some(Self { price, half_width, as_of: self.as_of.min(rate.as_of), ..self })
-    }
-}
-
 /// How votes are weighed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weighting {
@@ -79,6 +71,14 @@ pub struct Rules {
     /// A market that trades less in 24 hours, in units of its base asset, has no vote; zero switches it off. A venue that
     /// does not tell its volume passes: nothing can be said against it.
     pub min_volume: Price,
+    /// A quote further than this part from what its source said within two minutes has no vote, unless others say the
+    /// same; zero switches it off.
+    pub self_jump: Ratio,
+    /// A source that says the same for a minute, while the others move by more than this part, has no vote; zero switches
+    /// it off.
+    pub frozen: Ratio,
+    /// A source that is in trouble for this long is quarantined; zero switches it off.
+    pub quarantine: Span,
     /// A family within this share of the median is never an outlier.
     pub outlier_floor: Ratio,
     /// The tick is refused if a family that passed is further than this from the median; zero switches it off.
@@ -87,6 +87,10 @@ pub struct Rules {
     pub path_tolerance: Ratio,
     /// Beyond this the tick is refused; zero switches it off.
     pub path_refuse: Ratio,
+    /// What is converted by a rate that has lost its peg has no vote; if not, it follows the rate.
+    pub drop_depegged: bool,
+    /// When the value, if it is the rate of a stable asset, counts as off its peg.
+    pub peg: Option<Peg>,
 }
 
 impl Rules {
@@ -98,10 +102,15 @@ impl Rules {
             volume_cap: Ratio::from_bps(3400),
             max_spread: Ratio::from_bps(100),
             min_volume: Price::ZERO,
+            self_jump: Ratio::from_bps(3000),
+            frozen: Ratio::from_bps(10),
+            quarantine: Span::from_s(600),
             outlier_floor: Ratio::from_bps(50),
             refuse_spread: Ratio::from_bps(500),
             path_tolerance: Ratio::from_bps(30),
             path_refuse: Ratio::from_bps(200),
+            drop_depegged: false,
+            peg: None,
         }
     }
 }
@@ -148,7 +157,7 @@ pub const CONFIDENCE_FLOOR: Ratio = Ratio::from_bps(1);
 ///
 /// Below, the median absolute deviation of so few values says too little: at 3 to 5 healthy families even 17 of them
 /// reject a healthy one in more than one tick of a hundred, so only the floor rules.
-const MAD_FROM: usize = 6;
+pub const MAD_FROM: usize = 6;
 /// 17 × 1.4826, the factor on the median absolute deviation that rejects a healthy family in under 1% of ticks for
 /// every n from 6 on, for normal and for heavy-tailed (Student t₃) errors.
 const MAD_FACTOR: Ratio = Ratio::from_ppb(25_204_200_000);
@@ -218,6 +227,11 @@ fn estimate(kept: &[&Vote<'_>], price: Price, gap: Price) -> Estimate {
 
 fn widest(kept: &[&Vote<'_>], price: Price) -> Price {
     kept.iter().map(|vote| vote.price.distance(price)).max().unwrap_or_default()
+}
+
+/// The median of values that count the same.
+pub(crate) fn median(values: impl Iterator<Item = Price>) -> Option<Price> {
+    weight::median(values.map(|value| (value, 1)).collect())
 }
 
 /// One family's vote.

@@ -140,7 +140,7 @@ fn ways_of_conversion_that_disagree_are_no_value() {
 /// The filter of one sigma rejects a healthy source in every tick; a reported volume of a million times the others'
 /// moves a mean where it likes.
 #[test]
-fn healthy_families_are_hardly_ever_rejected() {
+fn s2_healthy_families_are_hardly_ever_rejected() {
     let mut random = fastrand::Rng::with_seed(7);
     for n in [3usize, 5, 6, 7, 9, 13, 20] {
         let (mut rejected, mut refused) = (0, 0);

@@ -5,7 +5,7 @@ use super::contract::Contract;
 use super::feed::{Asked, Flight};
 use crate::io::{Effect, Ticket};
 use crate::outbox::{Answered, Draft, Intent};
-use crate::policy::answer_of;
+use crate::policy::{Conduct, answer_of};
 use crate::price::Answer;
 use crate::quote::FeedId;
 use crate::time::{Mono, Now, Span, Wall};
@@ -231,7 +231,11 @@ impl Machine {
         }
         // While an answer is awaited the contract may yet consent.
         let hopeful = flight.is_some_and(|f| f.asking.is_some() && !f.refused);
-        let ages = contract.feeds.iter().filter_map(specs).map(|spec| spec.pricing.max_age);
+        // A feed whose market has closed has nothing to say for hours, so that what waits behind it waits for nothing;
+        // but what was signed for it before may yet land.
+        let is_frozen = |id: &FeedId| self.feeds.get(id).is_some_and(|f| f.policy.conduct == Conduct::Freeze);
+        let speaks = |id: &&FeedId| signed || !is_frozen(id);
+        let ages = contract.feeds.iter().filter(speaks).filter_map(specs).map(|spec| spec.pricing.max_age);
         let patience = ages.max().unwrap_or_default().times(if hopeful { 4 } else { 1 });
         let stuck = outbox.blocks_others(nonce) && intent.silent_for(now.mono) >= patience;
         stuck.then_some(noop)
@@ -275,7 +279,7 @@ impl Machine {
         if intent.is_fresh() && before.is_some() {
             return before;
         }
-        let newest = self.book.evaluate(id, now.wall).value.ok().and_then(|estimate| {
+        let newest = feed.says(self.book.evaluate(id, now.wall).value, now.wall).ok().and_then(|estimate| {
             let answer = answer_of(&feed.policy, estimate.price, feed.spec.decimals)?;
             // A step away from the chain's answer that the breaker has let pass, now or before, is believed.
             let now_passed = feed.offer.map(|offer| offer.answer);

@@ -1,8 +1,8 @@
 //! What rounds may cost: the caps, against what is paid and what is on its way.
 
-use super::Machine;
 use super::accounts::Content;
 use super::feed::Urgency;
+use super::{Group, Machine};
 use crate::event::Event;
 use crate::fees::FeePolicy;
 use crate::io::Effect;
@@ -139,8 +139,8 @@ impl Machine {
     }
 
     /// Which of the `chosen` feeds of a contract may be paid for, if one transaction carries them: a feed whose
-    /// heartbeat is due, with its group, and whoever has enough left for its share. What is due and may not is held,
-    /// and people are told once. `estimate`: the gas that the contract is known to take.
+    /// heartbeat is due, with its group if that is atomic, and whoever has enough left for its share. What is due and
+    /// may not is held, and people are told once. `estimate`: the gas that the contract is known to take.
     pub(super) fn affordable(
         &mut self,
         address: Address,
@@ -153,9 +153,9 @@ impl Machine {
             return chosen.clone();
         };
         let (account, budgets) = (contract.account, self.budgets(contract.account, None));
-        let group = |id: &FeedId| self.feeds.get(id)?.spec.entry.as_ref()?.group.as_deref();
+        let group = |id: &FeedId| self.group(id).filter(|group| group.is_atomic);
         let passing: BTreeSet<&FeedId> = chosen.iter().filter(|id| self.passes(id, now)).collect();
-        let groups: BTreeSet<&str> = passing.iter().filter_map(|id| group(id)).collect();
+        let groups: BTreeSet<&Group> = passing.iter().filter_map(|id| group(id)).collect();
         let passes =
             |id: &FeedId| passing.contains(id) || group(id).is_some_and(|name| groups.contains(name));
         let mut spent: BTreeMap<Scope, Budget> = BTreeMap::new();

@@ -9,11 +9,15 @@ use crate::event::Event;
 use crate::io::Effect;
 use crate::quote::FeedId;
 use crate::time::{Mono, Now, Span};
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, keccak256};
 use std::collections::VecDeque;
 
 /// After this many failed transactions in a row the contract waits longer.
 const FAILURES_MAX: u32 = 3;
+/// It is tried this often within a heartbeat, however often it has failed, …
+const RETRIES_IN_HEARTBEAT: u64 = 10;
+/// … and in an hour once.
+const RETRY_MAX: Span = Span::from_s(3600);
 /// So many of the latest estimates are remembered.
 const ESTIMATES: usize = 8;
 
@@ -154,12 +158,22 @@ impl Contract {
     }
 
     /// What was written to it reverted or was rejected: it is planned anew, and if that keeps happening ever more
-    /// slowly.
-    pub fn failed(&mut self, retry: Span, now: Now) {
+    /// slowly, but often enough for the `heartbeat` that comes soonest. Contracts that fail for one reason are not tried
+    /// again in one moment.
+    pub fn failed(&mut self, address: Address, retry: Span, heartbeat: Span, now: Now) {
         self.failures = self.failures.saturating_add(1);
-        if self.failures >= FAILURES_MAX {
-            self.refusals.wait(now.mono + retry.times(4 << self.failures.min(6)));
+        if self.failures < FAILURES_MAX {
+            return;
         }
+        let most = match heartbeat {
+            Span::ZERO => RETRY_MAX,
+            heartbeat => Span::from_ms(heartbeat.ms() / RETRIES_IN_HEARTBEAT).min(RETRY_MAX),
+        };
+        let wait = retry.times(4 << self.failures.min(6)).min(most).ms();
+        let hash = keccak256([address.as_slice(), &self.failures.to_be_bytes()].concat());
+        let seed = hash.first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default();
+        let part = fastrand::Rng::with_seed(seed).u64(0..=wait / 2);
+        self.refusals.wait(now.mono + Span::from_ms(wait.saturating_sub(part)));
     }
 
     /// A node estimated this gas for a transaction that carries so many feeds; zero: they are not known.
@@ -241,4 +255,40 @@ impl Contract {
 /// A quarter more than what a node estimates: the chain may have moved by the time it counts.
 pub(super) const fn with_margin(estimate: u64) -> u64 {
     estimate.saturating_add(estimate / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How long a contract waits after so many failures, in milliseconds.
+    fn waits(byte: u8, failures: usize, heartbeat_s: u64) -> Vec<u64> {
+        let (address, now) = (Address::repeat_byte(byte), Now::default());
+        let mut contract = Contract::new(address, None, now);
+        let wait = |_| {
+            contract.failed(address, Span::from_ms(500), Span::from_s(heartbeat_s), now);
+            contract.refusals.until.map_or(0, |until| until.since(now.mono).ms())
+        };
+        (0..failures).map(wait).collect()
+    }
+
+    #[test]
+    fn failures_wait_twice_as_long_each_time_up_to_a_tenth_of_the_heartbeat_and_by_chance() {
+        let within = |wait: u64, most: u64| (most / 2..=most).contains(&wait);
+        for (heartbeat_s, most) in [
+            (0, [0, 0, 16_000, 32_000, 64_000, 128_000, 128_000]),
+            (86_400, [0, 0, 16_000, 32_000, 64_000, 128_000, 128_000]),
+            (600, [0, 0, 16_000, 32_000, 60_000, 60_000, 60_000]),
+            (60, [0, 0, 6_000, 6_000, 6_000, 6_000, 6_000]),
+        ] {
+            let waits = waits(1, most.len(), heartbeat_s);
+            assert!(
+                waits.iter().zip(most).all(|(wait, most)| within(*wait, most)),
+                "{heartbeat_s}: {waits:?}"
+            );
+        }
+        // The same again, and something else for another contract that fails in the same moment.
+        assert_eq!(waits(1, 7, 600), waits(1, 7, 600));
+        assert_ne!(waits(1, 7, 600).last(), waits(2, 7, 600).last());
+    }
 }

@@ -2,11 +2,11 @@
 
 use super::FeedSpec;
 use super::contract::Refusals;
-use crate::aggregate::LeftOut;
+use crate::aggregate::{Estimate, LeftOut};
 use crate::event::{Event, Latency};
 use crate::io::{Effect, Ticket};
-use crate::policy::{Hold, Known, Memory, Order, Policy, Trigger};
-use crate::price::{Answer, Price};
+use crate::policy::{Conduct, Hold, Known, Memory, Order, Policy, Status, Trigger};
+use crate::price::{Answer, Price, Ratio};
 use crate::quote::{FeedId, VenueId};
 use crate::time::{Mono, Now, Span, Wall};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +46,8 @@ pub(super) struct Offer {
     pub sources: usize,
     pub spread: Price,
     pub urgency: Urgency,
+    /// What the market let the feed do when it was decided.
+    pub conduct: Conduct,
 }
 
 /// How much a feed wants to be published.
@@ -55,6 +57,8 @@ pub(super) enum Urgency {
     Rests,
     /// Not by itself, but nearly.
     Nears,
+    /// Not by itself, but a heartbeat with which its own comes is due.
+    Syncs,
     /// At once.
     Due(Trigger),
 }
@@ -121,8 +125,11 @@ impl Flight {
 #[derive(Clone, Debug)]
 pub(super) struct Feed {
     pub spec: FeedSpec,
-    /// The policy that holds: the configured one under the orders that stand.
+    /// The policy that holds: the configured one under the orders that stand, as far as its market lets it, and while a
+    /// peg is lost.
     pub policy: Policy,
+    /// When its heartbeat was last shortened for a while.
+    hastened: Wall,
     /// The orders that stand.
     pub orders: Vec<Order>,
     /// When this process began to look at it.
@@ -147,12 +154,17 @@ pub(super) struct Feed {
     /// The answer that was last to be signed, and the venues that stood behind it.
     pub backers: Option<(Answer, BTreeSet<VenueId>)>,
     pub last_value: Option<(Answer, usize)>,
+    /// The last value that might have been published while its market was open.
+    pub last_open: Option<Estimate>,
+    pub market_reported: Option<Status>,
+    pub calendar_end_reported: bool,
 }
 
 impl Feed {
     pub fn new(spec: FeedSpec, now: Now) -> Self {
         Self {
             policy: spec.policy.clone(),
+            hastened: Wall::default(),
             orders: Vec::new(),
             spec,
             began: now.mono,
@@ -170,12 +182,43 @@ impl Feed {
             verdicts: Vec::new(),
             backers: None,
             last_value: None,
+            last_open: None,
+            market_reported: None,
+            calendar_end_reported: false,
         }
+    }
+
+    /// Computes the policy that holds from the configured one, the orders that stand, and how the world is.
+    pub fn hold_to(&mut self, conduct: Conduct, is_off_peg: bool, now: Wall) {
+        let policy = self.spec.policy.under(&self.orders).off_peg(is_off_peg).during(conduct);
+        let before = std::mem::replace(&mut self.policy, policy).heartbeat;
+        let after = self.policy.heartbeat;
+        if after > Span::ZERO && (before == Span::ZERO || after < before) {
+            self.hastened = now;
+        }
+    }
+
+    /// When its next heartbeat is to be sent. One that was shortened a moment ago is not late by what was not asked of
+    /// it before.
+    pub fn heartbeat_at(&self) -> Option<Wall> {
+        let at = self.policy.heartbeat_at(&self.known?)?;
+        Some(at.max(self.hastened))
     }
 
     /// Its latest round on the canonical chain.
     pub fn round(&self) -> Option<u64> {
         self.known.map(|known| known.round)
+    }
+
+    /// Whether a value that becomes unsure now makes a round; `None` where no rule says so.
+    pub fn is_armed(&self) -> Option<bool> {
+        (self.policy.confidence.ratio > Ratio::default()).then(|| self.memory.is_armed())
+    }
+
+    /// Whether the value has left an answer that is on its way by as much as the policy accepts.
+    pub fn has_left(&self, pending: Answer) -> bool {
+        let accepts = self.policy.accept_deviation;
+        accepts.ppb() > 0 && self.offer.is_some_and(|offer| pending.deviates(offer.answer, accepts))
     }
 
     /// Says that a feed holds back, or is free again: once, and of what passes by itself only after `patience`.
@@ -195,6 +238,7 @@ impl Feed {
         self.stuck_reported &= self.hold == Some(Hold::BreakerOpen);
         let passing = match self.hold {
             Some(Hold::InFlight | Hold::Gathering | Hold::RateFloor | Hold::Standby | Hold::Leased) => true,
+            Some(Hold::MarketClosed) => true,
             Some(Hold::AccountBusy | Hold::RoundUnknown) => !lasts,
             _ => false,
         };
@@ -218,6 +262,8 @@ impl Feed {
     ) {
         let passing = |hold: Hold| matches!(hold, Hold::InFlight | Hold::Standby);
         let blocked = self.hold.filter(|hold| !passing(*hold) || overdue.is_some_and(|o| o >= patience));
+        // That its heartbeats stop is what was asked for.
+        let blocked = blocked.filter(|hold| *hold != Hold::MarketClosed);
         match (overdue, blocked) {
             (Some(overdue), Some(hold)) if !self.blocked_reported => {
                 self.blocked_reported = true;

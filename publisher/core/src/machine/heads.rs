@@ -174,9 +174,23 @@ impl Machine {
         for outbox in self.outboxes.values_mut() {
             outbox.new_head();
         }
+        self.hurry();
         self.deepen(now, out);
         self.finalise(now, out);
         self.consider_all(now, out);
+    }
+
+    /// Hurries what is on its way with an answer that the value has left meanwhile.
+    fn hurry(&mut self) {
+        let feeds = &self.feeds;
+        for ((account, nonce), flight) in &self.flights {
+            let mut answers = flight.answers.iter().filter_map(|(id, said)| Some((feeds.get(id)?, said.0)));
+            if answers.any(|(feed, pending)| feed.has_left(pending))
+                && let Some(outbox) = self.outboxes.get_mut(account)
+            {
+                outbox.hurry(*nonce);
+            }
+        }
     }
 
     /// Closes what has become final, unless finality itself is in doubt.

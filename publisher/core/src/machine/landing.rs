@@ -7,11 +7,11 @@ use crate::event::{Event, Latency};
 use crate::head::Standing;
 use crate::io::{Effect, Ticket};
 use crate::outbox::{Intent, describe};
-use crate::policy::{Known, Memory};
+use crate::policy::Known;
 use crate::price::Answer;
 use crate::quote::FeedId;
 use crate::record::Outcome;
-use crate::time::Now;
+use crate::time::{Now, Span};
 use crate::tx::{AccountView, Receipt, Skip, SkipReason, Work};
 use alloy_primitives::{Address, B256};
 use std::collections::BTreeMap;
@@ -137,7 +137,7 @@ impl Machine {
             if let (false, Some(round), Some(updated_at)) = (shown, round, block_time) {
                 feed.known = Some(Known { round, answer, updated_at });
             }
-            feed.memory = Memory::default();
+            feed.memory.wrote();
             feed.skips.forget();
             rounds.push((id, round, answer));
         }
@@ -180,8 +180,9 @@ impl Machine {
         {
             self.forget(target);
             self.race_lost(target);
+            let heartbeat = self.soonest_heartbeat(target);
             if let Some(contract) = self.contracts.get_mut(&target) {
-                contract.failed(self.chain.timing.retry, now);
+                contract.failed(target, self.chain.timing.retry, heartbeat, now);
             }
         }
         if receipt.is_some() && self.chain.caps.look_back() {
@@ -220,6 +221,13 @@ impl Machine {
         if matches!(intent.work, Work::Step { .. }) && outcome != Outcome::Final {
             self.drop_steps(account, &describe(&intent.work), out);
         }
+    }
+
+    /// The shortest heartbeat of a contract's feeds; zero if none has any.
+    fn soonest_heartbeat(&self, target: Address) -> Span {
+        let feeds = self.contracts.get(&target).into_iter().flat_map(|contract| &contract.feeds);
+        let heartbeats = feeds.filter_map(|id| self.feeds.get(id)).map(|feed| feed.policy.heartbeat);
+        heartbeats.filter(|heartbeat| *heartbeat > Span::ZERO).min().unwrap_or_default()
     }
 
     /// None of our attempts is on the chain although its round is: somebody else wrote it.

@@ -9,11 +9,13 @@
 mod accounts;
 mod budget;
 mod clock;
+mod constants;
 mod contract;
 mod feed;
 mod heads;
 mod landing;
 mod leases;
+mod market;
 mod orders;
 mod rounds;
 mod steps;
@@ -26,8 +28,8 @@ use crate::head::{Finality, HeadWindow};
 use crate::io::{Effect, Input, Operator, Ticket};
 use crate::lease::Leases;
 use crate::outbox::{Answered, Outbox, Timing};
-use crate::policy::{Hold, Known, Order, Policy};
-use crate::price::{Answer, Ratio};
+use crate::policy::{Early, Hold, Known, Order, Policy};
+use crate::price::Answer;
 use crate::quote::FeedId;
 use crate::record::{Record, Recovered, RecoveredAccount, Scope};
 use crate::spend::{Caps, Ledger};
@@ -37,8 +39,12 @@ use alloy_primitives::{Address, B256};
 use clock::ChainClock;
 use contract::Contract;
 use feed::{Asked, Feed, Flight};
+pub use market::MarketView;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use steps::Queued;
+
+/// How every source stands is looked at this often.
+const REVIEW: Span = Span::from_s(1);
 
 /// What the machine is told about one feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,15 +73,26 @@ pub struct FeedSpec {
 pub struct EntrySpec {
     /// The number that the store gave to it.
     pub number: u16,
-    /// The feeds of this store that move together with it: all in one transaction, or none.
-    pub group: Option<String>,
+    /// The feeds of this store that move together with it.
+    pub group: Option<Group>,
+}
+
+/// Feeds of a store that move together: what makes a round of one makes a round of each.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Whether all of them go in one transaction, or none does. If not, a member that may not move is left out.
+    pub is_atomic: bool,
 }
 
 /// What the machine is told about one store of feeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreSpec {
-    /// A feed that has reached this share of its deviation or heartbeat rides along with one that is due; zero: never.
-    pub early: Ratio,
+    /// Which feed rides along with one that is due.
+    pub early: Early,
+    /// A heartbeat that is due takes those along whose period divides its own, so that they come together from then on.
+    pub sync_heartbeats: bool,
     /// How long feeds that are due wait for others that become so, and how far ahead heartbeats are looked for: what
     /// becomes due moments apart goes out together. A heartbeat that has come waits for nobody. Zero: all go at once.
     pub gather: Span,
@@ -130,8 +147,14 @@ pub struct FeedView {
     pub value: Option<(Answer, usize)>,
     /// Why nothing is published, if something stands in the way.
     pub hold: Option<Hold>,
+    /// Whether a value that becomes unsure now makes a round; `None` where no rule says so.
+    pub confidence_armed: Option<bool>,
     /// The orders of operators that stand.
     pub orders: Vec<Order>,
+    /// What its market does, if it keeps a market's hours.
+    pub market: Option<MarketView>,
+    /// A rate that converts a source of it has lost its peg.
+    pub is_off_peg: bool,
     /// A round is on its way.
     pub in_flight: bool,
     /// When the next heartbeat is to be sent.
@@ -162,6 +185,8 @@ pub struct Machine {
     anchored: bool,
     clock: ChainClock,
     ledger: Ledger,
+    /// The constants whose end people were told of: that it is near, or that it has come.
+    constants_told: BTreeMap<FeedId, bool>,
     /// What operators say about feeds, as the journal said last.
     orders: Vec<Order>,
     /// Whose budget people were told to be spent.
@@ -191,6 +216,7 @@ pub struct Machine {
     last_head: Mono,
     stalled: bool,
     scan_at: Mono,
+    review_at: Mono,
     recovered: bool,
     greeting: Vec<Effect>,
 }
@@ -238,6 +264,7 @@ impl Machine {
             anchored: true,
             clock: ChainClock::default(),
             ledger: Ledger::default(),
+            constants_told: BTreeMap::new(),
             orders: Vec::new(),
             over_budget: BTreeSet::new(),
             accounts,
@@ -258,6 +285,7 @@ impl Machine {
             last_head: now.mono,
             stalled: false,
             scan_at: now.mono,
+            review_at: now.mono,
             recovered: false,
             greeting: Vec::new(),
         })
@@ -377,6 +405,15 @@ impl Machine {
                 touched.dedup();
                 self.consider(touched, now, &mut out);
             }
+            Input::Listed(markets) => {
+                let mut touched = Vec::new();
+                for (market, listing) in markets {
+                    touched.extend(self.book.list(&market, listing).cloned());
+                }
+                touched.sort_unstable();
+                touched.dedup();
+                self.consider(touched, now, &mut out);
+            }
             Input::Head { head, fees, tagged } => {
                 self.hint = fees;
                 self.tagged = tagged;
@@ -439,6 +476,14 @@ impl Machine {
         self.watch_heads(now, out);
         self.ledger.expire(now.mono);
         self.follow_orders(now, out);
+        if now.mono >= self.review_at {
+            self.review_at = now.mono + REVIEW;
+            out.extend(self.book.review_clocks(now).into_iter().map(|change| Effect::Report(change.into())));
+            out.extend(self.book.review(now).into_iter().map(|change| Effect::Report(change.into())));
+            out.extend(self.book.review_pegs(now).into_iter().map(|change| Effect::Report(change.into())));
+            self.watch_constants(now, out);
+        }
+        self.follow_markets(now, out);
         self.consider_all(now, out);
         let settled = self.leases.as_ref().is_none_or(|leases| leases.is_settled(now.mono));
         let read = settled && self.unrecovered.is_empty();
@@ -496,7 +541,7 @@ impl Machine {
     }
 
     /// Every feed as a status page shows it.
-    pub fn feeds(&self) -> impl Iterator<Item = (&FeedId, FeedView)> {
+    pub fn feeds(&self, now: Now) -> impl Iterator<Item = (&FeedId, FeedView)> {
         let ours = self.outboxes.keys();
         let budgets: BTreeMap<Address, _> =
             ours.map(|account| (*account, self.budgets(*account, None))).collect();
@@ -507,9 +552,12 @@ impl Machine {
                 known,
                 value: feed.last_value,
                 hold: feed.hold,
+                confidence_armed: feed.is_armed(),
                 orders: feed.orders.clone(),
+                market: feed.market(now.wall),
+                is_off_peg: self.book.rests_on_lost_peg(id),
                 in_flight: flight.is_some_and(|flight| self.carries(flight, id)),
-                heartbeat_at: known.and_then(|k| feed.policy.heartbeat_at(&k)),
+                heartbeat_at: feed.heartbeat_at(),
                 heartbeat_lead: feed.policy.heartbeat_lead,
                 decimals: feed.spec.decimals,
                 budget_left_wei: budgets

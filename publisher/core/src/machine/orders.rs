@@ -29,8 +29,8 @@ impl Machine {
             out.extend(begun.map(|order| Effect::Report(Event::OrderStands { order: order.clone() })));
             let ended = feed.orders.iter().filter(|order| missing(&standing, order));
             out.extend(ended.map(|order| Effect::Report(Event::OrderOver { order: order.clone() })));
-            feed.policy = feed.spec.policy.under(&standing);
             feed.orders = standing;
+            feed.hold_to(feed.policy.conduct, feed.policy.is_off_peg, now.wall);
         }
     }
 }

@@ -1,14 +1,15 @@
 //! What to publish: each feed's value and policy, the contract's consent, and the plan of a round or a batch.
 
-use super::Machine;
 use super::contract::Contract;
 use super::feed::{Decided, DecidedEntry, Feed, Flight, Offer, Urgency};
+use super::{Group, Machine};
 use crate::aggregate::LeftOut;
 use crate::event::{Event, Latency};
 use crate::head::Standing;
 use crate::io::{Effect, Ticket};
-use crate::policy::{Decision, Hold, Known, Trigger, answer_of, decide};
+use crate::policy::{Conduct, Decision, Hold, Known, Look, Trigger, answer_of, decide};
 use crate::quote::FeedId;
+use crate::record::Why;
 use crate::time::{Now, Span};
 use crate::tx::{Call, Entry, EntryView, PreflightAnswer, RoundView, StoreView, Work};
 use alloy_primitives::{Address, B256};
@@ -65,6 +66,7 @@ impl Machine {
             return;
         }
         rest.into_iter().for_each(|id| self.weigh(id, now, out));
+        self.sync_heartbeats(contract);
         let can = |id: &FeedId| self.offer(id).is_some();
         let chosen = self.together(contract, &BTreeSet::new(), can);
         self.hold_back(members, &chosen, Hold::GroupMember, now, out);
@@ -103,16 +105,24 @@ impl Machine {
         let store = self.contracts.get(&contract).and_then(|c| c.store.as_ref());
         let (early, ahead) = store.map_or_else(Default::default, |store| (store.early, store.gather));
         let Some(feed) = self.feeds.get_mut(id) else { return };
+        let is_off_peg = feed.policy.depeg_heartbeat > Span::ZERO && self.book.rests_on_lost_peg(id);
         let value = aggregation.value.as_ref().map_err(|refusal| *refusal);
         feed.last_value = value.ok().and_then(|e| Some((e.price.to_answer(feed.spec.decimals)?, e.families)));
+        feed.follow_world(value, is_off_peg, now.wall);
+        let value = feed.says(aggregation.value, now.wall);
         let block_now = Now { wall: chain_time, mono: now.mono };
         let decision = match feed.known {
             Some(known) => {
                 let Feed { spec, policy, memory, .. } = feed;
-                decide(policy, memory, &known, value, support, spec.decimals, block_now)
+                let value = value.as_ref().map_err(|hold| *hold);
+                let decimals = spec.decimals;
+                decide(policy, memory, Look { known: &known, value, support, decimals, now: block_now })
             }
             None => Decision::Hold(Hold::RoundUnknown),
         };
+        if feed.policy.conduct == Conduct::Normal && !matches!(decision, Decision::Hold(_)) {
+            feed.last_open = value.ok();
+        }
         feed.hold = match decision {
             Decision::Hold(hold) => Some(hold),
             Decision::Wait(hold) => obstacle.or(Some(hold)),
@@ -122,10 +132,10 @@ impl Machine {
             }
             Decision::Rest => obstacle,
         };
-        feed.offer = aggregation.value.ok().filter(|_| own.is_none()).and_then(|estimate| {
+        feed.offer = value.ok().filter(|_| own.is_none()).and_then(|estimate| {
             let policy = &feed.policy;
             let answer = answer_of(policy, estimate.price, feed.spec.decimals)?;
-            let is_near = |known| policy.is_near(&known, answer, early, ahead, chain_time);
+            let is_near = |known| policy.is_near(&known, answer, &early, ahead, chain_time);
             let near = || feed.known.is_some_and(is_near);
             let urgency = match decision {
                 Decision::Publish { trigger, .. } => Urgency::Due(trigger),
@@ -134,11 +144,11 @@ impl Machine {
                 Decision::Hold(_) => return None,
             };
             let (sources, spread) = (estimate.families, estimate.spread);
-            Some(Offer { answer, observed_at: estimate.as_of, sources, spread, urgency })
+            let conduct = policy.conduct;
+            Some(Offer { answer, observed_at: estimate.as_of, sources, spread, urgency, conduct })
         });
         feed.report_hold(id, patience, now, out);
-        let due = feed.known.and_then(|known| feed.policy.heartbeat_at(&known));
-        let due = due.map(|at| at + feed.policy.heartbeat_lead);
+        let due = feed.heartbeat_at().map(|at| at + feed.policy.heartbeat_lead);
         // Whoever holds the account's lease says that.
         let due = due.filter(|_| obstacle != Some(Hold::Leased));
         let overdue = due.filter(|due| chain_time > *due).map(|due| chain_time.since(due));
@@ -158,6 +168,27 @@ impl Machine {
         now.mono.since(since) < store.gather && !due.iter().any(beats)
     }
 
+    /// Heartbeats of a store that are due take along those that divide them, where its configuration says so.
+    fn sync_heartbeats(&mut self, contract: Address) {
+        let Some(contract) = self.contracts.get(&contract) else { return };
+        if !contract.store.is_some_and(|store| store.sync_heartbeats) {
+            return;
+        }
+        let beats = |feed: &&Feed| {
+            let urgency = feed.offer.map(|offer| offer.urgency);
+            matches!(urgency, Some(Urgency::Due(Trigger::Heartbeat | Trigger::Repeat)))
+        };
+        let members = || contract.feeds.iter().filter_map(|id| self.feeds.get(id));
+        let due: Vec<Span> = members().filter(beats).map(|feed| feed.policy.heartbeat).collect();
+        for id in &contract.feeds {
+            let Some(Feed { policy, offer: Some(offer), .. }) = self.feeds.get_mut(id) else { continue };
+            let is_due = matches!(offer.urgency, Urgency::Due(_));
+            if !is_due && due.iter().any(|heartbeat| policy.beats_with(*heartbeat)) {
+                offer.urgency = Urgency::Syncs;
+            }
+        }
+    }
+
     /// What the last look at a feed found that may be published.
     fn offer(&self, id: &FeedId) -> Option<Offer> {
         self.feeds.get(id)?.offer
@@ -169,8 +200,8 @@ impl Machine {
     }
 
     /// Which feeds of a contract go into one transaction: those that are due or `carried` already, with them those
-    /// that are nearly due, and of a group all or none. A feed that cannot is left out, and takes only its group
-    /// with it.
+    /// that are nearly due or beat with them, and with each the rest of its group. A feed that cannot is left out, and takes only its group
+    /// with it, if that is atomic.
     pub(super) fn together(
         &self,
         contract: Address,
@@ -181,20 +212,27 @@ impl Machine {
         let urgency = |id: &FeedId| self.offer(id).map(|offer| offer.urgency);
         let due = |id: &&FeedId| carried.contains(id) || matches!(urgency(id), Some(Urgency::Due(_)));
         let mut chosen: BTreeSet<FeedId> = members.iter().filter(due).cloned().collect();
+        let rides = |id: &&FeedId| matches!(urgency(id), Some(Urgency::Nears | Urgency::Syncs));
         if !chosen.is_empty() {
-            chosen.extend(members.iter().filter(|id| urgency(id) == Some(Urgency::Nears)).cloned());
+            chosen.extend(members.iter().filter(rides).cloned());
         }
-        let group = |id: &FeedId| self.feeds.get(id)?.spec.entry.as_ref()?.group.as_deref();
-        let groups: BTreeSet<&str> = chosen.iter().filter_map(group).collect();
-        for name in groups {
-            let all: Vec<&FeedId> = members.iter().filter(|id| group(id) == Some(name)).collect();
-            match all.iter().all(|id| can(id)) {
+        // What cannot go itself calls nobody; of an atomic group it holds back all.
+        let calls = |id: &&FeedId| can(id) || self.group(id).is_some_and(|group| group.is_atomic);
+        let groups: Vec<&Group> = chosen.iter().filter(calls).filter_map(|id| self.group(id)).collect();
+        for group in groups.into_iter().collect::<BTreeSet<_>>() {
+            let all: Vec<&FeedId> = members.iter().filter(|id| self.group(id) == Some(group)).collect();
+            match !group.is_atomic || all.iter().all(|id| can(id)) {
                 true => chosen.extend(all.into_iter().cloned()),
                 false => chosen.retain(|id| !all.contains(&id)),
             }
         }
         chosen.retain(|id| can(id));
         chosen
+    }
+
+    /// The feeds that a feed moves together with.
+    pub(super) fn group(&self, id: &FeedId) -> Option<&Group> {
+        self.feeds.get(id)?.spec.entry.as_ref()?.group.as_ref()
     }
 
     /// A feed's part of what is decided now.
@@ -448,7 +486,11 @@ impl Machine {
         };
         contract.refusals.forget();
         let current = contract.number().and_then(|known| known.checked_add(1)) == Some(decided.number);
-        let may = |entry: &DecidedEntry| self.own_obstacle(&entry.feed, now).is_none();
+        let may = |entry: &DecidedEntry| {
+            let open =
+                self.feeds.get(&entry.feed).is_some_and(|feed| feed.still_keeps(entry.offer, now.wall));
+            open && self.own_obstacle(&entry.feed, now).is_none()
+        };
         let whole = decided.entries.iter().all(may);
         let free = current && whole && self.obstacle(address, now).is_none();
         if !free {
@@ -480,7 +522,12 @@ impl Machine {
             }
             (None, None) => return,
         };
-        let Some(nonce) = outbox.plan(work, now, out) else { return };
+        let why = |entry: &DecidedEntry| {
+            let market = self.feeds.get(&entry.feed).and_then(|feed| feed.spec.policy.market.as_ref());
+            let market = market.map(|market| market.state(entry.offer.conduct, now.wall));
+            Why { feed: entry.feed.clone(), trigger: entry.trigger, market }
+        };
+        let Some(nonce) = outbox.plan(work, entries.iter().map(why), now, out) else { return };
         let taken_up =
             |entry: &DecidedEntry| (entry.feed.clone(), (entry.offer.answer, entry.offer.observed_at, at));
         let flight = Flight {
@@ -553,6 +600,7 @@ impl Urgency {
         match self {
             Self::Due(trigger) => trigger,
             Self::Nears => Trigger::Early,
+            Self::Syncs => Trigger::Sync,
             Self::Rests => Trigger::Group,
         }
     }

@@ -105,7 +105,7 @@ impl Machine {
         let may_plan = self.halted.is_none() && !self.draining && self.is_free(account, now);
         match answer {
             PreflightAnswer::Gas(gas) if may_plan => {
-                let nonce = self.outboxes.get_mut(&account).and_then(|o| o.plan(work, now, out));
+                let nonce = self.outboxes.get_mut(&account).and_then(|o| o.plan(work, [], now, out));
                 if let Some(nonce) = nonce {
                     self.flights.insert((account, nonce), Flight::planned(*gas, now));
                 }

@@ -22,7 +22,7 @@ pub use sending::Answered;
 
 use crate::event::Event;
 use crate::io::{Effect, Ticket};
-use crate::record::{Record, RecoveredAccount};
+use crate::record::{Record, RecoveredAccount, Why};
 use crate::time::{Mono, Now};
 use crate::tx::Work;
 use alloy_primitives::Address;
@@ -161,17 +161,21 @@ impl Outbox {
             && self.waiting().count().saturating_add(more) <= self.in_flight_max
     }
 
-    /// Gives the next nonce to `work`, for ever.
-    pub fn plan(&mut self, work: Work, now: Now, out: &mut Vec<Effect>) -> Option<u64> {
+    /// Gives the next nonce to `work`, for ever. Why each feed is part of it is written down with it.
+    pub fn plan(
+        &mut self,
+        work: Work,
+        why: impl IntoIterator<Item = Why>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) -> Option<u64> {
         let nonce = self.next_nonce?;
         self.next_nonce = Some(nonce.checked_add(1)?);
         let what = describe(&work);
-        out.push(Effect::Persist(vec![Record::Intent {
-            account: self.account,
-            nonce,
-            work: work.clone(),
-            at: now.wall,
-        }]));
+        let account = self.account;
+        let intent = Record::Intent { account, nonce, work: work.clone(), at: now.wall };
+        let why = why.into_iter().map(|why| Record::Decided { account, nonce, why });
+        out.push(Effect::Persist(std::iter::once(intent).chain(why).collect()));
         out.push(Effect::Report(Event::Planned { account: self.account, nonce, what }));
         self.open.insert(nonce, Intent::new(nonce, work, now.mono));
         Some(nonce)

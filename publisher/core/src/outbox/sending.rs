@@ -15,6 +15,9 @@ const SLOW: Span = Span::from_s(60);
 /// After this many rejected attempts a round or batch is given up and its nonce filled with an empty transaction.
 const REJECTIONS_MAX: u32 = 3;
 
+/// A new head may hold it already, which is known a moment later; the head after that tells that it does not.
+const HURRY_HEADS: u32 = 2;
+
 /// What the nodes said to a broadcast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
@@ -169,6 +172,16 @@ impl Outbox {
                     intent.heads_waited = 0;
                 }
             }
+        }
+    }
+
+    /// What waits under this nonce is no longer worth waiting for: once it has missed [`HURRY_HEADS`] heads it is
+    /// replaced as if it had waited for long.
+    pub fn hurry(&mut self, nonce: u64) {
+        let missed = |intent: &&mut Intent| intent.included.is_none() && intent.heads_waited >= HURRY_HEADS;
+        if let Some(intent) = self.open.get_mut(&nonce).filter(missed) {
+            intent.replace = true;
+            intent.heads_waited = 0;
         }
     }
 }

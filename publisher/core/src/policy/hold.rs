@@ -7,6 +7,8 @@ use crate::aggregate::Refusal;
 pub enum Hold {
     /// There is no value to publish.
     NoValue(Refusal),
+    /// Its market is closed, or has just opened and is not quoted yet.
+    MarketClosed,
     /// The value is outside the bounds of configuration or contract.
     OutOfBounds,
     /// A step too large to believe at once.
@@ -46,6 +48,7 @@ impl Hold {
     pub const fn code(self) -> &'static str {
         match self {
             Self::NoValue(refusal) => refusal.code(),
+            Self::MarketClosed => "market_closed",
             Self::OutOfBounds => "bounds",
             Self::BreakerOpen => "breaker_open",
             Self::RateFloor => "rate_floor",
@@ -56,7 +59,7 @@ impl Hold {
             Self::Paused => "paused",
             Self::NotAuthorised => "not_authorised",
             Self::Refused => "refused",
-            Self::GroupMember => "group_member",
+            Self::GroupMember => "group_member_invalid",
             Self::Gathering => "gathering",
             Self::InFlight => "in_flight",
             Self::AccountBusy => "account_busy",
@@ -69,6 +72,9 @@ impl Hold {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::NoValue(refusal) => refusal.advice(),
+            Self::MarketClosed => {
+                "No action; policy.on_market says what is published while its market is closed, and it goes on at the opening."
+            }
             Self::OutOfBounds => {
                 "Check the price; if it is real, deploy an aggregator with wider bounds. It is never clamped."
             }
@@ -91,7 +97,9 @@ impl Hold {
             Self::Paused => "Unpause the aggregator.",
             Self::NotAuthorised => "Grant the account the transmitter role: setTransmitter(account, true).",
             Self::Refused => "The aggregator would revert; the reason is in the log.",
-            Self::GroupMember => "Look at the other feeds of its group; the one that may not move says why.",
+            Self::GroupMember => {
+                "Look at the other feeds of its group; the one that may not move says why. With group_policy = \"best_effort\" the others would go without it."
+            }
             Self::Gathering => {
                 "No action; it goes out with its store's next transaction, after store.gather."
             }

@@ -1,4 +1,4 @@
-//! When to publish: `decide(policy, memory, chain's round, aggregation, now)`.
+//! When to publish: `decide(policy, memory, look)`.
 //!
 //! Pure: it reads no clock and changes nothing but the feed's own [`Memory`]. Deviation is measured exactly on
 //! aggregator integers against the answer on chain and fires at the threshold; heartbeats run from the chain's
@@ -6,22 +6,32 @@
 //! its boundaries.
 
 mod breaker;
+mod confidence;
 mod confirm;
+mod depeg;
 mod deviation;
+mod early;
 mod hold;
+mod market;
 mod order;
 mod pace;
+mod schedule;
 
 pub use breaker::{Breaker, Support};
+pub use confidence::Confidence;
 pub use confirm::Confirm;
 pub use deviation::{Combine, Deviation};
+pub use early::Early;
 pub use hold::Hold;
+pub use market::{Conduct, Hours, Market, MarketState, Status, Stretch};
 pub use order::{Instruction, Order, Paused};
 pub use pace::Pace;
+pub use schedule::{Cron, Offsets, Schedule, Slot};
 
-use crate::aggregate::{Estimate, Refusal};
+use crate::aggregate::Estimate;
 use crate::price::{Answer, Price, Ratio};
 use crate::time::{Mono, Now, Span, Wall};
+use confidence::Crossing;
 use confirm::Confirming;
 
 /// The update policy of one feed.
@@ -31,18 +41,32 @@ pub struct Policy {
     pub heartbeat: Span,
     /// A heartbeat is sent this long before it is due.
     pub heartbeat_lead: Span,
+    /// A round at these times.
+    pub schedule: Schedule,
     /// A round as soon as the value is so far from the answer on chain.
     pub deviation: Deviation,
+    /// A round once the value is so unsure.
+    pub confidence: Confidence,
     /// A deviation must last this long before it is published; zero: at once.
     pub settle: Span,
     /// A deviation must show in so many looks before it is published.
     pub confirm: Confirm,
-    /// A deviation waits so long after a round.
+    /// A deviation, and an unsure value, wait so long after a round.
     pub pace: Pace,
     /// A step too large to believe at once.
     pub breaker: Breaker,
+    /// The market whose hours it keeps; `None`: it never closes.
+    pub market: Option<Market>,
+    /// What that market lets it do for now.
+    pub conduct: Conduct,
+    /// A round at least this often while a rate that converts a source has lost its peg; zero: no more often than else.
+    pub depeg_heartbeat: Span,
+    /// Whether one has, for now.
+    pub is_off_peg: bool,
     /// What an operator has paused for now.
     pub paused: Paused,
+    /// An answer on its way is replaced early once the value is so far from it; zero: off.
+    pub accept_deviation: Ratio,
     /// As a standby: a round that is due is left to the primary for this long; zero: this is no standby.
     pub standby: Span,
     /// Smallest answer that may be published.
@@ -58,14 +82,16 @@ const RACE_WEIGHT: u32 = 8;
 /// longer than that, should the primary die.
 const RACES_MAX: u32 = 3;
 
-/// What a feed remembers between decisions. It starts empty after a restart, which only delays a deviation or a
-/// standby.
+/// What a feed remembers between decisions. It starts empty after a restart, which only delays a deviation, an unsure
+/// value or a standby.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Since when the value deviates without a break.
     deviates_since: Option<Now>,
     /// In how many looks in a row it did.
     confirming: Confirming,
+    /// Whether it has become unsure.
+    confidence: Crossing,
     /// Whether a step is under examination.
     breaker: breaker::State,
     /// Since when the round after this one is due, as a standby sees it.
@@ -85,6 +111,21 @@ pub struct Known {
     pub updated_at: Wall,
 }
 
+/// What one look at a feed sees.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// Its latest round on chain.
+    pub known: &'a Known,
+    /// What it may say, or why it may say nothing.
+    pub value: Result<&'a Estimate, Hold>,
+    /// Who stands behind the value; it is looked at while the breaker is open.
+    pub support: Support,
+    /// The aggregator's decimals.
+    pub decimals: u8,
+    /// Now, by the chain's time.
+    pub now: Now,
+}
+
 /// Why a round is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
@@ -92,10 +133,18 @@ pub enum Trigger {
     First,
     /// The heartbeat is due.
     Heartbeat,
+    /// The same while its market is closed: the last value that was computed before, again.
+    Repeat,
+    /// A time of its schedule has come.
+    Schedule,
     /// The value deviates from the answer on chain.
     Deviation,
+    /// The value has become unsure.
+    Confidence,
     /// Nearly due, it rides along with a feed of its store that is.
     Early,
+    /// A heartbeat of its store is due with which its own will come from now on.
+    Sync,
     /// A feed of its group is due.
     Group,
 }
@@ -106,8 +155,12 @@ impl Trigger {
         match self {
             Self::First => "first",
             Self::Heartbeat => "heartbeat",
+            Self::Repeat => "repeat",
+            Self::Schedule => "schedule",
             Self::Deviation => "deviation",
+            Self::Confidence => "confidence",
             Self::Early => "early",
+            Self::Sync => "sync",
             Self::Group => "group",
         }
     }
@@ -137,11 +190,18 @@ impl Policy {
         Self {
             heartbeat: Span::ZERO,
             heartbeat_lead: Span::ZERO,
+            schedule: Schedule::default(),
             deviation: Deviation::default(),
+            confidence: Confidence::default(),
             settle: Span::ZERO,
+            accept_deviation: Ratio::default(),
             confirm: Confirm::default(),
             pace: Pace::default(),
             breaker: Breaker::default(),
+            market: None,
+            conduct: Conduct::Normal,
+            depeg_heartbeat: Span::ZERO,
+            is_off_peg: false,
             paused: Paused::Nothing,
             standby: Span::ZERO,
             min_answer,
@@ -155,54 +215,34 @@ impl Policy {
             .then(|| known.updated_at + self.heartbeat.less(self.heartbeat_lead))
     }
 
+    /// The same with a heartbeat that is no longer than this, for a while; zero changes nothing.
+    fn at_least_every(self, heartbeat: Span) -> Self {
+        if heartbeat == Span::ZERO || (self.heartbeat > Span::ZERO && self.heartbeat <= heartbeat) {
+            return self;
+        }
+        // A lead that suits a longer one could leave nothing of this.
+        let heartbeat_lead = self.heartbeat_lead.min(Span::from_ms(heartbeat.ms() / 4));
+        Self { heartbeat, heartbeat_lead, ..self }
+    }
+
     /// Whether a heartbeat is to be sent by now.
     pub fn is_beating(&self, known: &Known, now: Wall) -> bool {
         self.heartbeat_at(known).is_some_and(|at| now >= at)
     }
-
-    /// Whether a round that is not due is nearly so: `share` of its deviation or of its heartbeat has been reached, by
-    /// the chain's time, or its heartbeat comes within the time `ahead`. A deviation that has yet to settle is not
-    /// nearly due. A share of zero and no time: never.
-    pub fn is_near(&self, known: &Known, answer: Answer, share: Ratio, ahead: Span, now: Wall) -> bool {
-        let age = now.since(known.updated_at);
-        let part_ms =
-            u128::from(self.heartbeat.ms()) * u128::from(share.ppb()) / u128::from(Ratio::ONE.ppb());
-        let part = Span::from_ms(u64::try_from(part_ms).unwrap_or(u64::MAX));
-        let aged = self.heartbeat_at(known).is_some() && age >= part;
-        let soon = ahead > Span::ZERO && self.is_beating(known, now + ahead);
-        let closer = self.deviation.reaches(share, known.answer, answer, age);
-        let shared = share.ppb() > 0 && (aged || closer);
-        known.round > 0 && (shared || soon) && !self.deviation.fires(known.answer, answer, age)
-    }
 }
 
-/// Decides what one feed does now. `support` is looked at while the breaker is open; `decimals` are the aggregator's.
-pub fn decide(
-    policy: &Policy,
-    memory: &mut Memory,
-    known: &Known,
-    value: Result<&Estimate, Refusal>,
-    support: Support,
-    decimals: u8,
-    now: Now,
-) -> Decision {
-    let decision = due(policy, memory, known, value, support, decimals, now);
-    match memory.stands_by(policy, known, decision, now.mono) {
+/// Decides what one feed does now.
+pub fn decide(policy: &Policy, memory: &mut Memory, look: Look<'_>) -> Decision {
+    let decision = due(policy, memory, look);
+    match memory.stands_by(policy, look.known, decision, look.now.mono) {
         true => Decision::Hold(Hold::Standby),
         false => decision,
     }
 }
 
 /// What a publisher that is alone does now.
-fn due(
-    policy: &Policy,
-    memory: &mut Memory,
-    known: &Known,
-    value: Result<&Estimate, Refusal>,
-    support: Support,
-    decimals: u8,
-    now: Now,
-) -> Decision {
+fn due(policy: &Policy, memory: &mut Memory, look: Look<'_>) -> Decision {
+    let Look { known, value, support, decimals, now } = look;
     if policy.paused == Paused::Everything {
         memory.forget();
         return Decision::Hold(Hold::OnOrder);
@@ -213,9 +253,9 @@ fn due(
             memory.forget();
             return Decision::Hold(Hold::OutOfBounds);
         }
-        Err(refusal) => {
+        Err(hold) => {
             memory.forget();
-            return Decision::Hold(Hold::NoValue(refusal));
+            return Decision::Hold(hold);
         }
     };
     if known.round == 0 {
@@ -225,13 +265,23 @@ fn due(
         return Decision::Hold(Hold::BreakerOpen);
     }
     let stands = memory.stands(policy, known, answer, value, now);
+    let unsure = memory.confidence.see(&policy.confidence, known, value);
     let paced = policy.pace.holds(&policy.deviation, known, answer, now.wall);
     let paused = policy.paused == Paused::Deviations;
     if stands && !paced && !paused {
         Decision::Publish { answer, trigger: Trigger::Deviation }
     } else if policy.is_beating(known, now.wall) {
-        Decision::Publish { answer, trigger: Trigger::Heartbeat }
-    } else if stands {
+        let repeats = policy.conduct == Conduct::HeartbeatOnly;
+        let trigger = if repeats { Trigger::Repeat } else { Trigger::Heartbeat };
+        Decision::Publish { answer, trigger }
+    } else if unsure && !paced && !paused {
+        Decision::Publish { answer, trigger: Trigger::Confidence }
+    } else if policy.schedule.is_due(known, now.wall) {
+        match paused {
+            true => Decision::Wait(Hold::OnOrder),
+            false => Decision::Publish { answer, trigger: Trigger::Schedule },
+        }
+    } else if stands || unsure {
         Decision::Wait(if paused { Hold::OnOrder } else { Hold::RateFloor })
     } else {
         Decision::Rest
@@ -244,13 +294,25 @@ pub fn answer_of(policy: &Policy, price: Price, decimals: u8) -> Option<Answer> 
 }
 
 impl Memory {
+    /// Whether a value that becomes unsure now makes a round.
+    pub const fn is_armed(&self) -> bool {
+        self.confidence.is_armed()
+    }
+
     /// Whether a step is under examination, for which it matters who stands behind the value.
     pub fn is_open(&self) -> bool {
         self.breaker.is_open()
     }
 
+    /// A moment without a value breaks what has to last; it makes nothing sure or unsure.
     fn forget(&mut self) {
-        *self = Self { due: self.due, lost: self.lost, ..Self::default() };
+        let Self { confidence, due, lost, .. } = *self;
+        *self = Self { confidence, due, lost, ..Self::default() };
+    }
+
+    /// A round of ours is on chain: what had to last begins anew. Whether the value has been sure it does not change.
+    pub fn wrote(&mut self) {
+        *self = Self { confidence: self.confidence, ..Self::default() };
     }
 
     /// A round that we sent was written by somebody else.

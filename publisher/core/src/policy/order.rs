@@ -80,13 +80,7 @@ impl Policy {
                 Instruction::Pause => policy.paused = Paused::Everything,
                 Instruction::PauseDeviations => policy.paused = policy.paused.max(Paused::Deviations),
                 Instruction::Accept => policy.breaker = Breaker::default(),
-                Instruction::Heartbeat(span)
-                    if span > Span::ZERO && (policy.heartbeat == Span::ZERO || span < policy.heartbeat) =>
-                {
-                    policy.heartbeat = span;
-                    policy.heartbeat_lead = policy.heartbeat_lead.min(Span::from_ms(span.ms() / 4));
-                }
-                Instruction::Heartbeat(_) => {}
+                Instruction::Heartbeat(span) => policy = policy.at_least_every(span),
             }
         }
         policy

@@ -1,6 +1,7 @@
 //! What a feed does: the rules together. Each rule's own cases are in its module.
 
 use super::*;
+use crate::aggregate::Refusal;
 use alloy_primitives::{I256, U256};
 
 fn answer(v: i64) -> Answer {
@@ -35,7 +36,13 @@ fn estimate(text: &str) -> Estimate {
 
 fn look(policy: &Policy, memory: &mut Memory, known: &Known, text: &str, s: u64) -> Decision {
     let value = Estimate { as_of: at(s).wall, ..estimate(text) };
-    decide(policy, memory, known, Ok(&value), UNANIMOUS, 2, at(s))
+    decide(policy, memory, Look { known, value: Ok(&value), support: UNANIMOUS, decimals: 2, now: at(s) })
+}
+
+/// A look at a moment without a value.
+fn silence(policy: &Policy, memory: &mut Memory, known: &Known, s: u64) -> Decision {
+    let value = Err(Hold::NoValue(Refusal::Dispersed));
+    decide(policy, memory, Look { known, value, support: UNANIMOUS, decimals: 2, now: at(s) })
 }
 
 const UNANIMOUS: Support = Support { independent: 0, is_unanimous: true };
@@ -60,6 +67,32 @@ fn zero_is_off_and_never_always() {
     assert_eq!(look(&p, &mut Memory::default(), &known(7, 10_000), "110", 1), Decision::Rest);
     let p = Policy { heartbeat: Span::ZERO, ..policy() };
     assert_eq!(look(&p, &mut Memory::default(), &known(7, 10_000), "100", 999_999), Decision::Rest);
+}
+
+/// Chainlink's flux monitor takes two thresholds of zero for *always*, and its users pay for a round with every look.
+#[test]
+fn a_day_without_thresholds_on_a_moving_price_is_twenty_four_heartbeats() {
+    let p = Policy { deviation: Deviation::default(), heartbeat_lead: Span::ZERO, ..policy() };
+    let (mut k, m) = (known(7, 10_000), &mut Memory::default());
+    let mut rounds = 0;
+    for s in (0..=86_400).step_by(60) {
+        let text = if s % 120 == 0 { "100.00" } else { "101.00" };
+        if let Decision::Publish { answer, trigger } = look(&p, m, &k, text, s) {
+            assert_eq!(trigger, Trigger::Heartbeat);
+            k = Known { round: k.round + 1, answer, updated_at: Wall::from_s(s) };
+            rounds += 1;
+        }
+    }
+    assert_eq!(rounds, 24);
+}
+
+/// A clock that is behind the chain's, or an answer from its future, makes no round early: unsigned differences wrap.
+#[test]
+fn an_answer_from_the_future_is_young_and_not_ancient() {
+    let k = Known { updated_at: Wall::from_s(5_000), ..known(7, 10_000) };
+    let p = policy();
+    assert_eq!(look(&p, &mut Memory::default(), &k, "100", 4_999), Decision::Rest);
+    assert_eq!(look(&p, &mut Memory::default(), &k, "100", 0), Decision::Rest);
 }
 
 #[test]
@@ -95,6 +128,33 @@ fn a_first_round_needs_no_trigger() {
 }
 
 #[test]
+fn a_closed_market_repeats_its_last_value_as_a_heartbeat_and_never_for_a_deviation() {
+    let p = policy().during(Conduct::HeartbeatOnly);
+    let k = known(7, 10_000);
+    assert_eq!(look(&p, &mut Memory::default(), &k, "150", 3597), Decision::Rest);
+    assert_eq!(look(&p, &mut Memory::default(), &k, "150", 3598), publish(15_000, Trigger::Repeat));
+    let open = policy().during(Conduct::Normal);
+    assert_eq!(look(&open, &mut Memory::default(), &k, "101", 1), publish(10_100, Trigger::Deviation));
+}
+
+#[test]
+fn a_scheduled_round_needs_no_deviation_and_stops_with_a_pause_and_a_closed_market() {
+    let zone = Offsets::new(vec![(Wall::from_s(0), 0)]).into();
+    let slots = vec![Slot { name: "".into(), at: "*/10 * * * *".parse().unwrap(), zone, jitter: Span::ZERO }];
+    let p = Policy { schedule: Schedule { slots, seed: 0 }, ..policy() };
+    let k = known(7, 10_000);
+    let m = &mut Memory::default();
+    assert_eq!(look(&p, m, &k, "100", 599), Decision::Rest);
+    assert_eq!(look(&p, m, &k, "100", 600), publish(10_000, Trigger::Schedule));
+    assert_eq!(look(&p, m, &k, "101", 600), publish(10_100, Trigger::Deviation));
+    let served = Known { updated_at: Wall::from_s(601), ..k };
+    assert_eq!(look(&p, m, &served, "100", 1199), Decision::Rest);
+    let paused = Policy { paused: Paused::Deviations, ..p.clone() };
+    assert_eq!(look(&paused, m, &k, "100", 600), Decision::Wait(Hold::OnOrder));
+    assert_eq!(look(&p.during(Conduct::HeartbeatOnly), m, &k, "100", 600), Decision::Rest);
+}
+
+#[test]
 fn out_of_bounds_is_held_and_never_clamped() {
     let p = policy();
     for text in ["0.004", "10000000.01"] {
@@ -115,7 +175,7 @@ fn a_step_waits_until_it_is_confirmed_and_holds_the_heartbeat_too() {
     // A moment without a value begins anew, and a wrong answer is worse than a late one.
     assert_eq!(look(&p, m, &k, "100", 90), Decision::Rest);
     assert_eq!(look(&p, m, &k, "1100", 100), hold);
-    decide(&p, m, &k, Err(Refusal::Dispersed), UNANIMOUS, 2, at(140));
+    silence(&p, m, &k, 140);
     assert_eq!(look(&p, m, &k, "1100", 175), hold);
     assert_eq!(look(&p, &mut Memory::default(), &k, "1100", 9_999), hold);
     // First rounds have nothing to be measured from.
@@ -131,8 +191,7 @@ fn a_deviation_settles_without_a_break() {
     assert_eq!(look(&p, m, &k, "100", 11), Decision::Rest);
     assert_eq!(look(&p, m, &k, "101", 12), Decision::Rest);
     assert_eq!(look(&p, m, &k, "102", 15), publish(10_200, Trigger::Deviation));
-    let refusal = Refusal::Dispersed;
-    assert_eq!(decide(&p, m, &k, Err(refusal), UNANIMOUS, 2, at(16)), Decision::Hold(Hold::NoValue(refusal)));
+    assert_eq!(silence(&p, m, &k, 16), Decision::Hold(Hold::NoValue(Refusal::Dispersed)));
     assert_eq!(look(&p, m, &k, "102", 17), Decision::Rest);
 }
 
@@ -156,7 +215,7 @@ fn a_standby_leaves_every_due_round_to_its_primary_for_a_while() {
     assert_eq!(look(&p, m, &k, "101", 100), hold);
     assert_eq!(look(&p, m, &k, "100", 105), Decision::Rest);
     assert_eq!(look(&p, m, &k, "101", 109), hold);
-    decide(&p, m, &k, Err(Refusal::Dispersed), UNANIMOUS, 2, at(112));
+    silence(&p, m, &k, 112);
     assert_eq!(look(&p, m, &k, "101", 115), hold);
     assert_eq!(look(&p, m, &k, "101", 119), publish(10_100, Trigger::Deviation));
 }
@@ -199,7 +258,7 @@ fn a_deviation_is_confirmed_look_by_look_unless_it_is_large() {
         assert_eq!(look(&p, m, &k, "100.53", 6), Decision::Rest);
     }
     assert_eq!(look(&p, m, &k, "100.54", 7), Decision::Rest);
-    decide(&p, m, &k, Err(Refusal::Dispersed), UNANIMOUS, 2, at(8));
+    silence(&p, m, &k, 8);
     assert_eq!(look(&p, m, &k, "100.55", 9), Decision::Rest);
     // Large ones and heartbeats do not wait.
     let m = &mut Memory::default();
@@ -222,6 +281,35 @@ fn a_deviation_waits_for_its_pace_and_a_heartbeat_does_not() {
 }
 
 #[test]
+fn an_unsure_value_is_published_once_and_waits_for_its_pace_and_a_pause() {
+    let confidence = Confidence { ratio: "1%".parse().unwrap(), rearm: "0.5%".parse().unwrap() };
+    let pace = Pace { min_interval: Span::from_s(50), bypass: Ratio::default() };
+    let p = Policy { confidence, pace, ..policy() };
+    let look = |policy: &Policy, m: &mut Memory, known: &Known, confidence: &str, s: u64| {
+        let confidence = confidence.parse().unwrap();
+        let value = Estimate { as_of: at(s).wall, confidence, ..estimate("100") };
+        decide(policy, m, Look { known, value: Ok(&value), support: UNANIMOUS, decimals: 2, now: at(s) })
+    };
+    let (k, m) = (known(7, 10_000), &mut Memory::default());
+    let unsure = publish(10_000, Trigger::Confidence);
+    assert_eq!(look(&p, m, &k, "2", 1), Decision::Rest, "it began unsure");
+    assert_eq!(look(&p, m, &k, "0.1", 2), Decision::Rest);
+    assert_eq!(look(&p, m, &k, "1", 3), Decision::Wait(Hold::RateFloor));
+    let paused = Policy { paused: Paused::Deviations, ..p.clone() };
+    assert_eq!(look(&paused, m, &k, "1", 50), Decision::Wait(Hold::OnOrder));
+    // A moment without a value neither serves nor forgets it, and a heartbeat comes first.
+    silence(&p, m, &k, 51);
+    assert_eq!(look(&p, m, &k, "1", 52), unsure);
+    assert_eq!(look(&p, m, &k, "1", 3598), publish(10_000, Trigger::Heartbeat));
+    let served = Known { updated_at: Wall::from_s(3600), ..known(8, 10_000) };
+    assert_eq!(look(&p, m, &served, "3", 3700), Decision::Rest);
+    // A closed market's last value is as unsure as it was.
+    assert_eq!(look(&p, m, &served, "0.1", 3701), Decision::Rest);
+    assert_eq!(look(&p.clone().during(Conduct::HeartbeatOnly), m, &served, "3", 3702), Decision::Rest);
+    assert_eq!(look(&p, m, &served, "3", 3703), unsure);
+}
+
+#[test]
 fn a_threshold_decays_with_the_age_of_the_answer_on_chain() {
     let decay = vec![(Span::from_s(100), "0.1%".parse().unwrap())];
     let p = Policy { deviation: Deviation { decay, ..relative("0.5%") }, ..policy() };
@@ -237,7 +325,7 @@ fn a_threshold_decays_with_the_age_of_the_answer_on_chain() {
         p.is_near(
             &k,
             answer_of(&p, text.parse().unwrap(), 2).unwrap(),
-            "50%".parse().unwrap(),
+            &Early { ratio: "50%".parse().unwrap(), ..Early::default() },
             Span::ZERO,
             Wall::from_s(100),
         )

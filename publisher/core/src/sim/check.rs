@@ -2,7 +2,9 @@
 
 use super::chain::{Chain, Revert, Said, said, target};
 use super::setup::Place;
+use super::trading::Trading;
 use crate::lease::Epoch;
+use crate::policy::Trigger;
 use crate::price::Answer;
 use crate::quote::FeedId;
 use crate::record::{Outcome, Record, Scope};
@@ -51,6 +53,8 @@ pub struct Report {
     pub requests: u64,
     /// Requests and answers lost.
     pub losses: u64,
+    /// Rounds that repeated, in a break of a market, what was said before it.
+    pub repeats: u64,
     /// Rounds that landed before their heartbeat was due.
     pub on_time: u64,
     /// The longest that a heartbeat was late without an excuse.
@@ -61,7 +65,7 @@ pub struct Report {
 #[derive(Clone, Debug, Default)]
 struct Truth {
     venues: BTreeMap<usize, (i128, Wall)>,
-    /// Values that could be published, with when they could be.
+    /// Values that could be published, with when they could be. In a break of its market the last ones stay.
     values: VecDeque<(Wall, Answer)>,
 }
 
@@ -76,6 +80,8 @@ const KNOWN: usize = 40;
 pub(super) struct Judge {
     pub report: Report,
     feeds: BTreeMap<FeedId, Place>,
+    /// The markets whose hours feeds keep.
+    trading: BTreeMap<FeedId, Trading>,
     /// What each replica was told of each feed.
     truths: BTreeMap<(usize, FeedId), Truth>,
     epochs: BTreeMap<Address, Epoch>,
@@ -109,6 +115,7 @@ pub(super) struct Judge {
 impl Judge {
     pub fn new(
         feeds: BTreeMap<FeedId, Place>,
+        trading: BTreeMap<FeedId, Trading>,
         max_age: Span,
         quorum: usize,
         cap_wei: u128,
@@ -117,6 +124,7 @@ impl Judge {
         Self {
             report: Report::default(),
             feeds,
+            trading,
             truths: BTreeMap::new(),
             epochs: BTreeMap::new(),
             clocks: BTreeMap::new(),
@@ -171,6 +179,10 @@ impl Judge {
     /// Computes by hand what could be published now.
     pub fn look(&mut self, replica: usize, feed: &FeedId, wall: Wall, time: Wall) {
         let (max_age, quorum) = (self.max_age, self.quorum);
+        let opened = match self.trading.get(feed) {
+            Some(trading) => trading.opened(wall),
+            None => Some(Wall::default()),
+        };
         let Some(truth) = self.truths.get_mut(&(replica, feed.clone())) else { return };
         let mut fresh = truth.fresh(wall, max_age);
         if fresh.len() >= quorum {
@@ -178,7 +190,10 @@ impl Judge {
             let total = fresh.len();
             fresh.retain(|v| (v - middle).abs() * 200 <= middle);
             let gone = total - fresh.len();
-            if gone <= total.div_ceil(4) && !fresh.is_empty() {
+            // Until every quote that counts is of after the opening, the market has said nothing yet.
+            let oldest = truth.oldest(wall, max_age, |v| (v - middle).abs() * 200 <= middle);
+            let speaks = opened.is_some_and(|opened| oldest.is_some_and(|oldest| oldest >= opened));
+            if gone <= total.div_ceil(4) && !fresh.is_empty() && speaks {
                 let answer = Answer::new(I256::try_from(middle).unwrap_or_default());
                 match truth.values.back_mut() {
                     Some((at, last)) if *last == answer => *at = time,
@@ -187,7 +202,9 @@ impl Judge {
             }
         }
         // An attempt may carry a decided value until it is too old to be signed.
-        while truth.values.front().is_some_and(|(at, _)| time.since(*at) > max_age.times(2)) {
+        let said = truth.values.back().map_or(time, |(at, _)| *at);
+        let until = if self.trading.contains_key(feed) { said } else { time };
+        while truth.values.front().is_some_and(|(at, _)| until.since(*at) > max_age.times(2)) {
             truth.values.pop_front();
         }
     }
@@ -227,7 +244,8 @@ impl Judge {
     /// A record reached the journal: would the store take it, and does the chain bear it out?
     pub fn recorded(&mut self, record: &Record, chain: &Chain, time: Wall) {
         match record {
-            Record::Intent { account, nonce, work, .. } => {
+            Record::Intent { account, nonce, work, at } => {
+                self.in_session(work, *at);
                 self.reused(*account, *nonce, chain);
                 self.intended((*account, *nonce), work);
             }
@@ -241,6 +259,13 @@ impl Judge {
                 self.taken.remove(hash);
             }
             Record::Sent { .. } => {}
+            Record::Decided { why, .. } => {
+                let repeats = why.trigger == Trigger::Repeat;
+                self.report.repeats += u64::from(repeats);
+                if repeats && !self.trading.get(&why.feed).is_some_and(|trading| trading.repeats) {
+                    self.accuse(format!("{time:?}: {} repeats itself", why.feed));
+                }
+            }
             Record::Included { account, nonce, receipt } => {
                 self.included.insert((*account, *nonce), *receipt);
                 self.moved(*account, *nonce);
@@ -289,8 +314,47 @@ impl Judge {
         }
     }
 
+    /// A round is planned: does its market let it be?
+    fn in_session(&mut self, work: &Work, at: Wall) {
+        let Some((contract, _)) = work.target() else { return };
+        let closed = |(id, place): &(&FeedId, &Place)| {
+            let trading = self.trading.get(*id).filter(|trading| !trading.repeats);
+            place.contract == contract && trading.is_some_and(|trading| trading.opened(at).is_none())
+        };
+        if let Some((feed, _)) = self.feeds.iter().find(closed) {
+            self.accuse(format!("{at:?}: {feed}: a round is planned while its market is closed"));
+        }
+    }
+
+    /// Whether a feed may say an answer that was not observed while its market was open: only the very last one of the
+    /// session before, or, to a machine that knows of none, the one on chain.
+    fn may_repeat(
+        &self,
+        replica: usize,
+        feed: &FeedId,
+        place: &Place,
+        answer: Answer,
+        chain: &Chain,
+    ) -> bool {
+        let truth = self.truths.get(&(replica, feed.clone()));
+        let last = truth.and_then(|truth| truth.values.back()).map(|(at, _)| *at);
+        let is_last = |(at, value): &(Wall, Answer)| {
+            *value == answer && last.is_some_and(|last| last.since(*at) <= Span::from_s(1))
+        };
+        let on_chain = chain.rounds(place, u64::MAX, 1).first().is_some_and(|round| round.answer == answer);
+        on_chain || truth.is_some_and(|truth| truth.values.iter().any(is_last))
+    }
+
     /// Something was signed: is it an answer that the venues really gave, from a quorum, and not too old?
-    pub fn signed(&mut self, replica: usize, key: (Address, u64), attempt: &Attempt, wall: Wall, time: Wall) {
+    pub fn signed(
+        &mut self,
+        replica: usize,
+        key: (Address, u64),
+        attempt: &Attempt,
+        wall: Wall,
+        chain: &Chain,
+        time: Wall,
+    ) {
         let said = self.said(key, attempt);
         let groups: BTreeSet<&str> = said.iter().filter_map(|(_, place, ..)| place.group).collect();
         for group in groups {
@@ -301,15 +365,23 @@ impl Judge {
                 self.accuse(format!("{time:?}: {signed} of the {all} feeds of group {group} are signed"));
             }
         }
-        for (feed, _, answer, observed_at) in said {
+        for (feed, place, answer, observed_at) in said {
             self.look(replica, &feed, wall, time);
             let (age, most) = (observed_at.map(|at| wall.since(at)), self.max_age + SIGNING);
             let jumped = self.clocks.get(&replica).is_some_and(|set| time.since(*set) <= most);
             if !jumped && age.is_none_or(|age| age > most) {
                 self.accuse(format!("{time:?}: {feed}: an answer was signed {age:?} after it was observed"));
             }
+            let trading = self.trading.get(&feed);
+            let in_break = |t: &Trading| observed_at.is_none_or(|at| t.opened(at).is_none());
+            let may_repeat =
+                trading.is_some_and(|t| t.repeats) && self.may_repeat(replica, &feed, &place, answer, chain);
+            if trading.is_some_and(in_break) && !may_repeat {
+                self.accuse(format!("{time:?}: {feed}: answer {answer} is of a market that is closed"));
+            }
             let truth = self.truths.get(&(replica, feed.clone()));
-            if !truth.is_some_and(|truth| truth.values.iter().any(|(_, value)| *value == answer)) {
+            let is_true = truth.is_some_and(|truth| truth.values.iter().any(|(_, value)| *value == answer));
+            if !is_true && !may_repeat {
                 self.accuse(format!(
                     "{time:?}: {feed}: answer {answer} is not a median of what a quorum said"
                 ));
@@ -510,6 +582,12 @@ impl Truth {
     fn fresh(&self, wall: Wall, max_age: Span) -> Vec<i128> {
         let fresh = |at: &Wall| wall.since(*at) <= max_age && at.since(wall) <= Span::from_s(2);
         self.venues.values().filter(|(_, at)| fresh(at)).map(|(value, _)| *value).collect()
+    }
+
+    /// When the oldest of those was true that are within the band.
+    fn oldest(&self, wall: Wall, max_age: Span, within: impl Fn(i128) -> bool) -> Option<Wall> {
+        let fresh = |at: Wall| wall.since(at) <= max_age && at.since(wall) <= Span::from_s(2);
+        self.venues.values().filter(|(value, at)| fresh(*at) && within(*value)).map(|(_, at)| *at).min()
     }
 }
 

@@ -14,6 +14,7 @@ mod node;
 mod purse;
 mod replica;
 mod setup;
+mod trading;
 mod weather;
 mod world;
 

@@ -95,7 +95,8 @@ impl Purse {
                 let open = self.of(*account, *nonce);
                 (open.paid, open.closed_at, open.is_foreign) = (None, None, false);
             }
-            Record::Sent { .. } | Record::Halted { .. } | Record::Resumed { .. } => {}
+            Record::Sent { .. } | Record::Decided { .. } | Record::Halted { .. } | Record::Resumed { .. } => {
+            }
         }
         None
     }

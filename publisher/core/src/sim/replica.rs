@@ -369,7 +369,7 @@ impl World {
         });
         for record in records.flatten() {
             if let Record::Attempt { account, nonce, attempt, .. } = record {
-                self.judge.signed(replica, (*account, *nonce), attempt, now.wall, time);
+                self.judge.signed(replica, (*account, *nonce), attempt, now.wall, &self.chain, time);
             }
         }
         seat.effects.extend(effects);

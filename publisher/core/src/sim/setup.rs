@@ -1,13 +1,14 @@
 //! What the machine in the storm is configured as.
 
+use super::trading::Trading;
 use super::world::{Storm, World};
 use crate::aggregate::Rules;
 use crate::book::{Path, Pricing};
 use crate::fees::{FeePolicy, FeeProfile, ReplacementRule};
 use crate::lease;
-use crate::machine::{ChainSpec, EntrySpec, FeedSpec, Spec, StoreSpec};
+use crate::machine::{ChainSpec, EntrySpec, FeedSpec, Group, Spec, StoreSpec};
 use crate::outbox::Timing;
-use crate::policy::{Deviation, Policy};
+use crate::policy::{Deviation, Early, Policy};
 use crate::price::{Answer, Ratio};
 use crate::quote::{FeedId, MarketId};
 use crate::time::Span;
@@ -100,7 +101,9 @@ impl World {
         let paths = |id: &FeedId| {
             (0..VENUES).map(|v| Path::direct(MarketId::new(&format!("venue{v}"), id.as_str()))).collect()
         };
-        let rules = Rules::of(QUORUM);
+        // The judge recomputes medians of what was said, and remembers nothing of who said it.
+        let (self_jump, frozen, quarantine) = (Ratio::default(), Ratio::default(), Span::ZERO);
+        let rules = Rules { self_jump, frozen, quarantine, ..Rules::of(QUORUM) };
         let policy = Policy {
             heartbeat: HEARTBEAT,
             heartbeat_lead: LEAD,
@@ -110,11 +113,14 @@ impl World {
         };
         let feed = |id: &FeedId, place: &Place| FeedSpec {
             aggregator: place.contract,
-            entry: place.entry.map(|number| EntrySpec { number, group: place.group.map(str::to_owned) }),
+            entry: place.entry.map(|number| EntrySpec {
+                number,
+                group: place.group.map(|name| Group { name: name.to_owned(), is_atomic: true }),
+            }),
             decimals: 8,
             account: place.account,
-            pricing: Pricing { paths: paths(id), rules, max_age: MAX_AGE, reference: None },
-            policy: policy.clone(),
+            pricing: Pricing { paths: paths(id), rules, max_age: MAX_AGE, reference: None, constant: None },
+            policy: Policy { market: self.trading.get(id).map(Trading::market), ..policy.clone() },
             gas_floor: GAS_FLOOR,
             gas_ceiling: 500_000,
         };
@@ -142,7 +148,12 @@ impl World {
                 .collect(),
             stores: BTreeMap::from([(
                 STORE,
-                StoreSpec { early: Ratio::from_bps(8_000), gather: self.storm.gather, gas: 60_000 },
+                StoreSpec {
+                    early: Early { ratio: Ratio::from_bps(8_000), ..Early::default() },
+                    sync_heartbeats: self.storm.gather > Span::ZERO,
+                    gather: self.storm.gather,
+                    gas: 60_000,
+                },
             )]),
             rates: BTreeMap::new(),
             accounts: Vec::new(),

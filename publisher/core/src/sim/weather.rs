@@ -2,12 +2,13 @@
 
 use super::chain::Tx;
 use super::setup::{BLOCK, FEE_CAP_WEI, HEARTBEAT, LEAD, MAX_AGE, Place, REFRESH, VENUES, timing};
+use super::trading::Trading;
 use super::world::{Happening, POLL, World};
 use crate::head::Finality;
 use crate::price::Answer;
 use crate::quote::FeedId;
 use crate::record::Record;
-use crate::time::Span;
+use crate::time::{Span, Wall};
 use crate::tx::{Call, Fee, TxRequest};
 use alloy_primitives::{Address, B256, I256, U256};
 
@@ -230,6 +231,16 @@ impl World {
                 for feed in self.feeds_of(shard) {
                     self.judge.excuse(&feed, now, now + recovery);
                 }
+            }
+        }
+        // After an opening quotes of before it may count for as long as they are young. What time it is every replica
+        // knows by its own clock, which may be wrong.
+        let clocks: Vec<Wall> = (0..self.storm.replicas).map(|replica| self.now(replica).wall).collect();
+        let silent =
+            |trading: &Trading, at: Wall| trading.opened(at).is_none_or(|opened| at.since(opened) < MAX_AGE);
+        for (feed, trading) in self.trading.iter().filter(|(_, trading)| !trading.repeats) {
+            if clocks.iter().any(|at| silent(trading, *at)) {
+                self.judge.excuse(feed, now, now + recovery);
             }
         }
     }

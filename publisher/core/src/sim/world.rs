@@ -10,6 +10,7 @@ use super::setup::{
     BLOCK, FEE_CAP_WEI, GAS_FLOOR, HEARTBEAT, LEAD, MAX_AGE, Place, QUORUM, TICK, VENUES, feeds, shards,
     timing,
 };
+use super::trading::{Trading, trading};
 use super::weather::Ills;
 use crate::fees::FeeProfile;
 use crate::head::Finality;
@@ -24,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Heads are polled this often, in milliseconds; venues half as often.
 pub(super) const POLL: u64 = 1000;
-const EPOCH_MS: i64 = 1_800_000_000_000;
+pub(super) const EPOCH_MS: i64 = 1_800_000_000_000;
 
 /// How a run goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct Storm {
     pub gather: Span,
     /// What may be spent. Where nothing goes out beyond it, lateness is excused and the sums are judged.
     pub caps: Caps,
+    /// Some feeds keep the hours of markets that close and open by chance.
+    pub markets: bool,
     /// Ours is the standby of a primary that writes every heartbeat, while it lives; zero: ours is alone.
     pub standby: Span,
 }
@@ -113,6 +116,8 @@ pub(super) struct World {
     /// Shards whose halts an operator has looked at.
     pub acknowledged: BTreeSet<usize>,
     pub feeds: BTreeMap<FeedId, Place>,
+    /// The markets whose hours feeds keep.
+    pub trading: BTreeMap<FeedId, Trading>,
     pub signed: BTreeMap<B256, TxRequest>,
     pub hashes: u64,
 }
@@ -137,7 +142,9 @@ impl World {
         let feeds = feeds(storm.batches);
         let shards = shards(storm.replicas);
         let cap_wei = FEE_CAP_WEI.min(storm.caps.transaction_fee_wei(GAS_FLOOR, 0));
-        let judge = Judge::new(feeds.clone(), MAX_AGE, QUORUM, cap_wei, storm.caps != Caps::default());
+        let trading = trading(&storm);
+        let is_on_a_budget = storm.caps != Caps::default();
+        let judge = Judge::new(feeds.clone(), trading.clone(), MAX_AGE, QUORUM, cap_wei, is_on_a_budget);
         let places = (0..storm.replicas).flat_map(|r| (0..shards.len()).map(move |s| (r, s)));
         Self {
             rng: fastrand::Rng::with_seed(storm.seed),
@@ -156,6 +163,7 @@ impl World {
             ills: Ills::default(),
             acknowledged: BTreeSet::new(),
             feeds,
+            trading,
             signed: BTreeMap::new(),
             hashes: 0,
         }
@@ -302,6 +310,7 @@ impl World {
                             base_volume,
                             as_of,
                             received: now,
+                            is_clocked: false,
                         })
                     }
                 });

@@ -3,8 +3,8 @@
 use crate::rig::*;
 use publisher_core::event::Event;
 use publisher_core::io::Effect;
-use publisher_core::policy::{Hold, Trigger};
-use publisher_core::price::{Answer, Ratio};
+use publisher_core::policy::{Early, Hold, Trigger};
+use publisher_core::price::Answer;
 use publisher_core::record::Outcome;
 use publisher_core::time::Span;
 use publisher_core::tx::{Call, SkipReason};
@@ -122,7 +122,7 @@ fn an_entry_skipped_on_chain_is_told_with_its_reason_and_tried_ever_more_slowly(
 /// Without it the two legs of a pair would be apart for a block, which is when somebody trades on the difference.
 #[test]
 fn a_group_moves_together_or_not_at_all() {
-    let mut rig = Rig::running_with(grouped(stored(&FEEDS), "pair", &["ADA-USD", "BTC-USD"]));
+    let mut rig = Rig::running_with(grouped(stored(&FEEDS), "pair", true, &["ADA-USD", "BTC-USD"]));
     rig.prices.insert(btc(), Some(10_100));
     rig.blocks(6);
     assert_eq!(rig.batches(STORE)[1..], [(2, vec![0, 10])], "what one needs moves all");
@@ -143,6 +143,33 @@ fn a_group_moves_together_or_not_at_all() {
     rig.prices.remove(&feed("ADA-USD"));
     rig.blocks(3);
     assert_eq!(rig.batches(STORE).last().unwrap().1, [0, 10]);
+}
+
+/// Without it one leg without a price would silence all of those that only like to move together.
+#[test]
+fn a_group_that_does_its_best_leaves_out_who_may_not_move() {
+    let mut rig = Rig::running_with(grouped(stored(&FEEDS), "pair", false, &["ADA-USD", "BTC-USD"]));
+    rig.prices.insert(btc(), Some(10_100));
+    rig.blocks(6);
+    assert_eq!(rig.batches(STORE)[1..], [(2, vec![0, 10])], "what one needs moves all");
+    rig.prices.insert(feed("ADA-USD"), None);
+    rig.blocks(16);
+    let before = rig.batches(STORE).len();
+    rig.prices.insert(btc(), Some(10_300));
+    rig.blocks(3);
+    assert_eq!(
+        rig.batches(STORE)[before..].iter().map(|(_, feeds)| feeds.clone()).collect::<Vec<_>>(),
+        [[10]]
+    );
+    assert_eq!(rig.view(&feed("ADA-USD")).hold.map(Hold::code), Some("quorum"), "it says so itself");
+    // Who may not move calls nobody, however due it is: its owner has paused it in the store.
+    rig.prices.insert(feed("ADA-USD"), Some(10_000));
+    rig.entries_paused.insert(0);
+    rig.blocks(20);
+    let before = rig.batches(STORE).len();
+    rig.prices.insert(feed("ADA-USD"), Some(12_000));
+    rig.blocks(3);
+    assert_eq!((rig.batches(STORE).len(), rig.view(&feed("ADA-USD")).hold), (before, Some(Hold::Paused)));
 }
 
 /// Without it a feed at 79% of its way would cost a transaction of its own a minute later; and at rest it would be
@@ -174,11 +201,39 @@ fn a_feed_close_to_its_threshold_rides_along() {
     assert_eq!(rig.batches(STORE)[1..], [(2, vec![10, 20])]);
 }
 
+/// Without it heartbeats of an hour and of a day would cost a transaction each where one would do.
+#[test]
+fn a_heartbeat_takes_along_those_that_divide_it_and_they_stay_together() {
+    for (sync, expected) in [(false, vec![10]), (true, vec![0, 10, 20])] {
+        let mut spec = stored(&FEEDS);
+        let store = spec.stores.get_mut(&STORE).unwrap();
+        (store.early, store.sync_heartbeats) = (Early::default(), sync);
+        for (id, heartbeat_s) in [("ADA-USD", 40), ("BTC-USD", 80), ("ETH-USD", 40)] {
+            spec.feeds.get_mut(&feed(id)).unwrap().policy.heartbeat = Span::from_s(heartbeat_s);
+        }
+        let mut rig = Rig::running_with(spec);
+        // A deviation of the short ones puts them out of step with the long one.
+        rig.blocks(8);
+        for id in ["ADA-USD", "ETH-USD"] {
+            rig.prices.insert(feed(id), Some(10_100));
+        }
+        rig.blocks(22);
+        let before = rig.batches(STORE).len();
+        let first = rig.view(&btc()).known.unwrap().updated_at;
+        while rig.view(&btc()).known.unwrap().updated_at == first {
+            rig.block();
+        }
+        assert_eq!(rig.batches(STORE)[before].1, expected, "{sync}");
+        let by_it = |event: &&Event| matches!(event, Event::Decided { trigger: Trigger::Sync, .. });
+        assert_eq!(rig.events.iter().filter(by_it).count(), if sync { 2 } else { 0 });
+    }
+}
+
 /// Without it early inclusion could not be switched off.
 #[test]
 fn a_share_of_zero_takes_nobody_along() {
     let mut spec = stored(&FEEDS);
-    spec.stores.get_mut(&STORE).unwrap().early = Ratio::default();
+    spec.stores.get_mut(&STORE).unwrap().early = Early::default();
     let mut rig = Rig::running_with(spec);
     rig.blocks(17);
     rig.prices.insert(btc(), Some(10_100));
@@ -189,7 +244,7 @@ fn a_share_of_zero_takes_nobody_along() {
 fn gathering(gather_ms: u64) -> Rig {
     let mut spec = stored(&FEEDS);
     let store = spec.stores.get_mut(&STORE).unwrap();
-    (store.early, store.gather) = (Ratio::default(), Span::from_ms(gather_ms));
+    (store.early, store.gather) = (Early::default(), Span::from_ms(gather_ms));
     Rig::running_with(spec)
 }
 
@@ -263,7 +318,7 @@ fn a_heartbeat_waits_for_nobody() {
 fn a_heartbeat_takes_along_those_that_come_within_the_window() {
     let mut spec = stored(&FEEDS);
     let store = spec.stores.get_mut(&STORE).unwrap();
-    (store.early, store.gather) = (Ratio::default(), Span::from_s(8));
+    (store.early, store.gather) = (Early::default(), Span::from_s(8));
     for (id, heartbeat_s) in [("ETH-USD", 66), ("ADA-USD", 80)] {
         spec.feeds.get_mut(&feed(id)).unwrap().policy.heartbeat = Span::from_s(heartbeat_s);
     }
@@ -302,7 +357,7 @@ fn a_replacement_keeps_its_feeds_refreshes_them_and_takes_new_ones_along() {
 /// Without it a feed that loses its quorum would hold back the replacement of all.
 #[test]
 fn a_replacement_goes_on_without_a_feed_that_has_no_value_any_more() {
-    let mut rig = Rig::running_with(grouped(stored(&FEEDS), "pair", &["ADA-USD", "BTC-USD"]));
+    let mut rig = Rig::running_with(grouped(stored(&FEEDS), "pair", true, &["ADA-USD", "BTC-USD"]));
     rig.crowded = true;
     rig.deviate();
     rig.prices.insert(btc(), None);
@@ -366,7 +421,7 @@ fn a_death_after_any_record_lands_the_batch_exactly_once() {
         }
         boundaries += 1;
     }
-    assert_eq!(boundaries, 5, "intent, attempt, sent, included, closed");
+    assert_eq!(boundaries, 8, "intent, three reasons, attempt, sent, included, closed");
 }
 
 /// Without it a reorganisation would lose every feed of a batch at once.

@@ -12,10 +12,12 @@
 mod age;
 mod batches;
 mod budget;
+mod constants;
 mod fees;
 mod gas;
 mod halts;
 mod leases;
+mod market;
 mod orders;
 mod recovery;
 mod reorgs;

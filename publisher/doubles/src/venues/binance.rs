@@ -173,7 +173,7 @@ fn exchange_info(desk: &Desk) -> Answer {
     let listed = |row: &&Row| {
         object([
             ("symbol", text(symbol(&row.pair))),
-            ("status", text("TRADING")),
+            ("status", text(if row.halted { "BREAK" } else { "TRADING" })),
             ("baseAsset", text(&row.pair.base)),
             ("baseAssetPrecision", number(8)),
             ("quoteAsset", text(&row.pair.quote)),
@@ -186,7 +186,7 @@ fn exchange_info(desk: &Desk) -> Answer {
         ("serverTime", number(clock::now_ms())),
         ("rateLimits", Json::List(vec![])),
         ("exchangeFilters", Json::List(vec![])),
-        ("symbols", Json::List(desk.all().iter().map(listed).collect())),
+        ("symbols", Json::List(desk.listed().iter().map(listed).collect())),
     ]);
     Answer::json(StatusCode::OK, &body, &[]).costing(20)
 }

@@ -55,7 +55,7 @@ pub(crate) fn symbol(pair: &Pair) -> String {
     format!("t{base}{between}{quote}")
 }
 
-fn ticker(row: &Row) -> Json {
+pub(crate) fn ticker(row: &Row) -> Json {
     let price = |value| row.price_number(value);
     let mut places = vec![
         text(symbol(&row.pair)),

@@ -13,13 +13,10 @@ use crate::json::{Json, number, object, text};
 pub(crate) fn answer(desk: &Desk, ask: &Ask<'_>) -> Answer {
     match ask.path {
         "/api/v2/spot/market/tickers" => {
-            let wanted = ask.parameter("symbol");
-            let is_wanted = |row: &&Row| wanted.is_none_or(|name| name == symbol(&row.pair));
-            let rows: Vec<_> = desk.all().into_iter().filter(is_wanted).collect();
-            if wanted.is_some() && rows.is_empty() && !desk.is_empty() {
+            let Some(rows) = desk.list(ask.parameter("symbol"), symbol) else {
                 let body = envelope("40034", "Parameter does not exist", Json::Null);
                 return Answer::json(StatusCode::BAD_REQUEST, &body, &[]);
-            }
+            };
             let data = Json::List(rows.iter().map(|row| ticker(row)).collect());
             Answer::json(StatusCode::OK, &envelope("00000", "success", data), &rows)
         }
@@ -51,7 +48,7 @@ pub(crate) fn symbol(pair: &Pair) -> String {
     format!("{}{}", pair.base, pair.quote)
 }
 
-fn ticker(row: &Row) -> Json {
+pub(crate) fn ticker(row: &Row) -> Json {
     let price = |value| row.price(value, 0);
     object([
         ("open".into(), price(row.near(-1))),

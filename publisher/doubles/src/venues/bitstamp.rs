@@ -23,7 +23,7 @@ pub(crate) fn answer(desk: &Desk, ask: &Ask<'_>) -> Answer {
             Found::Missing | Found::Unknown => not_found(),
         },
         ["api", "v2", "trading-pairs-info", ""] => {
-            let list = desk.all().iter().map(|row| listed(&row.pair)).collect();
+            let list = desk.listed().iter().map(|row| listed(row)).collect();
             Answer::json(StatusCode::OK, &Json::List(list), &[])
         }
         // The venue's framework sends whoever forgot the slash to the right place.
@@ -67,13 +67,14 @@ fn ticker(row: &Row, in_list: bool) -> Json {
     Json::Object(fields)
 }
 
-fn listed(pair: &Pair) -> Json {
+fn listed(row: &Row) -> Json {
+    let pair = &row.pair;
     object([
         ("name", text(pair)),
         ("url_symbol", text(url_symbol(pair))),
         ("base_decimals", number(8)),
         ("counter_decimals", number(2)),
-        ("trading", text("Enabled")),
+        ("trading", text(if row.halted { "Disabled" } else { "Enabled" })),
         ("description", text(format!("{} / {}", pair.base, pair.quote))),
     ])
 }

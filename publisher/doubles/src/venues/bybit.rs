@@ -14,16 +14,13 @@ use crate::json::{Json, number, object, text};
 pub(crate) fn answer(desk: &Desk, ask: &Ask<'_>) -> Answer {
     match (ask.path, ask.parameter("category")) {
         ("/v5/market/tickers", Some("spot")) => {
-            let wanted = ask.parameter("symbol");
-            let is_wanted = |row: &&Row| wanted.is_none_or(|name| name == symbol(&row.pair));
-            let rows: Vec<_> = desk.all().into_iter().filter(is_wanted).collect();
-            if wanted.is_some() && rows.is_empty() && !desk.is_empty() {
+            let Some(rows) = desk.list(ask.parameter("symbol"), symbol) else {
                 return Answer::json(
                     StatusCode::OK,
                     &envelope(10001, "Not supported symbols", object::<&str>([])),
                     &[],
                 );
-            }
+            };
             let list = Json::List(rows.iter().map(|row| ticker(row)).collect());
             let result = object([("category", text("spot")), ("list", list)]);
             // The time of frozen or skewed rows is the only one that the answer has.
@@ -49,7 +46,7 @@ pub(crate) fn refusal(refusal: Refusal) -> Json {
     envelope(code, message, object::<&str>([]))
 }
 
-fn symbol(pair: &Pair) -> String {
+pub(crate) fn symbol(pair: &Pair) -> String {
     format!("{}{}", pair.base, pair.quote)
 }
 
@@ -67,7 +64,7 @@ fn enveloped(code: i32, message: &str, result: Json, time_ms: i64) -> Json {
     ])
 }
 
-fn ticker(row: &Row) -> Json {
+pub(crate) fn ticker(row: &Row) -> Json {
     let price = |value| row.price(value, 0);
     object([
         ("symbol".into(), text(symbol(&row.pair))),

@@ -12,16 +12,13 @@ use crate::json::{Json, number, object, text};
 pub(crate) fn answer(desk: &Desk, ask: &Ask<'_>) -> Answer {
     match ask.path {
         "/exchange/v1/public/get-tickers" => {
-            let wanted = ask.parameter("instrument_name");
-            let is_wanted = |row: &&Row| wanted.is_none_or(|name| name == symbol(&row.pair));
-            let rows: Vec<_> = desk.all().into_iter().filter(is_wanted).collect();
-            if wanted.is_some() && rows.is_empty() && !desk.is_empty() {
+            let Some(rows) = desk.list(ask.parameter("instrument_name"), symbol) else {
                 return Answer::json(
                     StatusCode::BAD_REQUEST,
                     &error(40004, "Missing or invalid argument"),
                     &[],
                 );
-            }
+            };
             let data = Json::List(rows.iter().map(|row| ticker(row)).collect());
             let body = object([
                 ("id", number(-1)),
@@ -56,7 +53,7 @@ pub(crate) fn symbol(pair: &Pair) -> String {
     format!("{}_{}", pair.base, pair.quote)
 }
 
-fn ticker(row: &Row) -> Json {
+pub(crate) fn ticker(row: &Row) -> Json {
     let price = |value| row.price(value, 2);
     object([
         ("i".into(), text(symbol(&row.pair))),

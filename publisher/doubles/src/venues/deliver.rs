@@ -17,7 +17,7 @@ use super::pair::Venue;
 use super::refusal::{self, Refusal};
 use super::{
     binance, bitfinex, bitget, bitstamp, bybit, coinbase, coingecko, coinmarketcap, control, crypto_com,
-    custom, ecb, gate, gemini, htx, kraken, kucoin, mexc, okx, stream, tiingo, upbit,
+    custom, ecb, gate, gemini, htx, kraken, kucoin, lists, mexc, okx, stream, tiingo, upbit,
 };
 use crate::{clock, loopback};
 
@@ -56,13 +56,17 @@ async fn serve(State(market): State<Market>, request: Request) -> Response {
     if let Some(spoiled) = fault.and_then(|fault| instead_of_an_answer(venue, fault)) {
         return spoiled;
     }
+    let path = format!("/{rest}");
+    if (venue, path.as_str(), request.method()) == (Venue::Kucoin, kucoin::BULLET, &Method::POST) {
+        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        return kucoin::bullet(&market.issue_token(), host.unwrap_or_default()).into_response();
+    }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
     let Ok(Query(query)) = Query::<Vec<(String, String)>>::try_from_uri(request.uri()) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let path = format!("/{rest}");
     let answer =
         answered(&market, venue, &befalling, &Ask { path: &path, query, headers: request.headers() });
     deliver(&market, venue, number, fault, answer)
@@ -74,6 +78,9 @@ fn names() -> String {
 
 fn answered(market: &Market, venue: Venue, befalling: &[Armed], ask: &Ask<'_>) -> Answer {
     let desk: Desk = market.desk(venue, befalling);
+    if let Some(list) = lists::answer(venue, &desk, ask) {
+        return list;
+    }
     match venue {
         Venue::Coinbase => coinbase::answer(&desk, ask),
         Venue::Kraken => kraken::answer(&desk, ask),

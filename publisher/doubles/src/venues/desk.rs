@@ -31,6 +31,18 @@ impl Desk {
         self.rows.iter().filter(|row| !row.hidden && !self.empty).collect()
     }
 
+    /// Every market in the list of what the venue trades, whatever its prices do.
+    pub(crate) fn listed(&self) -> Vec<&Row> {
+        self.all().into_iter().filter(|row| !row.unlisted).collect()
+    }
+
+    /// Every market in the venue's list, or the one of this name; `None` if the venue has no such market.
+    pub(crate) fn list(&self, name: Option<&str>, symbol: impl Fn(&Pair) -> String) -> Option<Vec<&Row>> {
+        let is_wanted = |row: &&Row| name.is_none_or(|name| name == symbol(&row.pair));
+        let rows: Vec<_> = self.all().into_iter().filter(is_wanted).collect();
+        (name.is_none() || !rows.is_empty() || self.empty).then_some(rows)
+    }
+
     /// The market that `is_it` recognises.
     pub(crate) fn find(&self, is_it: impl Fn(&Pair) -> bool) -> Found<'_> {
         match self.rows.iter().find(|row| is_it(&row.pair)) {

@@ -61,6 +61,11 @@ pub enum Fault {
     MissingSymbol,
     /// The venue knows the market no more: a batch that names it is refused as the venue refuses it.
     Delisted,
+    /// The market is left out of the list of what the venue trades, while its prices go on; of all markets, the list
+    /// is empty.
+    Unlisted,
+    /// That list says that the market does not trade, while its prices go on.
+    Halted,
     /// The keys of the price fields have new names.
     RenamedKey,
     /// A well-formed answer without any market.
@@ -122,6 +127,8 @@ impl Fault {
             Self::ErrorBody200 => "error_body200",
             Self::MissingSymbol => "missing_symbol",
             Self::Delisted => "delisted",
+            Self::Unlisted => "unlisted",
+            Self::Halted => "halted",
             Self::RenamedKey => "renamed_key",
             Self::EmptyList => "empty_list",
             Self::WrongMarket => "wrong_market",
@@ -146,6 +153,8 @@ impl Fault {
         match self {
             Self::MissingSymbol
             | Self::Delisted
+            | Self::Unlisted
+            | Self::Halted
             | Self::RenamedKey
             | Self::WrongMarket
             | Self::Multiply { .. }

@@ -12,13 +12,10 @@ use crate::json::{Json, object, text};
 pub(crate) fn answer(desk: &Desk, ask: &Ask<'_>) -> Answer {
     match ask.path {
         "/api/v4/spot/tickers" => {
-            let wanted = ask.parameter("currency_pair");
-            let is_wanted = |row: &&Row| wanted.is_none_or(|name| name == symbol(&row.pair));
-            let rows: Vec<_> = desk.all().into_iter().filter(is_wanted).collect();
-            if wanted.is_some() && rows.is_empty() && !desk.is_empty() {
+            let Some(rows) = desk.list(ask.parameter("currency_pair"), symbol) else {
                 let body = error("INVALID_CURRENCY_PAIR", "Invalid currency pair");
                 return Answer::json(StatusCode::BAD_REQUEST, &body, &[]);
-            }
+            };
             Answer::json(StatusCode::OK, &Json::List(rows.iter().map(|row| ticker(row)).collect()), &rows)
         }
         _ => Answer::json(StatusCode::NOT_FOUND, &error("NOT_FOUND", "Not found"), &[]),
@@ -41,7 +38,7 @@ pub(crate) fn symbol(pair: &Pair) -> String {
     format!("{}_{}", pair.base, pair.quote)
 }
 
-fn ticker(row: &Row) -> Json {
+pub(crate) fn ticker(row: &Row) -> Json {
     let price = |value| row.price(value, 0);
     object([
         ("currency_pair".into(), text(symbol(&row.pair))),

@@ -49,7 +49,7 @@ pub(crate) fn symbol(pair: &Pair) -> String {
     format!("{}{}", pair.base, pair.quote).to_lowercase()
 }
 
-fn ticker(row: &Row) -> Json {
+pub(crate) fn ticker(row: &Row) -> Json {
     let price = |value| row.price_number(value);
     object([
         ("symbol".into(), text(symbol(&row.pair))),

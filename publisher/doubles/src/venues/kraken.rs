@@ -105,11 +105,11 @@ fn asset_pairs(desk: &Desk) -> Answer {
             ("quote", text(asset(&pair.quote))),
             ("pair_decimals", number(5)),
             ("lot_decimals", number(8)),
-            ("status", text("online")),
+            ("status", text(if row.halted { "cancel_only" } else { "online" })),
         ]);
         (key(pair), fields)
     };
-    let result = Json::Object(desk.all().iter().map(listed).collect());
+    let result = Json::Object(desk.listed().iter().map(listed).collect());
     Answer::json(StatusCode::OK, &envelope(result), &[])
 }
 

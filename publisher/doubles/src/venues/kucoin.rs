@@ -23,6 +23,22 @@ pub(crate) fn answer(desk: &Desk, ask: &Ask<'_>) -> Answer {
     }
 }
 
+/// Where a token for one connection over WebSocket is asked for, with POST.
+pub(crate) const BULLET: &str = "/api/v1/bullet-public";
+
+/// The answer to that; `host` is where the client found us.
+pub(crate) fn bullet(token: &str, host: &str) -> Answer {
+    let server = object([
+        ("endpoint", text(format!("ws://{host}/kucoin/"))),
+        ("encrypt", Json::Bool(true)),
+        ("protocol", text("websocket")),
+        ("pingInterval", number(18_000)),
+        ("pingTimeout", number(10_000)),
+    ]);
+    let data = object([("token", text(token)), ("instanceServers", Json::List(vec![server]))]);
+    Answer::json(StatusCode::OK, &object([("code", text("200000")), ("data", data)]), &[])
+}
+
 pub(crate) fn refusal(refusal: Refusal) -> Json {
     match refusal {
         Refusal::RateLimited | Refusal::Banned => error("429000", "Too Many Requests"),

@@ -282,6 +282,14 @@ impl Market {
         self.state().connections.heard(venue)
     }
 
+    pub(crate) fn issue_token(&self) -> String {
+        self.state().connections.issue_token()
+    }
+
+    pub(crate) fn redeem_token(&self, token: &str) -> bool {
+        self.state().connections.redeem_token(token)
+    }
+
     pub(crate) fn connected(&self, venue: Venue, is_open: bool) {
         self.state().connections.connected(venue, is_open);
     }

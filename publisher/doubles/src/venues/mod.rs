@@ -9,7 +9,7 @@
 //! Invariants: `bid <= last <= ask`, symmetric around the last price, unless a fault says otherwise; the last
 //! price is the set price digit by digit; the venue's clock is the machine's.
 //!
-//! Some venues are served over WebSocket as well, under the path of their own streams.
+//! The exchanges are served over WebSocket as well, each in its own protocol under the path of its own streams.
 //!
 //! Deliberately absent: whole order books, accounts (any key is a good one), and limits of HTTP requests that fire by
 //! themselves.
@@ -35,6 +35,7 @@ mod gemini;
 mod htx;
 mod kraken;
 mod kucoin;
+mod lists;
 mod market;
 mod mexc;
 mod okx;

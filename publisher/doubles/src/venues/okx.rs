@@ -38,10 +38,10 @@ pub(crate) fn answer(desk: &Desk, ask: &Ask<'_>) -> Answer {
                     ("instId", text(instrument(&row.pair))),
                     ("baseCcy", text(&row.pair.base)),
                     ("quoteCcy", text(&row.pair.quote)),
-                    ("state", text("live")),
+                    ("state", text(if row.halted { "suspend" } else { "live" })),
                 ])
             };
-            success(desk.all().iter().map(listed).collect(), &[])
+            success(desk.listed().iter().map(listed).collect(), &[])
         }
         "/api/v5/public/time" => success(vec![object([("ts", text(crate::clock::now_ms()))])], &[]),
         _ => error(StatusCode::NOT_FOUND, "404", "Not Found"),

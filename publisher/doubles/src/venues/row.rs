@@ -30,6 +30,10 @@ pub(crate) struct Row {
     pub(crate) time_ms: i64,
     /// Left out of lists, unknown when asked for by name.
     pub(crate) hidden: bool,
+    /// Not in the list of what the venue trades, although it has prices.
+    pub(crate) unlisted: bool,
+    /// In that list, as one that does not trade.
+    pub(crate) halted: bool,
     /// The fault that formed this row.
     pub(crate) fault: Option<&'static str>,
     spelling: Spelling,
@@ -55,6 +59,8 @@ impl Row {
             volume,
             time_ms,
             hidden: false,
+            unlisted: false,
+            halted: false,
             fault: None,
             spelling: Spelling::Usual,
             renamed: false,
@@ -67,6 +73,9 @@ impl Row {
             (row.last, row.bid, row.ask) = (change(row.last), change(row.bid), change(row.ask));
         };
         match fault {
+            // Its prices are as good as before.
+            Fault::Unlisted => return Self { unlisted: true, ..self },
+            Fault::Halted => return Self { halted: true, ..self },
             Fault::MissingSymbol => self.hidden = true,
             Fault::RenamedKey => self.renamed = true,
             Fault::Multiply { by } => each(&mut self, &|value| value.times(*by).unwrap_or(value)),

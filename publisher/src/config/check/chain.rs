@@ -7,6 +7,7 @@ use crate::config::keys::{Chain as RawChain, Fees, Rpc};
 use crate::config::leaf::{Beyond, FinalityRule, Profile, Rule, Spend, Wei, value};
 use crate::config::problem::Place;
 use crate::config::raw::Item;
+use crate::config::secret::{Endpoint, Secret};
 use publisher_core::fees::{FeePolicy, FeeProfile, ReplacementRule};
 use publisher_core::head::Finality;
 use publisher_core::outbox::Timing;
@@ -103,20 +104,9 @@ impl Check<'_> {
     }
 
     fn node(&mut self, rpc: &Rpc) -> Option<NodeSetup> {
-        let url = rpc.url.as_ref()?;
-        self.exposed(url, "what is sent");
-        let authorization = rpc.authorization.as_ref().and_then(|secret| {
-            let header = HeaderValue::from_str(secret.value.expose()).ok();
-            if header.is_none() {
-                let hint = "use printable ASCII on one line";
-                self.found.error(&secret.place, "not the value of an HTTP header", hint);
-            }
-            header
-        });
-        let node = NodeSetup::new(url.value.url().clone());
-        if rpc.batch_limit.as_ref().is_some_and(|limit| !(1..=BATCH_MAX).contains(&limit.value)) {
-            self.refuse(rpc.batch_limit.as_ref(), "out of range", "use 1 to 1000");
-        }
+        let Rpc { url, authorization, timeout, batch_limit, .. } = rpc;
+        let node =
+            self.node_setup(url.as_ref()?, authorization.as_ref(), timeout.as_ref(), batch_limit.as_ref());
         let ws = rpc.ws.as_ref().map(|ws| Item { value: ws.value.0.clone(), place: ws.place.clone() });
         let send_only = value(rpc.send_only.as_ref()).unwrap_or(node.send_only);
         if let Some(ws) = &ws {
@@ -126,14 +116,36 @@ impl Check<'_> {
                 self.found.warn(&ws.place, reason, "take ws or send_only away");
             }
         }
-        Some(NodeSetup {
+        Some(NodeSetup { send_only, ws: ws.map(|ws| ws.value.url().clone()), ..node })
+    }
+
+    /// How a node is spoken to, whatever it is asked for.
+    pub(super) fn node_setup(
+        &mut self,
+        url: &Item<Endpoint>,
+        authorization: Option<&Item<Secret>>,
+        timeout: Option<&Item<Span>>,
+        batch_limit: Option<&Item<usize>>,
+    ) -> NodeSetup {
+        self.exposed(url, "what is sent");
+        let authorization = authorization.and_then(|secret| {
+            let header = HeaderValue::from_str(secret.value.expose()).ok();
+            if header.is_none() {
+                let hint = "use printable ASCII on one line";
+                self.found.error(&secret.place, "not the value of an HTTP header", hint);
+            }
+            header
+        });
+        let node = NodeSetup::new(url.value.url().clone());
+        if batch_limit.is_some_and(|limit| !(1..=BATCH_MAX).contains(&limit.value)) {
+            self.refuse(batch_limit, "out of range", "use 1 to 1000");
+        }
+        NodeSetup {
             authorization,
-            timeout: self.span(rpc.timeout.as_ref(), node.timeout, CALL.0, CALL.1),
-            batch_limit: value(rpc.batch_limit.as_ref()).unwrap_or(node.batch_limit),
-            send_only,
-            ws: ws.map(|ws| ws.value.url().clone()),
+            timeout: self.span(timeout, node.timeout, CALL.0, CALL.1),
+            batch_limit: value(batch_limit).unwrap_or(node.batch_limit),
             ..node
-        })
+        }
     }
 
     fn fees(&mut self, raw: &RawChain) -> Option<FeePolicy> {

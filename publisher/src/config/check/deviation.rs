@@ -5,7 +5,7 @@ use super::values::exact;
 use super::{Check, Layers, Set};
 use crate::config::leaf::{Both, Multiple, Rule};
 use alloy::primitives::U256;
-use publisher_core::policy::{Combine, Confirm, Deviation, Pace};
+use publisher_core::policy::{Combine, Confidence, Confirm, Deviation, Pace};
 use publisher_core::price::Ratio;
 use publisher_core::time::Span;
 
@@ -107,6 +107,27 @@ impl Check<'_> {
             self.found.warn(&set.place, reason, format!("use ages up to {heartbeat}"));
         }
         decay
+    }
+
+    /// How unsure a value makes a round.
+    pub(super) fn confidence(&mut self, layers: &Layers<'_>) -> Confidence {
+        let set = layers.rule("confidence_ratio", |p| p.confidence_ratio.as_ref());
+        let rearm = layers.rule("confidence_rearm", |p| p.confidence_rearm.as_ref());
+        let ratio = on(&set, Ratio::default());
+        let half = Ratio::from_ppb(ratio.ppb() / 2);
+        let confidence = Confidence { ratio, rearm: rearm.value.unwrap_or(half) };
+        if ratio == Ratio::default() {
+            if rearm.own {
+                let hint = "leave it out, or set confidence_ratio";
+                self.found.warn(&rearm.place, "there is nothing to arm again", hint);
+            }
+        } else if confidence.rearm > ratio {
+            let whose = layers.whose(&rearm.place);
+            let reason =
+                format!("more than the {ratio} that makes a round, so one would follow another{whose}");
+            self.found.error(&rearm.place, reason, "use half of that, or leave it out");
+        }
+        confidence
     }
 
     pub(super) fn settle(&mut self, layers: &Layers<'_>, heartbeat: Span, deviates: bool) -> Span {

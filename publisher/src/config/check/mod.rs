@@ -3,21 +3,27 @@
 mod assets;
 mod breaker;
 mod chain;
+mod constants;
+mod contracts;
 mod deviation;
+mod market;
+mod peg;
 mod policy;
 mod signers;
 mod stores;
+mod units;
 mod values;
 mod venues;
 
-use super::keys::{Gates, Policy, Root};
+use super::keys::{Depegged, Gates, Policy, Root};
 use super::leaf::{Database, value};
-use super::problem::{Found, Place, Problems};
-use super::raw::{Item, Lines, Reader};
+use super::problem::{Found, Lines, Place, Problems};
+use super::raw::{Item, Reader};
 use super::secret::{Endpoint, Lookup, is_exposed_database};
-use super::{Config, LogSetup};
+use super::{Config, ConstantNote, LogSetup};
 use crate::store::Location;
 use publisher_core::lease;
+use publisher_core::quote::FeedId;
 use publisher_core::time::Span;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -38,6 +44,7 @@ struct Check<'a> {
     root: &'a Root,
     lines: Lines,
     folder: &'a Path,
+    calendars: market::Calendars,
     found: Found,
 }
 
@@ -52,12 +59,13 @@ pub(super) fn config(
     let Some(root) = reader.document::<Root>() else {
         return Err(reader.found.finish(&name));
     };
-    let mut check = Check { root: &root, lines: reader.lines, folder, found: reader.found };
+    let (calendars, found, written) = (market::Calendars::default(), reader.found, reader.written);
+    let mut check = Check { root: &root, lines: reader.lines, folder, calendars, found };
     let config = check.all(&name);
     let failed = check.found.has_errors();
     let problems = check.found.finish(&name);
     match config {
-        Some(config) if !failed => Ok(Config { warnings: problems, ..config }),
+        Some(config) if !failed => Ok(Config { warnings: problems, written, ..config }),
         _ => Err(problems),
     }
 }
@@ -68,18 +76,21 @@ impl Check<'_> {
         let chain = self.chain();
         let signers = self.signers();
         let venues = self.venues();
+        let calendars = self.calendars();
         let block_time = root.chain.as_ref().and_then(|chain| value(chain.block_time.as_ref()));
         let values = self.values(&venues, &signers, block_time);
         let families = venues.families();
-        let venues = self.asks(venues);
+        let venues = self.asks(venues, chain.as_ref());
         let log = self.log();
         let (journal, lease) = self.journal();
         let listen = root.telemetry.as_ref().and_then(|telemetry| value(telemetry.listen.as_ref()));
         let (rates, feeds) = values?;
         let stores = self.stores(&feeds);
+        let chain = chain?;
+        self.circles(chain.id, (&rates, &feeds), &venues.networks);
         Some(Config {
             origin: origin.to_owned(),
-            chain: chain?,
+            chain,
             journal,
             lease,
             listen: listen.map_or(Some(LISTEN), |listen| listen.0),
@@ -88,10 +99,22 @@ impl Check<'_> {
             venues: venues.asks,
             sources: venues.own,
             families,
+            networks: venues.networks,
             rates,
+            constants: root
+                .constant
+                .iter()
+                .filter_map(|(name, raw)| {
+                    let (comment, expires) =
+                        (value(raw.comment.as_ref())?, value(raw.expires.as_ref())?.text);
+                    Some((FeedId::new(name), ConstantNote { comment, expires }))
+                })
+                .collect(),
             feeds,
+            calendars,
             stores,
             warnings: Found::default().finish(origin),
+            written: BTreeMap::new(),
         })
     }
 
@@ -163,6 +186,7 @@ struct Layers<'a> {
     place: Place,
     rules: [Option<&'a Policy>; 2],
     gates: [Option<&'a Gates>; 2],
+    depegged: [Option<&'a Depegged>; 2],
 }
 
 /// A setting, where it comes from, and whether the value says it itself.
@@ -181,6 +205,11 @@ impl<'a> Layers<'a> {
     /// A gate for quotes.
     fn gate<T: Clone + 'a>(&self, key: &str, of: impl Fn(&'a Gates) -> Option<&'a Item<T>>) -> Set<T> {
         self.first(key, self.gates.map(|gates| gates.and_then(&of)))
+    }
+
+    /// Which sources count off a peg.
+    fn depegged<T: Clone + 'a>(&self, key: &str, of: impl Fn(&'a Depegged) -> Option<&'a Item<T>>) -> Set<T> {
+        self.first(key, self.depegged.map(|depegged| depegged.and_then(&of)))
     }
 
     fn first<T: Clone>(&self, key: &str, [own, base]: [Option<&Item<T>>; 2]) -> Set<T> {

@@ -9,7 +9,7 @@ use crate::config::raw::Item;
 use crate::config::weights::Weights;
 use publisher_core::aggregate::{Rules, Weighting, default_quorum, has_dictator};
 use publisher_core::book::{Path, Pricing};
-use publisher_core::policy::{Deviation, Policy};
+use publisher_core::policy::{Deviation, Policy, Schedule};
 use publisher_core::price::{Answer, Ratio};
 use publisher_core::quote::FamilyId;
 use publisher_core::time::Span;
@@ -20,12 +20,16 @@ const VOLUME_CAP_LEAST: Ratio = Ratio::from_bps(3400);
 const VOLUME_CAP_MOST: Ratio = Ratio::from_bps(5000);
 const LEAD_LEAST: Span = Span::from_s(2);
 
-/// The threshold of a rule; zero if it is off.
+/// The threshold of a rule that may be inherited; zero if it is off.
 pub(super) fn on<T: std::default::Default + Copy>(set: &Set<Rule<T>>, default: T) -> T {
-    match set.value {
-        Some(Rule::On(value)) => value,
-        Some(Rule::Off) => T::default(),
-        None => default,
+    set.value.map_or(default, threshold)
+}
+
+/// The threshold of a rule; zero if it is off.
+pub(super) fn threshold<T: std::default::Default>(rule: Rule<T>) -> T {
+    match rule {
+        Rule::On(value) => value,
+        Rule::Off => T::default(),
     }
 }
 
@@ -40,9 +44,15 @@ impl Check<'_> {
         let mut paths = paths?;
         let weighting = self.weigh(layers, &mut paths);
         let quorum = self.quorum(layers, distinct(&paths));
-        let rules = Rules { quorum, weighting, ..self.gates(layers) };
+        let rates: Vec<&str> = paths
+            .iter()
+            .flat_map(|path| path.via.rates())
+            .map(publisher_core::quote::FeedId::as_str)
+            .collect();
+        let drop_depegged = self.drops_depegged(layers, &rates);
+        let rules = Rules { quorum, weighting, drop_depegged, ..self.gates(layers) };
         let max_age = self.max_age(layers, &paths, venues);
-        Some(Pricing { paths, rules, max_age, reference: None })
+        Some(Pricing { paths, rules, max_age, reference: None, constant: None })
     }
 
     /// What the votes of families count.
@@ -137,6 +147,9 @@ impl Check<'_> {
             volume_cap: self.volume_cap(layers),
             max_spread: on(&layers.gate("max_spread", |g| g.max_spread.as_ref()), default.max_spread),
             min_volume: on(&layers.gate("min_volume", |g| g.min_volume.as_ref()), default.min_volume),
+            self_jump: on(&layers.gate("self_jump", |g| g.self_jump.as_ref()), default.self_jump),
+            frozen: on(&layers.gate("frozen", |g| g.frozen.as_ref()), default.frozen),
+            quarantine: on(&layers.gate("quarantine", |g| g.quarantine.as_ref()), default.quarantine),
             outlier_floor,
             refuse_spread,
             path_tolerance: tolerance,
@@ -159,6 +172,17 @@ impl Check<'_> {
     fn max_age(&mut self, layers: &Layers<'_>, paths: &[Path], venues: &Venues) -> Span {
         let set = layers.gate("max_age", |g| g.max_age.as_ref());
         let max_age = set.value.unwrap_or(MAX_AGE);
+        for (age, venue) in paths.iter().filter_map(|path| {
+            let venue = &path.market.venue;
+            Some((venues.age(venue)?, venue))
+        }) {
+            if max_age <= age {
+                let whose = layers.whose(&set.place);
+                let reason = format!("{venue} is a mean that is {age} old by its nature{whose}");
+                let hint = "use more, or let a rate of its own read it, as a feed's reference";
+                self.found.error(&set.place, reason, hint);
+            }
+        }
         let slowest = paths.iter().filter_map(|path| {
             let venue = &path.market.venue;
             Some((venues.every(venue)?, venue))
@@ -190,9 +214,13 @@ impl Check<'_> {
         let heartbeat = on(&layers.rule("heartbeat", |p| p.heartbeat.as_ref()), Span::ZERO);
         let deviation = self.deviation(layers, heartbeat, decimals);
         let deviates = deviation.as_ref().is_none_or(Deviation::is_on);
-        if heartbeat == Span::ZERO && !deviates {
+        let crons = layers.rule("cron", |p| p.cron.as_ref()).value;
+        let schedule = Schedule { slots: crons.map(|crons| crons.0).unwrap_or_default(), seed: 0 };
+        let confidence = self.confidence(layers);
+        let unsure = confidence.ratio > Ratio::default();
+        if heartbeat == Span::ZERO && !deviates && !unsure && schedule.slots.is_empty() {
             let place = layers.place.missing("policy");
-            let hint = "set heartbeat, deviation, deviation_abs or on_change, here or in [defaults.policy]";
+            let hint = "set heartbeat, deviation, deviation_abs, on_change, confidence_ratio or cron, here or in [defaults.policy]";
             let unknown =
                 [place.path.as_str(), "defaults"].iter().any(|path| self.found.has_error_below(path));
             if !unknown {
@@ -203,20 +231,40 @@ impl Check<'_> {
         let heartbeat_lead = self.lead(layers, heartbeat, block_time);
         let settle = self.settle(layers, heartbeat, deviates);
         let confirm = self.confirm(layers, deviates);
-        let pace = self.pace(layers, heartbeat, deviates);
+        let pace = self.pace(layers, heartbeat, deviates || unsure);
         let relative = deviation.as_ref().map(|deviation| deviation.relative).unwrap_or_default();
         let breaker = self.breaker(layers, heartbeat, relative);
+        let accepts = layers.rule("accept_deviation", |p| p.accept_deviation.as_ref());
+        let accept_deviation = on(&accepts, Ratio::default());
+        if accept_deviation.ppb() > 0 && accept_deviation < relative {
+            let reason = format!(
+                "less than the deviation of {relative} that makes a round{}",
+                layers.whose(&accepts.place)
+            );
+            self.found.warn(
+                &accepts.place,
+                reason,
+                format!("use {relative} or more; each replacement costs a higher fee"),
+            );
+        }
+        let depeg_heartbeat = self.depeg_heartbeat(layers, block_time);
         let standby = self.standby(layers, heartbeat, block_time);
+        let market = self.market(layers, heartbeat);
         let (min_answer, max_answer) = bounds?;
         Some(Policy {
             heartbeat,
             heartbeat_lead: heartbeat_lead?,
+            schedule,
             deviation: deviation?,
+            confidence,
             settle,
             confirm,
             pace,
             breaker,
+            market,
+            accept_deviation,
             standby,
+            depeg_heartbeat,
             ..Policy::within(min_answer, max_answer)
         })
     }

@@ -1,13 +1,15 @@
 //! Stores, and the feeds that share them.
 
 use super::Check;
-use crate::config::keys::Feed as RawFeed;
-use crate::config::leaf::value;
+use super::policy::threshold;
+use crate::config::keys::{Early as RawEarly, Feed as RawFeed};
+use crate::config::leaf::{Together, value};
 use crate::config::problem::suggestion;
 use crate::config::spec::STORE_GAS;
 use crate::config::{Feed, Store};
 use alloy::primitives::Address;
-use publisher_core::machine::{EntrySpec, StoreSpec};
+use publisher_core::machine::{EntrySpec, Group, StoreSpec};
+use publisher_core::policy::Early;
 use publisher_core::price::Ratio;
 use publisher_core::quote::FeedId;
 use publisher_core::time::Span;
@@ -28,6 +30,7 @@ impl Check<'_> {
             for (key, place) in [
                 ("store_id", raw.store_id.as_ref().map(|item| &item.place)),
                 ("group", raw.group.as_ref().map(|item| &item.place)),
+                ("group_policy", raw.group_policy.as_ref().map(|item| &item.place)),
                 ("facade", raw.facade.as_ref().map(|item| &item.place)),
             ] {
                 if let Some(place) = place {
@@ -58,7 +61,25 @@ impl Check<'_> {
             }
             return None;
         };
-        Some((name.value.clone(), EntrySpec { number, group: value(raw.group.as_ref()) }))
+        let is_atomic = value(raw.group_policy.as_ref()) != Some(Together::BestEffort);
+        let group = value(raw.group.as_ref()).map(|name| Group { name, is_atomic });
+        if let Some(item) = raw.group_policy.as_ref().filter(|_| group.is_none()) {
+            self.found.warn(&item.place, "the feed is in no group", "add group, or drop group_policy");
+        }
+        Some((name.value.clone(), EntrySpec { number, group }))
+    }
+
+    /// Which feeds ride along.
+    fn early(&mut self, raw: Option<&RawEarly>) -> Early {
+        let Some(raw) = raw else { return Early::default() };
+        if let Some(item) = raw.ratio.as_ref().filter(|item| threshold(item.value) > Ratio::ONE) {
+            self.found.error(&item.place, "more than the whole", "use 0% to 100%; 80% is usual");
+        }
+        Early {
+            ratio: value(raw.ratio.as_ref()).map(threshold).unwrap_or_default(),
+            age: value(raw.age.as_ref()).map(threshold).unwrap_or_default(),
+            deviation: value(raw.deviation.as_ref()).map(threshold).unwrap_or_default(),
+        }
     }
 
     /// The stores; and what their feeds must have in common or for themselves.
@@ -73,11 +94,8 @@ impl Check<'_> {
                 let hint = "let its feeds name one store";
                 self.found.error(&item.place, format!("store.{first} has this address already"), hint);
             }
-            let early = value(store.early.as_ref()).unwrap_or_default();
-            if early > Ratio::ONE {
-                let place = store.early.as_ref().map_or(&store.place, |early| &early.place);
-                self.found.error(place, "more than the whole", "use 0% to 100%; 80% is usual");
-            }
+            let early = self.early(store.early.as_ref());
+            let sync_heartbeats = value(store.sync_heartbeats.as_ref()).unwrap_or(false);
             let max_age = value(store.max_age.as_ref());
             if let Some(item) = store.max_age.as_ref().filter(|age| !MAX_AGE_MS.contains(&age.value.ms())) {
                 let hint = "use 1s to 1d; 1h is usual";
@@ -88,12 +106,12 @@ impl Check<'_> {
                 let hint = "use 0s to 1m; a second or two is usual";
                 self.found.error(&item.place, "an answer that waits for so long is an old one", hint);
             }
-            let spec = StoreSpec { early, gather, gas: STORE_GAS };
+            let spec = StoreSpec { early, sync_heartbeats, gather, gas: STORE_GAS };
             stores.insert(name.clone(), Store { address: value(store.address.as_ref()), max_age, spec });
         }
         let mut numbers: BTreeMap<(&str, u16), &FeedId> = BTreeMap::new();
         let mut accounts: BTreeMap<&str, (&FeedId, Address)> = BTreeMap::new();
-        let mut groups: BTreeMap<&str, (&FeedId, &str)> = BTreeMap::new();
+        let mut groups: BTreeMap<&str, (&FeedId, &str, bool)> = BTreeMap::new();
         for (id, feed) in feeds {
             let Some(raw) = root.feed.get(id.as_str()) else { continue };
             let Some((home, EntrySpec { number, group })) = &feed.entry else {
@@ -115,8 +133,13 @@ impl Check<'_> {
                 let hint = format!("one account writes a store: name the signer of feed.{first}");
                 self.found.error(&place("signer"), "its store is written by another account", hint);
             }
-            if let Some(group) = group {
-                let (first, other) = *groups.entry(group).or_insert((id, home));
+            if let Some(Group { name: group, is_atomic }) = group {
+                let (first, other, atomic) = *groups.entry(group).or_insert((id, home, *is_atomic));
+                if atomic != *is_atomic {
+                    let hint = "let all feeds of a group say the same";
+                    let reason = format!("feed.{first} of this group says otherwise");
+                    self.found.error(&place("group_policy"), reason, hint);
+                }
                 if other != home {
                     let hint = "one transaction writes one store: use another name, or the same store";
                     let reason = format!("feed.{first} of this group is in another store");

@@ -1,22 +1,26 @@
 //! Feeds and rates: their sources, how they depend on one another, and what belongs to one feed only.
 
 use super::assets::{Odd, not_dollars, odd};
+use super::units::{Spelled, mismatch, pair};
 use super::venues::Venues;
 use super::{Check, Layers, Named};
-use crate::config::keys::{Feed as RawFeed, Gates, Policy, Rate};
+use crate::config::keys::{Depegged, Feed as RawFeed, Gates, Policy, Rate};
 use crate::config::leaf::{Entry, value};
 use crate::config::problem::{Place, suggestion};
 use crate::config::raw::Item;
 use crate::config::{Feed, SignerSpec};
+use crate::sources::Assets;
 use alloy::primitives::Address;
 use publisher_core::book::{Book, MAX_HOPS, Path, Pricing, Reference};
+use publisher_core::policy::Policy as CorePolicy;
 use publisher_core::price::{Answer, Price, Ratio};
 use publisher_core::quote::{FeedId, MarketId};
+use publisher_core::route::{Leg, Route};
 use publisher_core::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Decimals of an answer, at most.
-const DECIMALS_MAX: u8 = publisher_core::price::SCALE;
+/// Decimals of an answer, at most: as many as an integer has that a price may be.
+const DECIMALS_MAX: u8 = publisher_core::price::DIGITS;
 /// How far from its reference a value may be, if nobody says so.
 const REFERENCE_BAND: Ratio = Ratio::from_bps(500);
 /// Letters of a description; it is stored on chain.
@@ -25,6 +29,11 @@ const DESCRIPTION_MAX: usize = 64;
 type Values = (BTreeMap<FeedId, Pricing>, BTreeMap<FeedId, Feed>);
 /// A name, its place, and the rates that its sources name, with the place of each.
 type Edges<'a> = BTreeMap<&'a str, Vec<(&'a str, Place)>>;
+
+/// Which sources of a feed count off a peg, as its policy says it.
+fn depegged_of(policy: &Policy) -> Option<&Depegged> {
+    policy.on_depeg.as_ref().map(|on_depeg| &on_depeg.sources)
+}
 
 impl<'a> Check<'a> {
     pub(super) fn values(
@@ -49,7 +58,7 @@ impl<'a> Check<'a> {
         let known = self.used(&edges);
         let sound = self.depth(&edges) && known;
         self.shared();
-        let (mut rates, mut feeds) = (BTreeMap::new(), BTreeMap::new());
+        let (mut rates, mut feeds) = (self.constants(), BTreeMap::new());
         for (name, raw) in &root.rate {
             let pricing = self.rate(name, raw, venues);
             rates.extend(pricing.map(|pricing| (FeedId::new(name), pricing)));
@@ -58,7 +67,8 @@ impl<'a> Check<'a> {
             let feed = self.feed(name, raw, venues, signers, block_time);
             feeds.extend(feed.map(|feed| (FeedId::new(name), feed)));
         }
-        let complete = rates.len() == root.rate.len() && feeds.len() == root.feed.len();
+        let named = root.rate.len() + root.constant.len();
+        let complete = rates.len() == named && feeds.len() == root.feed.len();
         (complete && sound).then_some((rates, feeds)).filter(|values| self.book(values))
     }
 
@@ -68,15 +78,19 @@ impl<'a> Check<'a> {
         let book = Book::new(feeds.chain(rates.clone()).collect());
         if let Err(error) = &book {
             let place = Place { path: "feed".into(), line: None, shown: String::new() };
-            self.found.error(&place, error.to_string(), "look at the rates that sources name after *");
+            self.found.error(&place, error.to_string(), "look at the rates that sources name");
         }
         book.is_ok()
     }
 
     fn rate(&mut self, name: &str, raw: &'a Rate, venues: &Venues) -> Option<Pricing> {
-        let layers = self.layers(name, &raw.place, None, raw.policy.as_ref());
+        let policy = raw.policy.as_ref();
+        let depegged = policy.and_then(|policy| policy.on_depeg.as_ref());
+        let layers = self.layers(name, &raw.place, None, policy.map(|policy| &policy.gates), depegged);
         let paths = self.paths(name, raw.sources.as_ref(), venues);
-        self.pricing(&layers, paths, venues)
+        let mut pricing = self.pricing(&layers, paths, venues)?;
+        pricing.rules.peg = raw.peg.as_ref().map(|peg| self.peg(peg, distinct(&pricing.paths)));
+        Some(pricing)
     }
 
     fn feed(
@@ -88,9 +102,10 @@ impl<'a> Check<'a> {
         block_time: Option<Span>,
     ) -> Option<Feed> {
         let own = raw.policy.as_ref();
-        let layers = self.layers(name, &raw.place, own, own.map(|policy| &policy.gates));
+        let layers =
+            self.layers(name, &raw.place, own, own.map(|policy| &policy.gates), own.and_then(depegged_of));
         let paths = self.paths(name, raw.sources.as_ref(), venues);
-        let reference = self.reference(raw);
+        let reference = self.reference(name, raw);
         let pricing = self.pricing(&layers, paths, venues).map(|pricing| Pricing { reference, ..pricing });
         let decimals = self.decimals(raw);
         let bounds = decimals.and_then(|decimals| self.bounds(raw, decimals));
@@ -100,6 +115,10 @@ impl<'a> Check<'a> {
         let description = self.description(name, raw);
         let (signer, account) = signer?;
         let pricing = pricing?;
+        let policy = policy.map(|policy| CorePolicy {
+            schedule: policy.schedule.seeded(&FeedId::new(name), account),
+            ..policy
+        });
         Some(Feed {
             aggregator: self.home(raw),
             entry: self.entry(raw),
@@ -121,13 +140,15 @@ impl<'a> Check<'a> {
         place: &Place,
         rules: Option<&'n Policy>,
         gates: Option<&'n Gates>,
+        off_peg: Option<&'n Depegged>,
     ) -> Layers<'n>
     where
         'a: 'n,
     {
         let base = self.root.defaults.as_ref().and_then(|defaults| defaults.policy.as_ref());
         let gates = [gates, base.map(|policy| &policy.gates)];
-        Layers { name, place: place.clone(), rules: [rules, base], gates }
+        let depegged = [off_peg, base.and_then(depegged_of)];
+        Layers { name, place: place.clone(), rules: [rules, base], gates, depegged }
     }
 
     fn decimals(&mut self, raw: &RawFeed) -> Option<u8> {
@@ -185,7 +206,13 @@ impl<'a> Check<'a> {
         signers.get(&item.value).map(|signer| (item.value.clone(), signer.address))
     }
 
-    fn reference(&mut self, raw: &RawFeed) -> Option<Reference> {
+    fn reference(&mut self, name: &str, raw: &RawFeed) -> Option<Reference> {
+        if let Some(Item { value, place }) = &raw.reference
+            && pair(name).zip(pair(value)).is_some_and(|(own, other)| own != other)
+        {
+            let reason = format!("{value} is the price of something else than {name}");
+            self.found.error(place, reason, "name a rate that says the same in another way");
+        }
         let band = value(raw.reference_band.as_ref()).unwrap_or(REFERENCE_BAND);
         if let Some(item) = &raw.reference_band {
             if raw.reference.is_none() {
@@ -243,10 +270,8 @@ impl<'a> Check<'a> {
         let mut good = true;
         for (at, entry) in list.value.iter().enumerate() {
             let place = self.place_of(list, at, entry);
-            let mut parts = entry.text.split('*').map(str::trim);
-            let head = parts.next().unwrap_or_default();
-            let via: Vec<FeedId> = parts.map(FeedId::new).collect();
-            let market = match venues.market(head) {
+            let spelled = Spelled::of(&entry.text);
+            let market = match venues.market(spelled.market) {
                 Ok(market) => market,
                 Err((reason, hint)) => {
                     self.found.error(&place, reason, hint);
@@ -255,20 +280,21 @@ impl<'a> Check<'a> {
                 }
             };
             venues.note(&market, &place);
-            if via.iter().any(|rate| rate.as_str().is_empty()) {
-                self.found.error(
-                    &place,
-                    "no rate after *",
-                    "write \"venue:SYMBOL * RATE\", or leave the * out",
-                );
+            if let Some((divides, _)) = spelled.legs.iter().find(|(_, rate)| rate.is_empty()) {
+                let mark = if *divides { '/' } else { '*' };
+                let hint = format!("write \"venue:SYMBOL {mark} RATE\", or leave the {mark} out");
+                self.found.error(&place, format!("no rate after {mark}"), hint);
                 good = false;
             }
-            if via.len() > MAX_HOPS {
+            if spelled.legs.len() > MAX_HOPS {
                 self.found.error(&place, format!("more than {MAX_HOPS} rates"), "shorten the path");
             }
-            self.assets(name, &market, venues, via.is_empty(), &place);
+            self.assets(name, &market, venues, &spelled, &place);
             let family = venues.family(&market.venue);
-            let path = Path { market, via, family, weight: 1 };
+            let leg = |(divides, rate): &(bool, &str)| Leg { rate: FeedId::new(rate), divides: *divides };
+            let via = Route { inverse: spelled.inverse, legs: spelled.legs.iter().map(leg).collect() };
+            let is_steady = venues.is_steady(&market.venue);
+            let path = Path { market, via, family, weight: 1, is_steady };
             if paths.contains(&path) {
                 self.found.error(&place, "the same source twice", "keep one of them; it has one vote");
             }
@@ -277,11 +303,35 @@ impl<'a> Check<'a> {
         good.then_some(paths)
     }
 
-    fn assets(&mut self, name: &str, market: &MarketId, venues: &Venues, bare: bool, place: &Place) {
+    /// Whether a path makes what the value is called after, as far as names tell.
+    fn assets(
+        &mut self,
+        name: &str,
+        market: &MarketId,
+        venues: &Venues,
+        spelled: &Spelled<'_>,
+        place: &Place,
+    ) {
         // Of a symbol that it does not have the venue itself says so.
         let preset = venues.preset(&market.venue).filter(|preset| preset.fits(&market.symbol));
         let Some(preset) = preset else { return };
         let (symbol, assets) = (&*market.symbol, preset.market(&market.symbol));
+        let root = self.root;
+        let knows = |name: &str| {
+            root.rate.contains_key(name) || root.constant.contains_key(name) || root.feed.contains_key(name)
+        };
+        // Of a rate that does not exist that is said, and nothing more.
+        let leg = |(_, rate): &(bool, &str)| pair(rate).filter(|_| knows(rate));
+        let legs: Option<Vec<Assets>> = spelled.legs.iter().map(leg).collect();
+        let told = assets.as_ref().zip(legs).zip(pair(name));
+        let another = matches!(odd(name, symbol, assets.as_ref()), Some((_, Odd::Another(_))));
+        if let Some(((assets, legs), wanted)) = told.filter(|_| !another) {
+            if let Some((reason, hint)) = mismatch(spelled, assets, &legs, &wanted, knows) {
+                self.found.error(place, reason, hint);
+            }
+            return;
+        }
+        let bare = spelled.legs.is_empty() && !spelled.inverse;
         if let Some(quote) = not_dollars(name, symbol, assets.as_ref()).filter(|_| bare) {
             let reason = format!("a price in {quote}, which is not a dollar");
             let hint = format!("convert it: \"… * {quote}-USD\", with [rate.\"{quote}-USD\"]");
@@ -306,13 +356,15 @@ impl<'a> Check<'a> {
         let root = self.root;
         let rates = root.rate.iter().map(|(name, rate)| (name, &rate.sources));
         let feeds = root.feed.iter().map(|(name, feed)| (name, &feed.sources));
-        let mut edges = Edges::new();
+        // A constant needs nothing.
+        let mut edges: Edges<'a> = root.constant.keys().map(|name| (name.as_str(), Vec::new())).collect();
         for (name, list) in rates.chain(feeds) {
             let entry = edges.entry(name.as_str()).or_default();
             for list in list.iter() {
                 for (at, source) in list.value.iter().enumerate() {
                     let place = self.place_of(list, at, source);
-                    let via = source.text.split('*').skip(1).map(str::trim).filter(|rate| !rate.is_empty());
+                    let legs = Spelled::of(&source.text).legs;
+                    let via = legs.into_iter().map(|(_, rate)| rate).filter(|rate| !rate.is_empty());
                     entry.extend(via.map(|rate| (rate, place.clone())));
                 }
             }
@@ -338,12 +390,13 @@ impl<'a> Check<'a> {
                 self.found.error(place, format!("unknown rate {rate:?}"), hint);
             }
         }
-        for (name, rate) in &self.root.rate {
+        let rates = self.root.rate.iter().map(|(name, rate)| (name, &rate.place));
+        for (name, place) in rates.chain(self.root.constant.iter().map(|(name, raw)| (name, &raw.place))) {
             if !used.contains(name.as_str()) {
                 self.found.warn(
-                    &rate.place,
+                    place,
                     "nothing is converted or compared with it",
-                    "name it after a *, or as a reference, or drop it",
+                    "name it in a source, after * or /, or as a reference, or drop it",
                 );
             }
         }

@@ -1,14 +1,16 @@
 //! Venues and sources of one's own: which there are, and whether they can be asked for what is read.
 
+use super::contracts::Contract;
 use super::{Check, Named};
-use crate::config::VenueAsk;
 use crate::config::keys::{Source, Venue as RawVenue};
 use crate::config::leaf::{Listening, value};
 use crate::config::problem::{Place, join, suggestion};
 use crate::config::raw::Item;
 use crate::config::secret::Secret;
+use crate::config::{Chain, VenueAsk};
 use crate::sources::{
-    ApiKey, Client, CustomSource, Preset, SourceSetupError, StreamSpec, Venue, VenueSpec, preset, presets,
+    ApiKey, Client, CustomSource, NetworkSpec, Preset, SourceSetupError, StreamSpec, Venue, VenueSpec,
+    preset, presets,
 };
 use publisher_core::quote::{FamilyId, MarketId, VenueId};
 use publisher_core::time::Span;
@@ -25,21 +27,23 @@ pub(super) struct Venues {
     own: Named<(CustomSource, Written)>,
     /// Families that are not called like their venue.
     families: BTreeMap<String, FamilyId>,
+    pub(super) contracts: Named<Contract>,
     /// Where each market is first named.
     read: RefCell<BTreeMap<MarketId, Place>>,
 }
 
 /// What a file says about a venue or source of one's own.
-struct Written {
-    section: Place,
+pub(super) struct Written {
+    pub(super) section: Place,
     /// The settings that it has.
-    keys: Vec<Place>,
+    pub(super) keys: Vec<Place>,
 }
 
 /// What is read, checked.
 pub(super) struct Asks {
     pub(super) asks: BTreeMap<VenueId, VenueAsk>,
     pub(super) own: BTreeMap<VenueId, CustomSource>,
+    pub(super) networks: BTreeMap<VenueId, NetworkSpec>,
 }
 
 impl Venues {
@@ -49,7 +53,8 @@ impl Venues {
             Some((name, symbol)) => (name.trim(), Some(symbol.trim())),
             None => (text, None),
         };
-        match (self.presets.get(name), self.own.contains_key(name), symbol) {
+        let own = self.own.contains_key(name) || self.contracts.contains_key(name);
+        match (self.presets.get(name), own, symbol) {
             (_, true, None) => Ok(MarketId::new(name, crate::sources::CUSTOM_SYMBOL)),
             (_, true, Some(_)) => {
                 Err((format!("{name} is a source of your own, with one price"), format!("write \"{name}\"")))
@@ -67,7 +72,7 @@ impl Venues {
     }
 
     fn names(&self) -> impl Iterator<Item = &str> + Clone {
-        self.presets.keys().chain(self.own.keys()).map(String::as_str)
+        self.presets.keys().chain(self.own.keys()).chain(self.contracts.keys()).map(String::as_str)
     }
 
     /// The format that a venue speaks; none is a source of one's own.
@@ -98,6 +103,7 @@ impl Venues {
         let name = venue.as_str();
         let of_preset =
             self.presets.get(name).map(|(spec, _, preset, _)| spec.every.unwrap_or(preset.every()));
+        let of_preset = of_preset.or_else(|| self.contract_every(name));
         of_preset.or_else(|| self.own.get(name).map(|(source, _)| source.every.unwrap_or(EVERY)))
     }
 }
@@ -133,6 +139,7 @@ impl Check<'_> {
                     credits: value(raw.credits.as_ref()),
                     every: value(raw.every.as_ref()),
                     timeout: value(raw.timeout.as_ref()),
+                    instruments_every: value(raw.instruments_every.as_ref()),
                     ..spec(name)
                 };
                 let keys = [
@@ -142,6 +149,7 @@ impl Check<'_> {
                     place(&raw.credits),
                     place(&raw.every),
                     place(&raw.timeout),
+                    place(&raw.instruments_every),
                     place(&raw.stream_url),
                 ];
                 let keys = keys.into_iter().flatten().collect();
@@ -163,11 +171,15 @@ impl Check<'_> {
                 families.insert(name.clone(), FamilyId::new(value));
             }
         }
-        let mut own = Named::new();
+        let (mut own, mut contracts) = (Named::new(), Named::new());
         for (name, raw) in &self.root.source {
             if venues.contains_key(name) {
                 let hint = "choose another name";
                 self.found.error(&raw.place, format!("there is a venue {name} already"), hint);
+            }
+            if raw.kind.is_some() {
+                contracts.extend(self.contract(name, raw).map(|contract| (name.clone(), contract)));
+                continue;
             }
             let keys = [
                 place(&raw.url),
@@ -183,7 +195,7 @@ impl Check<'_> {
             let written = Written { section: raw.place.clone(), keys };
             own.extend(self.own_source(name, raw).map(|source| (name.clone(), (source, written))));
         }
-        Venues { presets: venues, own, families, read: RefCell::default() }
+        Venues { presets: venues, own, contracts, families, read: RefCell::default() }
     }
 
     fn preset(&mut self, name: &str, raw: &RawVenue) -> Option<&'static Preset> {
@@ -224,7 +236,10 @@ impl Check<'_> {
     }
 
     fn own_source(&mut self, name: &str, raw: &Source) -> Option<CustomSource> {
-        let url = raw.url.as_ref()?;
+        self.not_of_a_url(raw);
+        let url = self.needed(raw, &raw.url, "url", "url, or kind if it is a contract");
+        let pointer = self.needed(raw, &raw.pointer, "pointer", "pointer, e.g. \"/data/0/price\"");
+        let (url, pointer) = (url?, pointer?);
         self.exposed(url, "the price");
         let time = match (&raw.time_pointer, &raw.time_unit) {
             (Some(pointer), Some(unit)) => Some((pointer.value.clone(), unit.value)),
@@ -243,7 +258,7 @@ impl Check<'_> {
         Some(CustomSource {
             id: VenueId::new(name),
             url: url.value.url().clone(),
-            pointer: value(raw.pointer.as_ref())?,
+            pointer: pointer.value.clone(),
             bid_pointer: value(raw.bid_pointer.as_ref()),
             ask_pointer: value(raw.ask_pointer.as_ref()),
             time,
@@ -255,10 +270,11 @@ impl Check<'_> {
     }
 
     /// Checks that each venue can be asked for all that is read of it.
-    pub(super) fn asks(&mut self, venues: Venues) -> Asks {
-        let mut asks = Asks { asks: BTreeMap::new(), own: BTreeMap::new() };
-        let Venues { presets, own, read, .. } = venues;
+    pub(super) fn asks(&mut self, venues: Venues, chain: Option<&Chain>) -> Asks {
+        let mut asks = Asks { asks: BTreeMap::new(), own: BTreeMap::new(), networks: BTreeMap::new() };
+        let Venues { presets, own, contracts, read, .. } = venues;
         let read = read.into_inner();
+        asks.networks = self.networks(contracts, chain, &read);
         // Only to see whether the venues can be set up; nothing is asked. Root certificates are read once a process.
         static CLIENT: LazyLock<Result<Client, SourceSetupError>> = LazyLock::new(Client::new);
         let client = match &*CLIENT {
@@ -313,7 +329,7 @@ impl Check<'_> {
         }
     }
 
-    fn unread(&mut self, written: &Written) {
+    pub(super) fn unread(&mut self, written: &Written) {
         // A source that is misspelt elsewhere may be meant to read it.
         let misspelt = self.found.has_error_below("feed") || self.found.has_error_below("rate");
         if written.section.line.is_some() && !misspelt {
@@ -323,7 +339,12 @@ impl Check<'_> {
     }
 
     /// What the sources themselves say about a setting or symbol.
-    fn report(&mut self, error: &SourceSetupError, written: &Written, read: &BTreeMap<MarketId, Place>) {
+    pub(super) fn report(
+        &mut self,
+        error: &SourceSetupError,
+        written: &Written,
+        read: &BTreeMap<MarketId, Place>,
+    ) {
         for problem in &error.problems {
             let market = MarketId::new(&error.source_id, &problem.value);
             let symbol = read.get(&market).filter(|_| problem.path == "symbols");
@@ -341,6 +362,6 @@ impl Check<'_> {
 }
 
 /// Where a key stands, if it is there.
-fn place<T>(item: &Option<Item<T>>) -> Option<Place> {
+pub(super) fn place<T>(item: &Option<Item<T>>) -> Option<Place> {
     item.as_ref().map(|item| item.place.clone())
 }

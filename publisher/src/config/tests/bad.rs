@@ -97,8 +97,7 @@ fn a_file_that_cannot_be_read_is_a_problem_with_a_hint() {
 
 #[test]
 fn problems_read_well_for_people_and_programs() {
-    let text =
-        changed(SMALL, &[("id = 138", "idd = 138"), ("sources = [", "sources = [\"kraken:ETHUSD\", ")]);
+    let text = changed(SMALL, &[("id = 138", "idd = 138"), ("\"1h\"", "\"20s\"")]);
     let problems = parse(&text).unwrap_err();
     assert_eq!(
         problems.to_string(),
@@ -108,9 +107,9 @@ fn problems_read_well_for_people_and_programs() {
 test.toml:3: error: chain.idd
     unknown key
     hint: did you mean id?
-test.toml:16: warning: feed."BTC-USD".sources[0] = "kraken:ETHUSD"
-    the symbol does not mention BTC
-    hint: check that it is the market that was meant
+test.toml:18: warning: feed."BTC-USD".policy.heartbeat = "20s"
+    a quote may be 30s old (max_age), so a heartbeat could repeat the last one
+    hint: use a max_age below 20s
 test.toml: 2 errors, 1 warning"#
     );
     let json = problems.json();

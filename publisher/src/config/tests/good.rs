@@ -44,10 +44,14 @@ fn the_example_is_valid_and_survives_its_own_effective_values() {
     let env = |_: &str| Some("k".to_owned());
     let all =
         example().replace("# [source", "[source").replace("# url =", "url =").replace("# pointer", "pointer");
-    let all = all.replace("# headers", "headers").replace("  \"okx:BTC", "  \"acme\",\n  \"okx:BTC");
+    let all = all.replace("# headers", "headers").replace("# kind", "kind").replace("# network", "network");
+    let all = all.replace("# address = \"0x5", "address = \"0x5").replace("# heartbeat", "heartbeat");
+    let all = all.replace("# [network", "[network").replace("# id = 1", "id = 1").replace("# rpc", "rpc");
+    let all = all.replace("  \"okx:BTC", "  \"acme\",\n  \"oracle\",\n  \"okx:BTC");
     let config = check::config(&all, path, &env).unwrap();
-    assert_eq!(feed(&config).families, 8);
+    assert_eq!(feed(&config).families, 9);
     assert!(config.sources.contains_key(&VenueId::new("acme")));
+    assert_eq!(config.networks[&VenueId::new("ethereum")].sources.len(), 1);
 }
 
 /// Without this, overriding one rule of a feed drops its heartbeat.
@@ -92,6 +96,7 @@ fn what_is_not_said_follows_from_what_is() {
         (rule("deviation = \"1%\"\nbreaker = \"10%\""), "breaker.confirm_for", "3m"),
         (rule("deviation = \"1%\"\nbreaker = \"10%\""), "breaker.max", "16.6666666%"),
         (rule("deviation_abs = \"0.00000001\""), "deviation_abs", "0.00000001"),
+        (rule("confidence_ratio = \"1%\""), "confidence_rearm", "0.5%"),
         (SMALL.to_owned(), "quorum", "3"),
         (SMALL.to_owned(), "outlier_floor", "0.5%"),
         (SMALL.to_owned(), "settle", "off"),
@@ -153,7 +158,7 @@ fn texts_become_what_the_core_computes_with() {
     assert_eq!((deviation.relative, deviation.combine), (Ratio::from_bps(50), Combine::All));
     assert_eq!(deviation.absolute.to_string(), "1250000000");
     let path = &feed(&config).pricing.paths[1];
-    assert_eq!((&path.market, path.via.len()), (&MarketId::new("kraken", "XBTUSD"), 0));
+    assert_eq!((&path.market, path.via.is_direct()), (&MarketId::new("kraken", "XBTUSD"), true));
 }
 
 #[test]
@@ -270,8 +275,15 @@ fn a_feed_of_a_store_is_written_to_the_store() {
     let spec = config.machine_spec(&facts(8, "100000000", "400000000000000000")).unwrap();
     let feed = &spec.feeds[&FeedId::new(BTC)];
     let entry = feed.entry.clone().unwrap();
-    assert_eq!((feed.aggregator, entry.number, entry.group.as_deref()), (store, 3, Some("pair")));
-    assert_eq!(spec.stores[&store].early, "80%".parse().unwrap());
+    assert_eq!(
+        (
+            feed.aggregator,
+            entry.number,
+            entry.group.as_ref().map(|group| (group.name.as_str(), group.is_atomic))
+        ),
+        (store, 3, Some(("pair", true)))
+    );
+    assert_eq!(spec.stores[&store].early.ratio, "80%".parse().unwrap());
     // A transaction for every feed of the account may be signed, and no larger one.
     let all = spec.stores[&store].gas + feed.gas_ceiling;
     assert_eq!(config.gas_max(feed.account), all.max(crate::config::GAS_CEILING));

@@ -19,7 +19,7 @@ fn good(text: &str) -> Config {
 }
 
 /// The smallest configuration, on which tests make changes.
-const SMALL: &str = r#"
+pub(crate) const SMALL: &str = r#"
 [chain]
 id = 138
 rpc = ["http://127.0.0.1:8545"]

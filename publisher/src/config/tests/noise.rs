@@ -1,6 +1,7 @@
 //! Whatever a file holds, there is an answer and it tells no secret.
 
 use super::*;
+use crate::fuzz::fuzz;
 use proptest::prelude::*;
 
 /// Pieces that get far into the checks.
@@ -62,6 +63,20 @@ proptest! {
         let answer = parse(&text.iter().collect::<String>());
         prop_assert!(answer.is_ok() || answer.is_err_and(|problems| problems.errors() > 0));
     }
+}
+
+#[test]
+fn fuzz_configurations() {
+    let genuine = effect::FULL_TEXTS.iter().map(String::as_str).chain([example(), SMALL]);
+    let genuine: Vec<_> = genuine.map(|text| text.as_bytes().to_vec()).collect();
+    fuzz("config", genuine, |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        match parse(text) {
+            // What is good is told in full, and what is told in full names every feed.
+            Ok(config) => assert!(!config.effective().is_empty()),
+            Err(problems) => assert!(problems.errors() > 0),
+        }
+    });
 }
 
 /// Ways to write a secret down wrongly.

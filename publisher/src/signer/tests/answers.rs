@@ -1,8 +1,12 @@
 //! Answers no signer should give, from a socket that says whatever it is told to.
 
 use super::*;
+use crate::fuzz::fuzz;
 use crate::signer::jsonrpc::offered;
 use crate::signer::transaction::Unsigned;
+use alloy::consensus::TxEnvelope;
+use alloy::consensus::transaction::SignerRecoverable;
+use alloy::eips::Decodable2718;
 use alloy::primitives::hex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -216,4 +220,23 @@ async fn nothing_of_an_address_is_shown_but_scheme_host_and_port() {
             assert!(!shown.contains("canary"), "{shown}");
         }
     }
+}
+
+/// Without this, a signer that answers anything at all may bring a transaction on its way that nobody asked for.
+#[test]
+fn fuzz_answers_of_signers() {
+    let genuine = std::cell::Cell::new(0);
+    fuzz("signed", [], |bytes| {
+        let Ok(answer) = serde_json::from_slice::<serde_json::Value>(bytes) else { return };
+        let Ok(offered) = offered(&answer) else { return };
+        let unsigned = || Unsigned::new(&submit(EIP1559));
+        if let Ok(signed) = check::accept(unsigned(), offered, account()) {
+            let read = TxEnvelope::decode_2718_exact(&signed.raw).unwrap();
+            assert_eq!(transaction::difference(unsigned().fields(), &read), None);
+            assert_eq!(read.recover_signer().unwrap(), account());
+            assert_eq!(*read.tx_hash(), signed.hash);
+            genuine.set(genuine.get() + 1);
+        }
+    });
+    assert!(genuine.get() > 0, "no genuine answer was read");
 }

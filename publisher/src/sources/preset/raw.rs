@@ -10,11 +10,13 @@ use crate::sources::path::Path;
 use crate::sources::problem::Problems;
 use crate::sources::request::Request;
 use crate::sources::symbols::Symbols;
+use instruments::RawInstruments;
 use limit::RawLimit;
 use publisher_core::time::Span;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
+mod instruments;
 mod limit;
 
 /// Largest body that a preset may allow.
@@ -39,6 +41,8 @@ pub(super) struct RawPreset {
     request: RawRequest,
     answer: RawAnswer,
     symbols: RawSymbols,
+    #[serde(default)]
+    instruments: Option<RawInstruments>,
     #[serde(default)]
     stream: Option<RawStream>,
 }
@@ -165,6 +169,7 @@ pub(super) fn check(raw: RawPreset, problems: &mut Problems) -> Option<Preset> {
     let request = request(raw.request, problems);
     let answer = answer(&raw.answer, problems);
     let symbols = symbols(raw.symbols, problems);
+    let instruments = raw.instruments.map(|raw| instruments::check(&raw, problems));
     let stream = raw.stream.map(|raw| stream::check(raw, problems));
     Some(Preset {
         id: raw.id,
@@ -180,6 +185,7 @@ pub(super) fn check(raw: RawPreset, problems: &mut Problems) -> Option<Preset> {
         request,
         answer: answer?,
         symbols,
+        instruments: instruments.flatten(),
         stream: stream.flatten(),
     })
 }
@@ -232,18 +238,7 @@ fn answer(raw: &RawAnswer, problems: &mut Problems) -> Option<Answer> {
     if raw.mid.is_some() && (raw.bid.is_some() || raw.ask.is_some()) {
         problems.add("answer.mid", "", "a middle beside a book", "name bid and ask, or mid");
     }
-    let at = match raw.rows.as_str() {
-        "$" => Some(None),
-        text => {
-            problems.keep("answer.rows", text, Path::parse(text), "write e.g. result.list, or $").map(Some)
-        }
-    };
-    let key = place("key", &raw.key, problems);
-    let rows = match (at, &raw.key) {
-        (Some(at), None) => Some(Rows::Keyed { at }),
-        (Some(at), Some(_)) => key.map(|key| Rows::List { at, key }),
-        (None, _) => None,
-    };
+    let rows = rows("answer", &raw.rows, raw.key.as_deref(), problems);
     let unit = raw.time_unit.parse::<TimeUnit>().ok();
     if unit.is_some() != raw.time.is_some() || (unit.is_none() && raw.time_unit != "none") {
         let hint = "one of s, ms, us, ns, iso8601, date with time, none without";
@@ -262,6 +257,21 @@ fn answer(raw: &RawAnswer, problems: &mut Problems) -> Option<Answer> {
         base_volume,
         time,
     })
+}
+
+/// Where the rows of a table of the preset are, and where each says its symbol.
+fn rows(table: &str, rows: &str, key: Option<&str>, problems: &mut Problems) -> Option<Rows> {
+    let at = match rows {
+        "$" => Some(None),
+        text => {
+            let hint = "write e.g. result.list, or $";
+            problems.keep(&format!("{table}.rows"), text, Path::parse(text), hint).map(Some)
+        }
+    };
+    let Some(key) = key else { return at.map(|at| Rows::Keyed { at }) };
+    let hint = "write e.g. symbol, a[0] or $.time";
+    let key = problems.keep(&format!("{table}.key"), key, Place::parse(key), hint);
+    at.zip(key).map(|(at, key)| Rows::List { at, key })
 }
 
 pub(super) fn checks(path: &str, raw: &[RawCheck], problems: &mut Problems) -> Vec<Check> {

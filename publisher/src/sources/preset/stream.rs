@@ -4,7 +4,7 @@
 //! limit. There is no arithmetic and no script: templates are filled, predicates compare texts, paths find places.
 
 use super::raw::{RawCheck, checks};
-use crate::sources::decode::{Answer, Check, Place, Rows, TimeUnit};
+use crate::sources::decode::{Answer, Check, Place, TimeUnit};
 use crate::sources::limits::{self, span};
 use crate::sources::path::Path;
 use crate::sources::problem::Problems;
@@ -29,8 +29,11 @@ const CROSS_CHECK: (Span, Span) = (Span::from_s(1), Span::from_s(3600));
 pub(in crate::sources) struct StreamPreset {
     /// Scheme, host and port; the one tried first in front.
     pub(in crate::sources) hosts: Vec<Url>,
-    /// What follows the host.
+    /// What follows the host; `{symbols}` where the markets stand in it, and `{token}` where a token does.
     pub(in crate::sources) path: String,
+    /// What has to be asked for over HTTP before each connection.
+    pub(in crate::sources) pre_request: Option<PreRequest>,
+    pub(in crate::sources) encoding: Encoding,
     /// Nothing is written for so long after connecting.
     pub(in crate::sources) quiet: Span,
     /// Time between two frames of ours.
@@ -47,14 +50,44 @@ pub(in crate::sources) struct StreamPreset {
     /// What a market is called in messages, with `{symbol}`.
     pub(in crate::sources) topic: String,
     pub(in crate::sources) naming: Naming,
-    pub(in crate::sources) subscribe: Subscribe,
+    /// Nothing is asked for where the path names the markets.
+    pub(in crate::sources) subscribe: Option<Subscribe>,
     pub(in crate::sources) ping: Ping,
     pub(in crate::sources) replies: Vec<Reply>,
-    pub(in crate::sources) ack: Answered,
+    /// What confirms a subscription; prices alone do, where the venue says nothing.
+    pub(in crate::sources) ack: Option<Answered>,
     pub(in crate::sources) refusal: Option<Answered>,
     /// What the venue says when it wants us to connect anew.
     pub(in crate::sources) reconnect: Vec<Check>,
     pub(in crate::sources) data: Data,
+}
+
+/// How a venue packs what it says into binary frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::sources) enum Encoding {
+    /// As text.
+    Plain,
+    Gzip,
+    /// As protobuf, which is read as an object whose keys are the numbers of fields.
+    Protobuf {
+        /// The fields that are messages, as their numbers from the outermost on: `315` or `310.1`.
+        messages: Vec<String>,
+    },
+}
+
+/// A request over HTTP (POST) for a token that opens one connection.
+#[derive(Clone, Debug)]
+pub(in crate::sources) struct PreRequest {
+    pub(in crate::sources) path: String,
+    /// What an answer that is no error fulfils.
+    pub(in crate::sources) ok: Vec<Check>,
+    pub(in crate::sources) token: Place,
+    /// Where the venue says which host to connect to.
+    pub(in crate::sources) host: Option<Place>,
+    /// Where it says how often it wants a ping, in milliseconds.
+    pub(in crate::sources) ping_ms: Option<Place>,
+    /// What asking costs of each of the venue's limits.
+    pub(in crate::sources) cost: u64,
 }
 
 /// How the stream spells the symbols of the HTTP interface.
@@ -83,6 +116,9 @@ pub(in crate::sources) struct Subscribe {
     pub(in crate::sources) each: String,
     #[serde(default = "comma")]
     pub(in crate::sources) join: String,
+    /// What an earlier frame subscribed to is over, so each of them names every market.
+    #[serde(default)]
+    pub(in crate::sources) replaces: bool,
 }
 
 fn comma() -> String {
@@ -129,8 +165,12 @@ pub(in crate::sources) struct Data {
     /// Whether there are several.
     pub(in crate::sources) is_list: bool,
     pub(in crate::sources) key: Place,
+    /// What a row with a price fulfils; others are passed over.
+    pub(in crate::sources) row_is: Vec<Check>,
     /// How a row is read, as in an answer over HTTP.
     pub(in crate::sources) row: Answer,
+    /// Rows that hold one price each, where the venue tells them one at a time.
+    pub(in crate::sources) parts: Vec<Part>,
     /// A number that grows with every message of a market.
     pub(in crate::sources) sequence: Option<Place>,
     /// It grows by one, so that a missing message shows.
@@ -154,11 +194,21 @@ impl Naming {
     }
 }
 
-impl StreamPreset {
-    /// A socket that has said nothing for so long is dead.
-    pub(in crate::sources) fn idle(&self) -> Span {
-        self.ping.every.times(2).min(Span::from_s(30))
-    }
+/// A row that holds one price, which replaces what was said of the same before.
+#[derive(Clone, Debug)]
+pub(in crate::sources) struct Part {
+    /// What such a row fulfils.
+    pub(in crate::sources) is: Vec<Check>,
+    pub(in crate::sources) of: PartOf,
+    pub(in crate::sources) at: Place,
+}
+
+/// What a price is of a market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sources) enum PartOf {
+    Bid,
+    Ask,
+    Last,
 }
 
 #[derive(Deserialize)]
@@ -166,6 +216,12 @@ impl StreamPreset {
 pub(super) struct RawStream {
     hosts: Vec<String>,
     path: String,
+    #[serde(default)]
+    pre_request: Option<RawPreRequest>,
+    #[serde(default)]
+    encoding: Option<String>,
+    #[serde(default)]
+    messages: Vec<String>,
     #[serde(default)]
     quiet: Option<String>,
     write_every: String,
@@ -180,16 +236,33 @@ pub(super) struct RawStream {
     topic: Option<String>,
     #[serde(default)]
     symbols: Naming,
-    subscribe: Subscribe,
+    #[serde(default)]
+    subscribe: Option<Subscribe>,
     ping: RawPing,
     #[serde(default)]
     reply: Vec<RawReply>,
-    ack: RawAnswered,
+    #[serde(default)]
+    ack: Option<RawAnswered>,
     #[serde(default)]
     refusal: Option<RawAnswered>,
     #[serde(default)]
     reconnect: Vec<RawCheck>,
     data: RawData,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPreRequest {
+    path: String,
+    #[serde(default)]
+    ok: Vec<RawCheck>,
+    token: String,
+    #[serde(default)]
+    host: Option<String>,
+    #[serde(default)]
+    ping_ms: Option<String>,
+    #[serde(default)]
+    cost: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -235,6 +308,8 @@ struct RawData {
     row: Option<String>,
     key: String,
     #[serde(default)]
+    row_match: Vec<RawCheck>,
+    #[serde(default)]
     bid: Option<String>,
     #[serde(default)]
     ask: Option<String>,
@@ -249,6 +324,21 @@ struct RawData {
     sequence: Option<String>,
     #[serde(default)]
     gapless: bool,
+    #[serde(default)]
+    part: Vec<RawPart>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPart {
+    #[serde(rename = "match")]
+    is: Vec<RawCheck>,
+    #[serde(default)]
+    bid: Option<String>,
+    #[serde(default)]
+    ask: Option<String>,
+    #[serde(default)]
+    last: Option<String>,
 }
 
 pub(super) fn check(raw: RawStream, problems: &mut Problems) -> Option<StreamPreset> {
@@ -265,8 +355,19 @@ pub(super) fn check(raw: RawStream, problems: &mut Problems) -> Option<StreamPre
     if raw.hosts.is_empty() {
         problems.add("stream.hosts", "", "no host", "name at least one, e.g. wss://ws.example.com");
     }
-    if !raw.path.starts_with('/') {
-        problems.add("stream.path", &raw.path, "not a path", "start it with /");
+    for path in [Some(&raw.path), raw.pre_request.as_ref().map(|request| &request.path)].into_iter().flatten()
+    {
+        if !path.starts_with('/') {
+            problems.add("stream.path", path, "not a path", "start it with /");
+        }
+    }
+    if raw.path.contains("{token}") != raw.pre_request.is_some() {
+        let hint = "write {token} into stream.path where there is a stream.pre_request, and only there";
+        problems.add("stream.path", &raw.path, "a token that is not asked for, or not used", hint);
+    }
+    if raw.path.contains("{symbols}") == raw.subscribe.is_some() {
+        let hint = "either write {symbols} into stream.path, or give stream.subscribe";
+        problems.add("stream.subscribe", "", "not one way to name the markets", hint);
     }
     for (key, count) in [
         ("stream.symbols_per_frame", raw.symbols_per_frame),
@@ -276,12 +377,24 @@ pub(super) fn check(raw: RawStream, problems: &mut Problems) -> Option<StreamPre
             problems.add(key, "0", "no symbol at all", "allow at least one");
         }
     }
+    if raw.subscribe.as_ref().is_some_and(|subscribe| subscribe.replaces) {
+        if raw.symbols_per_frame != raw.symbols_per_connection {
+            let hint = "let stream.symbols_per_frame and stream.symbols_per_connection be the same";
+            problems.add("stream.subscribe.replaces", "true", "no frame for a part of the markets", hint);
+        }
+        if raw.refusal.is_some() {
+            let hint = "leave stream.refusal out: half of a frame would end the other half";
+            problems.add("stream.subscribe.replaces", "true", "no way to find who spoils a frame", hint);
+        }
+    }
     let topic = raw.topic.unwrap_or_else(|| "{symbol}".to_owned());
-    for (key, text, placeholders) in [
-        ("stream.topic", &topic, &["{symbol}"][..]),
-        ("stream.subscribe.text", &raw.subscribe.text, &["{symbols}"]),
-        ("stream.subscribe.each", &raw.subscribe.each, &["{symbol}", "{topic}"]),
-    ] {
+    let subscribe = raw.subscribe.iter().flat_map(|subscribe| {
+        [
+            ("stream.subscribe.text", &subscribe.text, &["{symbols}"][..]),
+            ("stream.subscribe.each", &subscribe.each, &["{symbol}", "{topic}"]),
+        ]
+    });
+    for (key, text, placeholders) in subscribe.chain([("stream.topic", &topic, &["{symbol}"][..])]) {
         if !placeholders.iter().any(|placeholder| text.contains(placeholder)) {
             problems.add(key, text, "no market in it", format!("write {}", placeholders.join(" or ")));
         }
@@ -299,19 +412,23 @@ pub(super) fn check(raw: RawStream, problems: &mut Problems) -> Option<StreamPre
         let value = raw.message_max_bytes.to_string();
         problems.add("stream.message_max_bytes", value, "out of range", "allow 1 KiB to 16 MiB");
     }
+    let pre_request = raw.pre_request.map(|raw| pre_request(&raw, problems));
+    let encoding = encoding(raw.encoding.as_deref(), raw.messages, problems);
     let mut replies = Vec::new();
     for reply in &raw.reply {
         let is = required("stream.reply.match", &reply.is, problems);
         let value = place("stream.reply.value", &reply.value, problems);
         replies.extend(value.map(|value| Reply { is, value, text: reply.text.clone() }));
     }
-    let ack = answered("stream.ack", &raw.ack, problems);
+    let ack = raw.ack.map(|raw| answered("stream.ack", &raw, problems));
     let refusal = raw.refusal.map(|raw| answered("stream.refusal", &raw, problems));
     let reconnect = checks("stream.reconnect", &raw.reconnect, problems);
     let data = data(&raw.data, problems);
     Some(StreamPreset {
         hosts,
         path: raw.path,
+        pre_request: pre_request.flatten(),
+        encoding,
         quiet: quiet?,
         write_every: write_every?,
         symbols_per_frame: usize::from(raw.symbols_per_frame),
@@ -330,6 +447,35 @@ pub(super) fn check(raw: RawStream, problems: &mut Problems) -> Option<StreamPre
         reconnect,
         data: data?,
     })
+}
+
+fn pre_request(raw: &RawPreRequest, problems: &mut Problems) -> Option<PreRequest> {
+    let mut find = |name: &str, text: &Option<String>| {
+        text.as_deref().and_then(|text| place(&format!("stream.pre_request.{name}"), text, problems))
+    };
+    let (host, ping_ms) = (find("host", &raw.host), find("ping_ms", &raw.ping_ms));
+    let token = place("stream.pre_request.token", &raw.token, problems);
+    let ok = checks("stream.pre_request.ok", &raw.ok, problems);
+    let cost = raw.cost.unwrap_or(1);
+    Some(PreRequest { path: raw.path.clone(), ok, token: token?, host, ping_ms, cost })
+}
+
+fn encoding(name: Option<&str>, messages: Vec<String>, problems: &mut Problems) -> Encoding {
+    let encoding = match name {
+        None => Encoding::Plain,
+        Some("gzip") => Encoding::Gzip,
+        Some("protobuf") => return Encoding::Protobuf { messages },
+        Some(other) => {
+            let hint = "one of gzip and protobuf; without it, frames are text";
+            problems.add("stream.encoding", other, "no known encoding", hint);
+            Encoding::Plain
+        }
+    };
+    if !messages.is_empty() {
+        let hint = "leave it out, or set stream.encoding to protobuf";
+        problems.add("stream.messages", messages.join(", "), "no meaning here", hint);
+    }
+    encoding
 }
 
 fn place(key: &str, text: &str, problems: &mut Problems) -> Option<Place> {
@@ -386,9 +532,17 @@ fn data(raw: &RawData, problems: &mut Problems) -> Option<Data> {
     let (time, sequence) = (find("time", &raw.time), find("sequence", &raw.sequence));
     let base_volume = find("base_volume", &raw.base_volume);
     let key = place("stream.data.key", &raw.key, problems);
-    if raw.last.is_none() && (raw.bid.is_none() || raw.ask.is_none()) {
-        problems.add("stream.data", "", "no price in it", "name last, or bid and ask");
+    let row_is = checks("stream.data.row_match", &raw.row_match, problems);
+    let whole = raw.last.is_some() || (raw.bid.is_some() && raw.ask.is_some());
+    if raw.part.is_empty() != whole {
+        problems.add(
+            "stream.data",
+            "",
+            "no price in it, or in two ways",
+            "name last, or bid and ask, or parts",
+        );
     }
+    let parts = raw.part.iter().filter_map(|raw| part(raw, problems)).collect();
     if raw.gapless && raw.sequence.is_none() {
         problems.add("stream.data.gapless", "true", "no sequence to hold it against", "name sequence");
     }
@@ -397,24 +551,28 @@ fn data(raw: &RawData, problems: &mut Problems) -> Option<Data> {
         let hint = "one of s, ms, us, ns, iso8601 with time, none without";
         problems.add("stream.data.time_unit", &raw.time_unit, "not the unit of stream.data.time", hint);
     }
-    let row = Answer {
-        ok: Vec::new(),
-        errors: Vec::new(),
-        rows: Rows::One,
-        row_ok: Vec::new(),
-        bid,
-        ask,
-        last,
-        mid: None,
-        base_volume,
-        time: time.zip(unit),
+    let row = Answer { bid, ask, last, base_volume, time: time.zip(unit), ..Answer::one_row() };
+    Some(Data { is, at: at?, is_list, key: key?, row_is, row, parts, sequence, gapless: raw.gapless })
+}
+
+fn part(raw: &RawPart, problems: &mut Problems) -> Option<Part> {
+    let is = required("stream.data.part.match", &raw.is, problems);
+    let (of, at) = match (&raw.bid, &raw.ask, &raw.last) {
+        (Some(at), None, None) => (PartOf::Bid, at),
+        (None, Some(at), None) => (PartOf::Ask, at),
+        (None, None, Some(at)) => (PartOf::Last, at),
+        _ => {
+            problems.add("stream.data.part", "", "not one price", "name bid, ask or last");
+            return None;
+        }
     };
-    Some(Data { is, at: at?, is_list, key: key?, row, sequence, gapless: raw.gapless })
+    Some(Part { is, of, at: place("stream.data.part", at, problems)? })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::tests::VENUE;
 
     #[test]
     fn symbols_are_taken_apart_only_where_that_is_no_guess() {
@@ -438,5 +596,67 @@ mod tests {
         assert_eq!(bitstamp.name("BTC/USD").as_deref(), Some("btcusd"));
         assert_eq!(bitstamp.name("btcusd").as_deref(), Some("btcusd"));
         assert_eq!(Naming::default().name("BTC-USD").as_deref(), Some("BTC-USD"));
+    }
+    /// Without this a stream that can never work is found out when the venue says nothing.
+    #[test]
+    fn every_problem_of_a_stream_is_found() {
+        let stream = r#"
+            [stream]
+            hosts = ["https://example.com", "ws://user@example.com"]
+            path = "markets?token={token}&symbols={symbols}"
+            encoding = "brotli"
+            messages = ["1"]
+            write_every = "2h"
+            symbols_per_frame = 5
+            symbols_per_connection = 10
+            life = "1s"
+            message_max_bytes = 1
+            cross_check = "0s"
+            topic = "ticker"
+            [stream.subscribe]
+            text = "{}"
+            each = "{id}"
+            replaces = true
+            [stream.ping]
+            every = "1h"
+            [stream.ack]
+            match = []
+            channel = "c"
+            [stream.refusal]
+            match = [{ at = "a..b", is = "x" }]
+            [stream.data]
+            match = [{ at = "p" }]
+            rows = "$"
+            row = "$"
+            key = "s"
+            time_unit = "none"
+        "#;
+        let error = super::super::Preset::parse("mine", &format!("{VENUE}{stream}")).unwrap_err();
+        let count = |path: &str| error.problems.iter().filter(|problem| problem.path == path).count();
+        for (path, expected) in [
+            ("stream.hosts", 2),
+            // No slash in front, and a token that nobody asks for.
+            ("stream.path", 2),
+            ("stream.encoding", 1),
+            ("stream.messages", 1),
+            ("stream.write_every", 1),
+            ("stream.life", 1),
+            ("stream.message_max_bytes", 1),
+            ("stream.cross_check", 1),
+            ("stream.topic", 1),
+            // The path names the markets already.
+            ("stream.subscribe", 1),
+            ("stream.subscribe.text", 1),
+            ("stream.subscribe.each", 1),
+            ("stream.subscribe.replaces", 2),
+            ("stream.ping.every", 1),
+            ("stream.ack.match", 1),
+            ("stream.ack.channel", 1),
+            ("stream.refusal.match", 1),
+            ("stream.data.match", 1),
+            ("stream.data.rows", 1),
+        ] {
+            assert_eq!(count(path), expected, "{path} in {error}");
+        }
     }
 }

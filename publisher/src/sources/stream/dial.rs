@@ -28,7 +28,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn new(detail: impl Into<String>) -> Self {
+    pub(super) fn new(detail: impl Into<String>) -> Self {
         Self { status: None, detail: detail.into() }
     }
 }

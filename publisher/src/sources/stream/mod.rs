@@ -9,10 +9,14 @@
 //! quote over a stream counts no more and no less than one over HTTP: the newer one holds.
 
 mod dial;
+mod market;
 mod plan;
 mod session;
+mod token;
+mod unpack;
 
 pub use session::{End, Kind};
+pub(super) use token::Counter;
 
 use super::guard::Guard;
 use super::limits::{redacted, socket_fault};
@@ -31,6 +35,7 @@ use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
+use token::Token;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
@@ -64,6 +69,8 @@ pub struct Line {
     plan: Arc<Plan>,
     hosts: Vec<Url>,
     guard: Guard,
+    /// Where tokens are asked for, if the venue wants them.
+    counter: Counter,
 }
 
 /// What a line tells of itself.
@@ -109,7 +116,7 @@ pub(super) fn lines(
     spec: &StreamSpec,
     venue: &VenueId,
     markets: &[MarketId],
-    elsewhere: bool,
+    counter: &Counter,
 ) -> Result<Vec<Line>, SourceSetupError> {
     let Some(stream) = preset.stream.as_ref().filter(|_| !spec.off) else { return Ok(Vec::new()) };
     let mut problems = Problems::default();
@@ -119,7 +126,7 @@ pub(super) fn lines(
     let (hosts, guard) = match &spec.url {
         Some(url) => (vec![url.clone()], Guard::AllowPrivate),
         // Whoever asks a mirror does not ask the venue itself behind its back.
-        None if elsewhere => (Vec::new(), Guard::Public),
+        None if counter.hosts != preset.hosts => (Vec::new(), Guard::Public),
         None => (stream.hosts.clone(), Guard::Public),
     };
     let plans = if hosts.is_empty() {
@@ -127,7 +134,7 @@ pub(super) fn lines(
     } else {
         Plan::all(&Arc::new(stream.clone()), markets, preset.no_time_penalty)
     };
-    let line = |plan| Line { plan: Arc::new(plan), hosts: hosts.clone(), guard };
+    let line = |plan| Line { plan: Arc::new(plan), hosts: hosts.clone(), guard, counter: counter.clone() };
     problems.finish(venue.as_str(), Some(plans.into_iter().map(line).collect()))
 }
 
@@ -146,13 +153,13 @@ impl Line {
     pub async fn listen(
         &self,
         seed: u64,
-        clock: impl Fn() -> Wall,
+        clock: impl Fn() -> Wall + Sync,
         mut polled: watch::Receiver<Polled>,
         mut tell: impl FnMut(Told<'_>),
     ) {
         let began = Instant::now();
         let mono = || Mono::from_ms(Span::from(began.elapsed()).ms());
-        let mut hosts = Hosts { line: self, at: 0, blocked: 0, jitter: Jitter::new(seed) };
+        let mut hosts = Hosts { line: self, clock: &clock, at: 0, blocked: 0, jitter: Jitter::new(seed) };
         // The last session, for what it had learned.
         let mut known: Option<Session> = None;
         let (mut current, mut former): (Option<Talk>, Option<(Talk, Mono)>) = (None, None);
@@ -165,12 +172,13 @@ impl Line {
                 dialed = wait(&mut dialing) => {
                     dialing = None;
                     match dialed {
-                        Ok(socket) => {
+                        Ok((socket, ping)) => {
                             let before = current.as_ref().map(|talk| &talk.session).or(known.as_ref());
                             let session = match before {
                                 Some(session) => session.successor(mono()),
                                 None => Session::new(Arc::clone(&self.plan), mono()),
                             };
+                            let session = session.pinging(ping);
                             former = current.replace(Talk::new(socket, session)).map(|talk| (talk, mono()));
                             tell(Told::Up { host: hosts.name() });
                         }
@@ -202,7 +210,7 @@ impl Line {
                     if let Some(talk) = &mut current
                         && let Some(end) = talk.session.polled(now, &observations)
                     {
-                        talk.ended = Some((end, "a market is silent while its price moves"));
+                        talk.ended = Some((end, words(end)));
                     }
                 }
             }
@@ -230,17 +238,20 @@ impl Line {
 }
 
 /// Where the next connection goes, and when.
-struct Hosts<'a> {
+struct Hosts<'a, C> {
     line: &'a Line,
+    clock: &'a C,
     at: usize,
     /// Hosts in a row that do not serve us.
     blocked: usize,
     jitter: Jitter,
 }
 
-type Dialing<'a> = Pin<Box<dyn Future<Output = Result<Socket, Failure>> + Send + 'a>>;
+/// A socket, and how often the venue wants a ping on it, if it says so.
+type Dialed = Result<(Socket, Option<Span>), Failure>;
+type Dialing<'a> = Pin<Box<dyn Future<Output = Dialed> + Send + 'a>>;
 
-impl<'a> Hosts<'a> {
+impl<'a, C: Fn() -> Wall + Sync> Hosts<'a, C> {
     fn host(&self) -> Option<&'a Url> {
         self.line.hosts.get(self.at % self.line.hosts.len().max(1))
     }
@@ -250,16 +261,19 @@ impl<'a> Hosts<'a> {
     }
 
     fn dial(&self, after: Span) -> Dialing<'a> {
-        let (line, host) = (self.line, self.host());
-        let url = host.and_then(|host| {
-            Url::parse(&format!("{}{}", host.as_str().trim_end_matches('/'), line.plan.preset.path)).ok()
-        });
+        let (line, clock, host, turn) = (self.line, self.clock, self.host(), self.at);
         Box::pin(async move {
             sleep(after.into()).await;
-            match url {
-                Some(url) => dial(&url, line.guard, line.plan.preset.message_max_bytes).await,
-                None => Err(Failure { status: None, detail: "the stream's URL cannot be built".to_owned() }),
-            }
+            let preset = &line.plan.preset;
+            let token = match &preset.pre_request {
+                Some(rule) => line.counter.ask(rule, turn, clock).await?,
+                None => Token::default(),
+            };
+            let base = token.host.as_ref().or(host).map_or("", Url::as_str).trim_end_matches('/');
+            let url = Url::parse(&format!("{base}{}", line.plan.path(&token.value)));
+            let url = url.map_err(|_| Failure::new("the stream's URL cannot be built"))?;
+            let socket = dial(&url, line.guard, preset.message_max_bytes).await?;
+            Ok((socket, token.ping))
         })
     }
 
@@ -290,7 +304,7 @@ impl<'a> Hosts<'a> {
     }
 }
 
-async fn wait(dialing: &mut Option<Dialing<'_>>) -> Result<Socket, Failure> {
+async fn wait(dialing: &mut Option<Dialing<'_>>) -> Dialed {
     match dialing {
         Some(dialing) => dialing.await,
         None => pending().await,
@@ -310,7 +324,8 @@ struct Talk {
 
 /// What happened first.
 enum Step {
-    Message(Bytes),
+    Text(Bytes),
+    Binary(Bytes),
     /// A ping or pong.
     Alive,
     Written,
@@ -327,8 +342,8 @@ async fn step(talk: Option<&mut Talk>, wake: impl Fn(&Talk) -> Instant) -> Step 
     let wake = wake(talk);
     tokio::select! {
         message = talk.stream.next() => match message {
-            Some(Ok(Message::Text(text))) => Step::Message(text.into()),
-            Some(Ok(Message::Binary(bytes))) => Step::Message(bytes),
+            Some(Ok(Message::Text(text))) => Step::Text(text.into()),
+            Some(Ok(Message::Binary(bytes))) => Step::Binary(bytes),
             // The library answers pings.
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Step::Alive,
             Some(Ok(Message::Close(_))) | None => Step::Broken(End::Closed, "the venue closed the connection"),
@@ -380,8 +395,13 @@ impl Talk {
     ) -> Option<(End, &'static str)> {
         let mut actions = match step {
             Step::Broken(end, detail) => return Some((end, detail)),
-            Step::Message(message) => {
-                let (kind, actions) = self.session.hear(now, wall, &message);
+            Step::Text(text) => {
+                let (kind, actions) = self.session.hear(now, wall, &text);
+                tell(Told::Heard(kind));
+                actions
+            }
+            Step::Binary(frame) => {
+                let (kind, actions) = self.session.hear_packed(now, wall, &frame);
                 tell(Told::Heard(kind));
                 actions
             }
@@ -422,8 +442,10 @@ const fn words(end: End) -> &'static str {
         End::Closed => "the venue closed the connection",
         End::TooLarge => "a message is larger than the limit",
         End::Idle => "nothing comes, not even an answer to a ping",
+        End::Unanswered => "it is alive, and answers no request",
         End::Canary => "it is alive, and its most liquid market is silent",
         End::Silent => "a market is silent while its price moves",
+        End::Frozen => "a market repeats itself while its price moves",
         End::Unreadable => "too many messages cannot be read",
         End::Asked => "the venue asks for a new connection",
         End::Flooded => "it asks for more than it reads",

@@ -1,10 +1,11 @@
 //! Which markets one socket is for, and what they are called on it.
 
-use crate::sources::preset::StreamPreset;
+use crate::sources::preset::{StreamPreset, Subscribe};
 use publisher_core::quote::MarketId;
 use publisher_core::time::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use url::form_urlencoded;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -46,14 +47,21 @@ impl Plan {
             .collect()
     }
 
+    /// What follows the host, with a token where the venue wants one.
+    pub(super) fn path(&self, token: &str) -> String {
+        let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let names: Vec<_> = self.names.iter().map(|name| encode(name)).collect();
+        self.preset.path.replace("{symbols}", &names.join(",")).replace("{token}", &encode(token))
+    }
+
     /// The frame that subscribes to these, before its numbers are filled in.
-    pub(super) fn subscription(&self, markets: &[usize]) -> String {
+    pub(super) fn frame(&self, subscribe: &Subscribe, markets: &[usize]) -> String {
         let names = markets.iter().filter_map(|at| self.names.get(*at));
         let each = |name: &String| {
             let topic = self.preset.topic.replace("{symbol}", name);
-            self.preset.subscribe.each.replace("{topic}", &topic).replace("{symbol}", name)
+            subscribe.each.replace("{topic}", &topic).replace("{symbol}", name)
         };
         let list: Vec<_> = names.map(each).collect();
-        self.preset.subscribe.text.replace("{symbols}", &list.join(&self.preset.subscribe.join))
+        subscribe.text.replace("{symbols}", &list.join(&subscribe.join))
     }
 }

@@ -4,11 +4,12 @@
 //! It subscribes in frames no larger and no faster than the venue permits, finds the symbol that spoils a frame by
 //! halving it, answers what has to be answered, reads prices, and says when a socket that looks alive is not.
 
+use super::market::{FRESH, Market, Standing};
 use super::plan::Plan;
-use crate::sources::decode::{self, Check, text};
+use super::unpack::{Unpackable, unpack};
+use crate::sources::decode::{self, Check, Row, text};
 use crate::sources::path;
-use crate::sources::preset::{Answered, StreamPreset};
-use publisher_core::price::Price;
+use crate::sources::preset::{Answered, Data, Part, StreamPreset};
 use publisher_core::quote::{Observation, Quote};
 use publisher_core::time::{Mono, Span, Wall};
 use serde_json::value::RawValue;
@@ -21,14 +22,12 @@ const ACK: Span = Span::from_s(10);
 const LEFT_OUT: Span = Span::from_s(300);
 /// A market that was silent again and again while its price moved is left to HTTP for so long.
 const GIVEN_UP: Span = Span::from_s(3600);
-/// A market is healthy for so long after a message. Polls begin again at once when it is over.
-const FRESH: Span = Span::from_s(5);
+/// A socket on which not a byte has come for two pings is dead, and after this time at the latest.
+const IDLE_MAX: Span = Span::from_s(30);
+/// No venue is believed to want pings more often.
+const PING_MIN: Span = Span::from_s(1);
 /// The most liquid market of a socket is never silent for longer.
 const CANARY: Span = Span::from_s(5);
-/// Bounds of the silence after which a market is held against HTTP; in between it is ten times its longest gap.
-const SILENCE: (Span, Span) = (Span::from_s(15), Span::from_s(300));
-/// The same before any gap is known.
-const SILENCE_UNKNOWN: Span = Span::from_s(60);
 /// So many messages in a row that cannot be read close a socket; and more than one in 100 of a minute.
 const BAD_MAX: u32 = 100;
 const BAD_WINDOW: Span = Span::from_s(60);
@@ -59,10 +58,14 @@ pub enum End {
     TooLarge,
     /// No byte came, not even an answer to a ping.
     Idle,
+    /// It is alive, and answers no request.
+    Unanswered,
     /// It is alive, and the most liquid market says nothing.
     Canary,
     /// A market says nothing although its price has moved.
     Silent,
+    /// A market repeats itself although its price has moved.
+    Frozen,
     /// Too much of what comes cannot be read.
     Unreadable,
     /// The venue asked for a new connection.
@@ -86,8 +89,10 @@ impl End {
             Self::Closed => "closed",
             Self::TooLarge => "too_large",
             Self::Idle => "idle",
+            Self::Unanswered => "unanswered",
             Self::Canary => "canary",
             Self::Silent => "silent",
+            Self::Frozen => "frozen",
             Self::Unreadable => "unreadable",
             Self::Asked => "asked",
             Self::Flooded => "flooded",
@@ -118,44 +123,13 @@ impl Kind {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// Not confirmed.
-    Asked,
-    /// Confirmed.
-    Live,
-    /// Not asked for until then.
-    LeftOut(Mono),
-}
-
-#[derive(Clone, Debug)]
-struct Market {
-    standing: Standing,
-    /// When it last had a price on this connection.
-    heard: Option<Mono>,
-    /// Since when its silence counts.
-    since: Mono,
-    /// The longest gap of late: each message makes it a hundredth shorter, so it is about the longest of the last
-    /// hundred.
-    gap: Option<Span>,
-    sequence: Option<u64>,
-    /// A message is missing; whatever it said, HTTP says as well.
-    is_gapped: bool,
-    /// What HTTP said when the stream had just fallen silent.
-    polled: Option<Price>,
-    /// What HTTP said was traded in a day, for streams that do not say it.
-    volume: Option<Price>,
-    /// How often it was silent while its price moved.
-    strikes: u8,
-}
-
 /// A frame that waits for its answer.
 #[derive(Clone, Debug)]
 struct Frame {
     id: u64,
     at: Mono,
-    /// It names one market only.
-    is_single: bool,
+    /// Whoever gets no answer to it is left out, and not asked for alone.
+    is_final: bool,
     markets: Vec<usize>,
 }
 
@@ -167,6 +141,7 @@ pub(super) struct Session {
     /// When the last byte came.
     alive: Mono,
     pinged: Mono,
+    ping_every: Span,
     write_at: Mono,
     id: u64,
     queue: VecDeque<Vec<usize>>,
@@ -174,6 +149,8 @@ pub(super) struct Session {
     markets: Vec<Market>,
     /// What the venue calls markets on this connection.
     channels: BTreeMap<String, usize>,
+    /// A request has been confirmed or refused, or a price has come.
+    is_answered: bool,
     /// When it first had a price.
     useful: Option<Mono>,
     bad_in_row: u32,
@@ -184,28 +161,19 @@ pub(super) struct Session {
 impl Session {
     /// A socket that has just been opened, for all markets of the plan.
     pub(super) fn new(plan: Arc<Plan>, now: Mono) -> Self {
-        let market = Market {
-            standing: Standing::Asked,
-            heard: None,
-            since: now,
-            gap: None,
-            sequence: None,
-            is_gapped: false,
-            polled: None,
-            volume: None,
-            strikes: 0,
-        };
-        let markets = vec![market; plan.markets.len()];
+        let markets = vec![Market::new(initial(&plan.preset), now); plan.markets.len()];
         let mut session = Self {
             opened: now,
             alive: now,
             pinged: now,
+            ping_every: plan.preset.ping.every,
             write_at: now + plan.preset.quiet,
             id: 0,
             queue: VecDeque::new(),
             asked: VecDeque::new(),
             markets,
             channels: BTreeMap::new(),
+            is_answered: false,
             useful: None,
             bad_in_row: 0,
             window: (now, 0, 0),
@@ -218,14 +186,17 @@ impl Session {
     /// A new socket in place of this one: what was learned about markets stays.
     pub(super) fn successor(&self, now: Mono) -> Self {
         let mut next = Self::new(Arc::clone(&self.plan), now);
-        for (market, before) in next.markets.iter_mut().zip(&self.markets) {
-            (market.gap, market.strikes, market.volume) = (before.gap, before.strikes, before.volume);
-            if let Standing::LeftOut(_) = before.standing {
-                market.standing = before.standing;
-            }
-        }
+        let standing = initial(self.preset());
+        next.markets = self.markets.iter().map(|market| market.successor(standing, now)).collect();
         next.subscribe_all();
         next
+    }
+
+    /// The same for a venue that has said how often it wants a ping: what comes sooner holds.
+    pub(super) fn pinging(mut self, every: Option<Span>) -> Self {
+        let soonest = every.unwrap_or(self.ping_every).max(PING_MIN);
+        self.ping_every = self.ping_every.min(soonest);
+        self
     }
 
     fn subscribe_all(&mut self) {
@@ -260,6 +231,21 @@ impl Session {
         (kind, actions)
     }
 
+    /// The same for a binary frame, which may be packed.
+    pub(super) fn hear_packed(&mut self, now: Mono, wall: Wall, frame: &[u8]) -> (Kind, Vec<Action>) {
+        self.alive(now);
+        let plan = Arc::clone(&self.plan);
+        match unpack(&plan.preset.encoding, frame, plan.preset.message_max_bytes) {
+            Ok(message) => self.hear(now, wall, &message),
+            Err(Unpackable::TooLarge) => (Kind::Bad, vec![Action::End(End::TooLarge)]),
+            Err(Unpackable::Malformed) => {
+                let mut actions = Vec::new();
+                self.judge(now, Kind::Bad, &mut actions);
+                (Kind::Bad, actions)
+            }
+        }
+    }
+
     fn judge(&mut self, now: Mono, kind: Kind, actions: &mut Vec<Action>) {
         let is_bad = kind == Kind::Bad;
         self.bad_in_row = if is_bad { self.bad_in_row.saturating_add(1) } else { 0 };
@@ -292,8 +278,8 @@ impl Session {
             actions.push(Action::End(End::Asked));
         } else if let Some(refusal) = preset.refusal.as_ref().filter(|refusal| all(&refusal.is, body)) {
             self.refused(now, refusal, body);
-        } else if all(&preset.ack.is, body) {
-            self.confirmed(now, &preset.ack, body);
+        } else if let Some(ack) = preset.ack.as_ref().filter(|ack| all(&ack.is, body)) {
+            self.confirmed(now, ack, body);
         }
         Kind::Control
     }
@@ -318,6 +304,7 @@ impl Session {
             kind = Kind::Bad;
         }
         if !quotes.is_empty() {
+            self.is_answered = true;
             self.useful.get_or_insert(now);
             actions.push(Action::Quotes(quotes));
         }
@@ -337,6 +324,9 @@ impl Session {
         let key = data.key.find(body, row).ok().flatten().and_then(text).ok_or(Unreadable)?;
         let at = plan.keys.get(&*key).or_else(|| self.channels.get(&*key)).copied();
         let Some((at, id)) = at.and_then(|at| Some((at, plan.markets.get(at)?))) else { return Ok(None) };
+        if !data.row_is.iter().all(|check| check.holds(body, row).unwrap_or(false)) {
+            return Ok(None);
+        }
         let sequence = match &data.sequence {
             Some(place) => {
                 let found = place.find(body, row).ok().flatten().and_then(text);
@@ -344,32 +334,30 @@ impl Session {
             }
             None => None,
         };
-        let read = data.row.row(body, row, wall).map_err(|_| Unreadable)?;
         let Some(market) = self.markets.get_mut(at) else { return Ok(None) };
-        if let (Some(last), Some(sequence)) = (market.sequence, sequence) {
-            if sequence <= last {
-                return Ok(None);
-            }
-            market.is_gapped |= data.gapless && sequence != last.saturating_add(1);
-        }
-        market.sequence = sequence;
-        if let Some(heard) = market.heard.replace(now) {
-            let shrunk = market.gap.map(|gap| gap.less(Span::from_ms(gap.ms() / 100)));
-            market.gap = Some(shrunk.unwrap_or_default().max(now.since(heard)));
-        }
-        (market.since, market.polled, market.strikes) = (now, None, 0);
-        let volume = market.volume;
-        // A price proves more than a confirmation.
-        self.settle(now, at);
-        Ok(Some(Quote {
+        let read = match data.parts.is_empty() {
+            true => data.row.row(body, row, wall).map_err(|_| Unreadable)?,
+            false => match part(data, market, body, row, wall)? {
+                Some(read) => read,
+                None => return Ok(None),
+            },
+        };
+        let quote = Quote {
             market: id.clone(),
             bid: read.bid,
             ask: read.ask,
             last: read.last,
-            base_volume: read.base_volume.or(volume),
+            base_volume: read.base_volume.or(market.volume),
             as_of: read.time.unwrap_or(wall - plan.penalty),
             received: wall,
-        }))
+            is_clocked: data.row.reads_clock(),
+        };
+        if !market.hear(now, quote.price().ok(), sequence, data.gapless) {
+            return Ok(None);
+        }
+        // A price proves more than a confirmation.
+        self.settle(now, at);
+        Ok(Some(quote))
     }
 
     /// A market is subscribed to.
@@ -387,6 +375,7 @@ impl Session {
     }
 
     fn confirmed(&mut self, now: Mono, ack: &Answered, body: &RawValue) {
+        self.is_answered = true;
         if let Some(place) = &ack.key {
             let key = place.find(body, body).ok().flatten().and_then(text).unwrap_or_default();
             let Some(at) = self.plan.keys.get(&*key).copied() else {
@@ -404,6 +393,7 @@ impl Session {
     }
 
     fn refused(&mut self, now: Mono, refusal: &Answered, body: &RawValue) {
+        self.is_answered = true;
         let key = refusal.key.as_ref().and_then(|place| place.find(body, body).ok().flatten());
         match key.and_then(text).and_then(|key| self.plan.keys.get(&*key).copied()) {
             Some(at) => self.leave_out(at, now + LEFT_OUT),
@@ -446,7 +436,9 @@ impl Session {
         if self.canary_at().is_some_and(|at| now >= at) {
             return vec![Action::End(End::Canary)];
         }
-        self.expire(now);
+        if !self.expire(now) {
+            return vec![Action::End(End::Unanswered)];
+        }
         if now >= self.write_at && !self.queue.is_empty() {
             actions.extend(self.subscribe(now, wall));
         }
@@ -458,35 +450,53 @@ impl Session {
         actions
     }
 
-    /// Frames that were not answered, and markets whose time has come again.
-    fn expire(&mut self, now: Mono) {
+    /// Frames that were not answered, and markets whose time has come again. Says whether the socket is of any use: where
+    /// nothing was ever answered, the fault is not the symbols'.
+    fn expire(&mut self, now: Mono) -> bool {
         while let Some(frame) = self.asked.pop_front_if(|frame| now >= frame.at + ACK) {
-            if frame.is_single {
+            if frame.is_final && !self.is_answered {
+                return false;
+            } else if frame.is_final {
                 frame.markets.into_iter().for_each(|at| self.leave_out(at, now + LEFT_OUT));
             } else {
                 self.queue.extend(frame.markets.into_iter().map(|at| vec![at]));
             }
         }
+        let initial = initial(self.preset());
         for (at, market) in self.markets.iter_mut().enumerate() {
-            if matches!(market.standing, Standing::LeftOut(until) if now >= until) {
-                market.standing = Standing::Asked;
-                self.queue.push_back(vec![at]);
+            if matches!(market.standing, Standing::LeftOut(until) | Standing::GivenUp(until) if now >= until)
+            {
+                (market.standing, market.since) = (initial, now);
+                self.queue.extend((initial == Standing::Asked).then(|| vec![at]));
             }
         }
+        true
     }
 
     fn subscribe(&mut self, now: Mono, wall: Wall) -> Option<Action> {
-        let markets = self.queue.pop_front()?;
+        let mut markets = self.queue.pop_front()?;
+        let plan = Arc::clone(&self.plan);
+        let subscribe = plan.preset.subscribe.as_ref()?;
+        if subscribe.replaces {
+            // Whoever is not in this frame is not subscribed to any more.
+            let wanted = self.markets.iter().enumerate();
+            let wanted =
+                wanted.filter(|(_, market)| matches!(market.standing, Standing::Asked | Standing::Live));
+            markets = wanted.map(|(at, _)| at).collect();
+            self.queue.clear();
+            self.asked.clear();
+        }
         self.id += 1;
-        let text = self.plan.subscription(&markets);
-        let text = filled(&text, self.id, wall);
-        self.asked.push_back(Frame { id: self.id, at: now, is_single: markets.len() == 1, markets });
-        self.write_at = now + self.preset().write_every;
+        let text = filled(&plan.frame(subscribe, &markets), self.id, wall);
+        let is_final = subscribe.replaces || markets.len() == 1;
+        self.asked.push_back(Frame { id: self.id, at: now, is_final, markets });
+        self.write_at = now + plan.preset.write_every;
         Some(Action::Write(text))
     }
 
-    /// What HTTP said meanwhile. A market that is silent while its price moves is asked for once more, then over
-    /// another connection, and then left to HTTP: a venue that keeps a retired channel open says nothing of it.
+    /// What HTTP said meanwhile. A market that is silent while its price moves, or repeats another price than that, is
+    /// asked for once more, then over another connection, and then left to HTTP: a venue that keeps a retired channel
+    /// open says nothing of it.
     pub(super) fn polled(&mut self, now: Mono, observations: &[Observation]) -> Option<End> {
         let plan = Arc::clone(&self.plan);
         for observation in observations {
@@ -494,19 +504,12 @@ impl Session {
             let found = plan.markets.iter().position(|market| *market == quote.market);
             let Some((at, price)) = found.zip(quote.price().ok()) else { continue };
             let Some(market) = self.markets.get_mut(at) else { continue };
-            (market.is_gapped, market.volume) = (false, quote.base_volume);
-            let learned = market.gap.map(|gap| gap.times(10).clamp(SILENCE.0, SILENCE.1));
-            let silent = now.since(market.since) > learned.unwrap_or(SILENCE_UNKNOWN);
-            let moved = *market.polled.get_or_insert(price) != price;
-            if market.standing != Standing::Live || !silent || !moved {
-                continue;
-            }
-            (market.since, market.polled) = (now, Some(price));
-            market.strikes = market.strikes.saturating_add(1);
-            match market.strikes {
-                1 => self.queue.push_back(vec![at]),
-                2 => return Some(End::Silent),
-                _ => market.standing = Standing::LeftOut(now + GIVEN_UP),
+            market.volume = quote.base_volume;
+            match market.compare(now, price) {
+                None => {}
+                Some((_, 1)) if plan.preset.subscribe.is_some() => self.queue.push_back(vec![at]),
+                Some((end, 1 | 2)) => return Some(end),
+                Some(_) => market.standing = Standing::GivenUp(now + GIVEN_UP),
             }
         }
         None
@@ -517,7 +520,7 @@ impl Session {
         let writes = (!self.queue.is_empty()).then_some(self.write_at);
         let answers = self.asked.front().map(|frame| frame.at + ACK);
         let markets = self.markets.iter().filter_map(|market| match market.standing {
-            Standing::LeftOut(until) => Some(until),
+            Standing::LeftOut(until) | Standing::GivenUp(until) => Some(until),
             // Nobody polls faster before this is noticed.
             Standing::Live => market.heard.map(|heard| heard + FRESH).filter(|at| *at > now),
             Standing::Asked => None,
@@ -528,11 +531,11 @@ impl Session {
     }
 
     fn idle_at(&self) -> Mono {
-        self.alive + self.preset().idle()
+        self.alive + self.ping_every.times(2).min(IDLE_MAX)
     }
 
     fn ping_at(&self) -> Mono {
-        self.pinged + self.preset().ping.every
+        self.pinged + self.ping_every
     }
 
     fn canary_at(&self) -> Option<Mono> {
@@ -542,12 +545,7 @@ impl Session {
 
     /// Every market of the plan has given a price of late, and none has missed a message.
     pub(super) fn is_fresh(&self, now: Mono) -> bool {
-        let fresh = |market: &Market| {
-            market.standing == Standing::Live
-                && !market.is_gapped
-                && market.heard.is_some_and(|heard| now.since(heard) < FRESH)
-        };
-        self.markets.iter().all(fresh)
+        self.markets.iter().all(|market| market.is_fresh(now))
     }
 
     /// Every market has had its answer.
@@ -574,8 +572,33 @@ impl Session {
 /// So much of a message is repeated to the venue in an answer.
 const REPLY_MAX_BYTES: usize = 64;
 
+/// How a market stands on a new connection. Where the path names the markets there is nothing to be confirmed.
+fn initial(preset: &StreamPreset) -> Standing {
+    if preset.subscribe.is_some() { Standing::Asked } else { Standing::Live }
+}
+
 /// A row that says nothing that can be used.
 struct Unreadable;
+
+/// What a market says after a row that holds one of its prices; nothing for any other row, and before it has said a
+/// last trade or both sides of its book.
+fn part(
+    data: &Data,
+    market: &mut Market,
+    body: &RawValue,
+    row: &RawValue,
+    wall: Wall,
+) -> Result<Option<Row>, Unreadable> {
+    let is = |part: &&Part| part.is.iter().all(|check| check.holds(body, row).unwrap_or(false));
+    let Some(part) = data.parts.iter().find(is) else { return Ok(None) };
+    // As in a whole row, a price that is not there at all is another format.
+    let found = part.at.find(body, row).ok().flatten().ok_or(Unreadable)?;
+    let price = decode::price(Some(found)).map_err(|_| Unreadable)?;
+    let time = data.row.time(body, row, wall).map_err(|_| Unreadable)?;
+    let [bid, ask, last] = market.put(part.of, price);
+    let is_enough = last.is_some() || (bid.is_some() && ask.is_some());
+    Ok(is_enough.then_some(Row { bid, ask, last, base_volume: None, time }))
+}
 
 /// Whether all of them hold of the whole message.
 fn all(checks: &[Check], body: &RawValue) -> bool {

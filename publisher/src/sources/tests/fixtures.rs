@@ -38,6 +38,12 @@ fn every_preset_reads_its_fixtures_as_expected() {
         for name in NEEDED {
             assert!(!read(name).is_empty(), "{venue} has no {name}.json");
         }
+        if preset.has_instruments() {
+            for said in ["trading", "gone"] {
+                assert!(read("instruments").iter().any(|r| r.read == said), "{venue} lists nothing {said}");
+            }
+            assert!(read("instruments_error").iter().all(|r| r.symbol.is_none()), "{venue}");
+        }
         let any = |body: &str, is: fn(&str) -> bool| read(body).iter().any(|reading| is(&reading.read));
         assert!(any("ok", |row| row.contains(' ')), "{venue}");
         assert!(any("missing", |row| row == "symbol_missing"), "{venue}");

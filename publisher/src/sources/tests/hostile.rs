@@ -2,7 +2,7 @@
 //! name that operators and gates branch on.
 
 use super::super::{ApiKey, Client, CustomSource, NextPoll, Poll, TimeUnit, Venue, VenueSpec, preset};
-use publisher_core::quote::{Observation, Quote, QuoteFault, SourceFault, VenueId};
+use publisher_core::quote::{Listing, MarketId, Observation, Quote, QuoteFault, SourceFault, VenueId};
 use publisher_core::time::{Span, Wall};
 use publisher_doubles::venues::{Fault, SimConfig, Venue as Sim, VenueSimulator};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -112,6 +112,8 @@ fn expected(fault: &Fault, sim: Sim) -> Option<SourceFault> {
         Fault::Zero | Fault::Negative | Fault::NotANumber | Fault::CommaDecimal => {
             Some(SourceFault::BadValue)
         }
+        // The list of what it trades is another request.
+        Fault::Unlisted | Fault::Halted => None,
         Fault::Multiply { .. } | Fault::Frozen | Fault::ClockSkew { .. } | Fault::Crossed => None,
         // Another market's price looks like a price; the other venues give it away.
         Fault::WrongMarket => None,
@@ -139,6 +141,8 @@ fn faults() -> Vec<Fault> {
         Fault::ErrorBody200,
         Fault::MissingSymbol,
         Fault::Delisted,
+        Fault::Unlisted,
+        Fault::Halted,
         Fault::RenamedKey,
         Fault::EmptyList,
         Fault::WrongMarket,
@@ -337,4 +341,49 @@ async fn what_a_poll_says_sets_the_pace() {
         let poll = venue.poll(clock).await;
         assert_eq!(NextPoll::new(venue.every(), 1).after(&poll), expected, "{fault:?}");
     }
+}
+
+/// Without this a list that fails, lies or is empty takes venues out that are well, and a market that is gone votes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_a_list_that_can_be_believed_takes_a_market_out() {
+    let simulator = simulator().await;
+    let client = Client::new().unwrap();
+    let with_list = |sim: &Sim| preset(sim.name()).is_some_and(|preset| preset.has_instruments());
+    let mut venues = 0;
+    for sim in Sim::ALL.into_iter().filter(with_list) {
+        venues += 1;
+        let [patient, hasty] = [PATIENT, HASTY].map(|timeout| venue(&simulator, sim, &client, timeout));
+        let listed = async |venue: &Venue| {
+            let listed = venue.listed(clock).await.unwrap();
+            let listings: Vec<_> = listed.markets.iter().map(|(_, listing)| *listing).collect();
+            (listings, listed.fault, listed.wait)
+        };
+        let well = (vec![Listing::Trading; 2], None, Span::from_s(3600));
+        assert_eq!(listed(&patient).await, well, "{sim}");
+        for fault in faults() {
+            let slow = matches!(fault, Fault::Stall { .. } | Fault::SlowDrip { .. });
+            let venue = if slow { &hasty } else { &patient };
+            simulator.market().fault(sim, fault.clone());
+            let asked = [listed(venue).await, listed(venue).await];
+            simulator.market().clear(sim);
+            for (listings, fault, wait) in asked {
+                // Nothing, or what it was before; and asked again before an hour has passed.
+                let is_kept = if fault.is_some() { listings.is_empty() } else { listings == well.0 };
+                assert!(is_kept && (fault.is_none() || wait == Span::from_s(600)), "{sim} {fault:?} {wait}");
+            }
+        }
+        let gone = if sim == Sim::Upbit { Listing::Gone } else { Listing::Halted };
+        for (fault, listing) in [(Fault::Unlisted, Listing::Gone), (Fault::Halted, gone)] {
+            simulator.market().fault_market(sim, symbols(sim)[0].1, fault).unwrap();
+            assert_eq!(listed(&patient).await, (well.0.clone(), None, Span::from_s(60)), "{sim}: once");
+            let of_bitcoin = |(market, _): &&(MarketId, Listing)| &*market.symbol == symbols(sim)[0].0;
+            let again = patient.listed(clock).await.unwrap().markets;
+            assert_eq!(again.iter().find(of_bitcoin).map(|(_, listing)| *listing), Some(listing), "{sim}");
+            assert_eq!(again.iter().filter(|(_, listing)| *listing == Listing::Trading).count(), 1, "{sim}");
+            assert!(of(&patient.poll(clock).await, symbols(sim)[0].0).is_ok(), "{sim}: it still has a price");
+            simulator.market().clear(sim);
+            assert_eq!(listed(&patient).await, well, "{sim}");
+        }
+    }
+    assert_eq!(venues, 13);
 }

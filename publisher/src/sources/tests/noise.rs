@@ -4,6 +4,9 @@ use super::super::decode;
 use super::super::preset::{Preset, presets};
 use super::super::problem::Problems;
 use super::fixtures::of;
+use crate::fuzz::fuzz;
+use crate::sources::civil;
+use crate::sources::path::Path;
 use proptest::prelude::*;
 use publisher_core::time::Wall;
 use std::collections::BTreeMap;
@@ -27,10 +30,6 @@ fn read(bytes: &[u8]) {
     }
 }
 
-/// Every preset's good body, by name.
-static GOOD: LazyLock<Vec<Vec<u8>>> =
-    LazyLock::new(|| presets().iter().map(|preset| of(preset.id()).bodies.remove("ok").unwrap()).collect());
-
 /// The symbols of every preset's good body.
 fn symbols(venue: &str) -> &'static [String] {
     static SYMBOLS: LazyLock<BTreeMap<&str, Vec<String>>> = LazyLock::new(|| {
@@ -53,31 +52,56 @@ proptest! {
     fn text_of_json_characters(text in r#"[\[\]{}",:0-9eE+\-.\\a-z ]{0,200}"#) {
         read(text.as_bytes());
     }
+}
 
-    #[test]
-    fn good_bodies_with_damage(
-        which in 0..GOOD.len(),
-        at in any::<prop::sample::Index>(),
-        cut in 0..40usize,
-        put in proptest::collection::vec(any::<u8>(), 0..8),
-    ) {
-        let mut bytes = GOOD[which].clone();
-        let from = at.index(bytes.len());
-        let to = (from + cut).min(bytes.len());
-        bytes.splice(from..to, put);
-        read(&bytes);
-    }
+#[test]
+fn f47_f51_fuzz_answers() {
+    fuzz("answer", presets().iter().flat_map(|preset| of(preset.id()).bodies.into_values()), read);
+}
 
-    #[test]
-    fn presets_from_damaged_files(
-        at in any::<prop::sample::Index>(),
-        put in "[\\[\\]{}\"=#a-z0-9$.\n ]{0,6}",
-    ) {
-        let mut text = include_str!("../../../presets/kraken.toml").to_owned();
-        let at = at.index(text.len());
-        if text.is_char_boundary(at) {
-            text.insert_str(at, &put);
+/// A preset that is read says the same when it is read again, and every body ends with a value or a fault.
+#[test]
+fn fuzz_presets() {
+    let body = of("kraken").bodies.remove("ok").unwrap();
+    fuzz("preset", [], |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        let Ok(preset) = Preset::parse("mine", text) else { return };
+        let (mut problems, symbols) = (Problems::default(), [Arc::from("XBTUSD")]);
+        let keys = preset.symbols.keys(&symbols, &mut problems);
+        let _ = decode::read(&preset.answer, &preset.symbols, &keys, 1, &body, Wall::from_s(1_772_807_401));
+    });
+}
+
+/// What a path finds is a part of the document, as it is written there.
+#[test]
+fn fuzz_paths() {
+    let documents = [r#"{"a":[{"b":"1.5","c":{"d":2}},3],"":{"~":0,"/":[]}}"#, "[[0,[1]],[]]", "0"];
+    fuzz("path", [], |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        for path in [Path::parse(text), Path::pointer(text)].into_iter().flatten() {
+            for document in documents {
+                let whole = serde_json::from_str(document).unwrap();
+                if let Ok(Some(found)) = path.find(whole) {
+                    assert!(document.contains(found.get()), "{text:?} finds {found} in {document}");
+                }
+            }
         }
-        let _ = Preset::parse("kraken", &text);
-    }
+    });
+}
+
+/// Times, waits and symbols: one line each.
+#[test]
+fn f50_fuzz_words() {
+    fuzz("word", [], |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        for time in [civil::rfc3339(text), civil::date(text), civil::http_date(text)].into_iter().flatten() {
+            // Years have four digits, and offsets are less than a day.
+            let years = Wall::from_ms(-62_200_000_000_000)..Wall::from_ms(253_402_400_000_000);
+            assert!(years.contains(&time), "{time:?}");
+        }
+        for preset in presets() {
+            let mut problems = Problems::default();
+            preset.symbols.keys(&[Arc::from(text)], &mut problems);
+        }
+    });
 }

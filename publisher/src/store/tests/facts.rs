@@ -10,6 +10,7 @@ on_both! {
     recovery_reads_back_what_is_open
     the_same_records_again_change_nothing
     a_different_record_under_the_same_key_is_refused
+    what_a_decision_rested_on_is_kept_for_each_feed
     a_refused_batch_leaves_nothing_behind
     a_round_may_be_planned_again_unless_it_is_open_or_final
     rounds_are_counted_by_the_aggregator
@@ -152,6 +153,40 @@ async fn the_same_records_again_change_nothing(place: Place) {
 
 async fn status(journal: &Writer, feed: &str) -> Vec<RoundEntry> {
     journal.reader().rounds(&FeedId::new(feed), 100).await.unwrap()
+}
+
+/// Without this nobody can say later why a round of last year's was published, or left to repeat another.
+async fn what_a_decision_rested_on_is_kept_for_each_feed(place: Place) {
+    use publisher_core::policy::{Conduct, MarketState, Status, Trigger};
+    use publisher_core::record::Why;
+    let (journal, _) = place.open().await;
+    let decided = |trigger, market| {
+        let why = Why { feed: FeedId::new("A"), trigger, market };
+        Record::Decided { account: account(1), nonce: 1, why }
+    };
+    let market = MarketState {
+        calendar: "nyse".into(),
+        digest: B256::repeat_byte(0xca),
+        status: Status::Closed,
+        conduct: Conduct::HeartbeatOnly,
+    };
+    let repeat = decided(Trigger::Repeat, Some(market.clone()));
+    refuses(&journal, repeat.clone(), &["nonce 1", "no intent"]).await;
+    journal.append(&[intent(1, round("A", 5)), repeat.clone()]).await.unwrap();
+    journal.append(&[intent(1, round("A", 5)), repeat]).await.unwrap();
+    refuses(&journal, decided(Trigger::Deviation, None), &["decision about A", "repeat", "deviation"]).await;
+    let market = MarketState { digest: B256::ZERO, ..market };
+    refuses(&journal, decided(Trigger::Repeat, Some(market)), &["decision about A", "nyse"]).await;
+    journal.append(&[intent(2, round("A", 6))]).await.unwrap();
+    let decisions = status(&journal, "A").await.into_iter().map(|round| round.decision);
+    let market = DecidedMarket {
+        calendar: "nyse".into(),
+        digest: B256::repeat_byte(0xca),
+        status: "closed".into(),
+        conduct: "heartbeat_only".into(),
+    };
+    let repeat = Decision { trigger: "repeat".into(), market: Some(market) };
+    assert_eq!(decisions.collect::<Vec<_>>(), [None, Some(repeat)]);
 }
 
 /// Without this two histories could share one nonce, one round or one hash.
@@ -318,6 +353,7 @@ async fn status_shows_rounds_newest_first(place: Place) {
         number: n,
         in_batch: false,
         planned_at: Wall::from_ms(i64::try_from(n).unwrap()),
+        decision: None,
         attempts: vec![],
         inclusion: None,
         closed: None,

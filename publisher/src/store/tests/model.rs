@@ -2,7 +2,8 @@
 
 use super::*;
 use proptest::prelude::*;
-use publisher_core::record::{Outcome, RecoveredAccount, RecoveredIntent, Scope};
+use publisher_core::policy::Trigger;
+use publisher_core::record::{Outcome, RecoveredAccount, RecoveredIntent, Scope, Why};
 use publisher_core::spend::Payment;
 use publisher_core::tx::SendOutcome;
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ struct Model {
     /// Ends that were taken back, and when.
     reopened: Vec<(Key, (Outcome, Wall), Wall)>,
     halts: Vec<(Scope, Option<String>, Wall)>,
+    decisions: BTreeMap<(Key, FeedId), Why>,
 }
 
 /// The record contradicts what is there.
@@ -43,6 +45,12 @@ impl Model {
                 }
                 let offered = (work, at);
                 same(self.intents.entry(key).or_insert_with(|| offered.clone()), &offered)
+            }
+            Record::Decided { account, nonce, why } => {
+                let key = (account, nonce);
+                self.intents.get(&key).ok_or(Refused)?;
+                let of = (key, why.feed.clone());
+                same(self.decisions.entry(of).or_insert_with(|| why.clone()), &why)
             }
             Record::Attempt { account, nonce, attempt, at } => {
                 let key = (account, nonce);
@@ -204,6 +212,10 @@ fn records() -> impl Strategy<Value = Record> {
     let sent = prop_oneof![Just(SendOutcome::Accepted), Just(SendOutcome::Ambiguous)];
     prop_oneof![
         6 => (key(), works(), at()).prop_map(|((account, nonce), work, at)| Record::Intent { account, nonce, work, at }),
+        2 => (key(), any::<bool>()).prop_map(|((account, nonce), beats)| {
+            let trigger = if beats { Trigger::Heartbeat } else { Trigger::Deviation };
+            Record::Decided { account, nonce, why: Why { feed: FeedId::new("A"), trigger, market: None } }
+        }),
         6 => (key(), 0..3u32, at(), 0..20u64).prop_map(move |(key, seq, at, stray)| {
             let id = if stray == 0 { 110 } else { id(key, seq) };
             let attempt = if seq == 1 { batched(seq, id) } else { signed(seq, id) };

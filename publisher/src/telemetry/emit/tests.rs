@@ -74,6 +74,7 @@ fn a_scrape_reads_margins_ages_and_progress() {
             heartbeat_at: Some(Wall::from_s(985)),
             lead: Span::from_s(10),
             known: Some(Known { round: 3, ..known() }),
+            market: Some(samples::market(Wall::from_s(1060))),
             ..FeedHealth::default()
         };
     });
@@ -89,6 +90,9 @@ fn a_scrape_reads_margins_ages_and_progress() {
     for (series, expected) in [
         (r#"publisher_heartbeat_margin_seconds{feed="ETH-USD"}"#, -5.0),
         (r#"publisher_round{feed="ETH-USD"}"#, 3.0),
+        (r#"publisher_market_status{feed="ETH-USD",status="closed"}"#, 1.0),
+        (r#"publisher_market_status{feed="ETH-USD",status="open"}"#, 0.0),
+        (r#"publisher_calendar_left_seconds{feed="ETH-USD"}"#, 60.0),
         (r#"publisher_loop_progress_timestamp_seconds{loop="heads"}"#, 999.5),
         ("publisher_head_number", 77.0),
         (r#"publisher_node_state{node="http://127.0.0.1:8545",state="lagging"}"#, 1.0),

@@ -87,6 +87,19 @@ fn a_feed_without_heartbeat_is_ready_without_one() {
     check("no heartbeat", &state, now(), Phase::Ready, &[]);
 }
 
+/// Without it every night of a stock market is an outage.
+#[test]
+fn a_market_that_is_closed_explains_what_is_missing() {
+    let mut state = with_feed(-1, Some(Hold::MarketClosed), false);
+    for feed in state.feeds.values_mut() {
+        feed.has_value = false;
+        feed.market = Some(super::super::samples::market(now().wall));
+    }
+    check("closed", &state, now(), Phase::Ready, &[]);
+    state.feeds.values_mut().for_each(|feed| feed.market = None);
+    check("no market", &state, now(), Phase::Failing, &["no_value"]);
+}
+
 #[test]
 fn everything_a_feed_depends_on_is_watched() {
     let broken: [(&str, Break, &str); 7] = [

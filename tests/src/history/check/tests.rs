@@ -69,6 +69,7 @@ fn sound() -> History {
             number: round,
             in_batch: false,
             planned_at,
+            decision: None,
             attempts,
             inclusion: Some(receipt),
             closed: Some((Outcome::Final, Wall::from_s(updated_at + 3))),

@@ -38,6 +38,9 @@ impl Rig {
             Record::Reopened { account, nonce, .. } => {
                 assert!(self.closed(*account, *nonce).is_some(), "an open nonce is reopened");
             }
+            Record::Decided { account, nonce, .. } => {
+                assert!(self.intent(*account, *nonce).is_some(), "a reason for nothing");
+            }
             Record::Orphaned { .. } | Record::Halted { .. } | Record::Resumed { .. } => {}
         }
     }

@@ -8,9 +8,9 @@ use publisher_core::event::Event;
 use publisher_core::fees::{FeePolicy, FeeProfile, ReplacementRule};
 use publisher_core::head::Finality;
 use publisher_core::io::{Effect, Input, Operator, Ticket};
-use publisher_core::machine::{ChainSpec, EntrySpec, FeedSpec, FeedView, Machine, Spec, StoreSpec};
+use publisher_core::machine::{ChainSpec, EntrySpec, FeedSpec, FeedView, Group, Machine, Spec, StoreSpec};
 use publisher_core::outbox::Timing;
-use publisher_core::policy::{Deviation, Policy};
+use publisher_core::policy::{Deviation, Early, Policy};
 use publisher_core::price::{Answer, Ratio};
 use publisher_core::quote::{FeedId, MarketId, Observation, Quote};
 use publisher_core::record::{Outcome, Record, Scope, replay};
@@ -32,7 +32,7 @@ pub const BLOCK_MS: u64 = 2_000;
 pub const HEARTBEAT_S: u64 = 60;
 pub const ACCOUNT: Address = Address::repeat_byte(0xa1);
 pub const VENUES: usize = 5;
-const EPOCH_S: u64 = 1_800_000_000;
+pub const EPOCH_S: u64 = 1_800_000_000;
 
 #[derive(Clone, Debug)]
 pub struct Mined {
@@ -96,6 +96,8 @@ pub struct Rig {
     /// Blocks are full of other people's transactions.
     pub crowded: bool,
     pub price: u64,
+    /// How far bid and ask are from the price; without it there is neither.
+    pub half_spread: Option<u64>,
     /// Feeds with a price of their own; without one only two venues know them.
     pub prices: BTreeMap<FeedId, Option<u64>>,
     pub tagged: Option<u64>,
@@ -144,6 +146,7 @@ impl Rig {
             data_fee_wei: 0,
             crowded: false,
             price: 10_000,
+            half_spread: None,
             prices: BTreeMap::new(),
             tagged: None,
             held: Vec::new(),
@@ -196,7 +199,7 @@ impl Rig {
     }
 
     pub fn view(&self, id: &FeedId) -> FeedView {
-        self.machine.feeds().find(|(other, _)| *other == id).unwrap().1
+        self.machine.feeds(self.now()).find(|(other, _)| *other == id).unwrap().1
     }
 
     /// One block time passes: quotes, a block, a poll of the head, and every answer.
@@ -239,14 +242,16 @@ impl Rig {
             let known = |id: &&FeedId| v < 2 || self.prices.get(*id) != Some(&None);
             let observations = self.spec.feeds.keys().filter(known).map(|id| {
                 let price = self.prices.get(id).copied().flatten().unwrap_or(self.price);
+                let cents = |cents: u64| format!("{cents}e-2").parse().unwrap();
                 Observation::Quote(Quote {
                     market: MarketId::new(&format!("v{v}"), id.as_str()),
-                    bid: None,
-                    ask: None,
-                    last: Some(format!("{price}e-2").parse().unwrap()),
+                    bid: self.half_spread.map(|half| cents(price - half)),
+                    ask: self.half_spread.map(|half| cents(price + half)),
+                    last: Some(cents(price)),
                     base_volume: None,
                     as_of: now,
                     received: now,
+                    is_clocked: false,
                 })
             });
             let observations = observations.collect();

@@ -37,7 +37,7 @@ pub fn feed_spec(id: &FeedId) -> FeedSpec {
         entry: None,
         decimals: 2,
         account: ACCOUNT,
-        pricing: Pricing { paths, rules, max_age: Span::from_s(30), reference: None },
+        pricing: Pricing { paths, rules, max_age: Span::from_s(30), reference: None, constant: None },
         policy: policy(),
         gas_floor: 100_000,
         gas_ceiling: 500_000,
@@ -86,14 +86,16 @@ pub fn stored(feeds: &[&str]) -> Spec {
         feed.aggregator = STORE;
         feed.entry = Some(EntrySpec { number: u16::try_from(index * 10).unwrap(), group: None });
     }
-    spec.stores.insert(STORE, StoreSpec { early: Ratio::from_bps(8_000), gather: Span::ZERO, gas: 60_000 });
+    let early = Early { ratio: Ratio::from_bps(8_000), ..Early::default() };
+    let store = StoreSpec { early, sync_heartbeats: false, gather: Span::ZERO, gas: 60_000 };
+    spec.stores.insert(STORE, store);
     spec
 }
 
-pub fn grouped(mut spec: Spec, group: &str, feeds: &[&str]) -> Spec {
+pub fn grouped(mut spec: Spec, group: &str, is_atomic: bool, feeds: &[&str]) -> Spec {
     for id in feeds {
         let entry = spec.feeds.get_mut(&feed(id)).unwrap().entry.as_mut().unwrap();
-        entry.group = Some(group.to_owned());
+        entry.group = Some(Group { name: group.to_owned(), is_atomic });
     }
     spec
 }

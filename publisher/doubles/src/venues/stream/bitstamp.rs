@@ -35,7 +35,7 @@ impl super::Protocol for Protocol {
         match at(&message, "/event").as_str() {
             Some("bts:heartbeat") => {
                 let data = object([("status", text("success"))]);
-                vec![Said::Control(event("bts:heartbeat", "", data))]
+                vec![Said::Pong(event("bts:heartbeat", "", data).to_string())]
             }
             Some("bts:subscribe") => {
                 let name = at(&message, "/data/channel").as_str().unwrap_or_default();

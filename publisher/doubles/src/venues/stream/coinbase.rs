@@ -79,15 +79,15 @@ impl super::Protocol for Protocol {
         ])
     }
 
-    fn heartbeat(&self) -> Vec<Json> {
+    fn beat(&mut self) -> Vec<Said> {
         let beat = |pair: &Pair| {
-            object([
+            Said::Beat(object([
                 ("type", text("heartbeat")),
                 ("sequence", number(37_475_248_783_u64)),
                 ("last_trade_id", number(370_843_401_u64)),
                 ("product_id", text(product_id(pair))),
                 ("time", text(clock::iso8601(clock::now_ms()))),
-            ])
+            ]))
         };
         if self.heartbeats { self.subscribed.iter().map(beat).collect() } else { Vec::new() }
     }

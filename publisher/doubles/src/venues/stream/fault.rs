@@ -13,6 +13,30 @@ pub enum StreamFault {
         /// HTTP status.
         status: u16,
     },
+    /// No token opens a connection, where the venue wants one.
+    ExpiredToken,
+    /// Requests for more markets than this are refused whole, where the venue has such a limit.
+    FrameMax {
+        /// How many it takes.
+        markets: usize,
+    },
+    /// Instead of prices comes a small frame that inflates to this size.
+    Bomb {
+        /// Its length when it is unpacked.
+        bytes: usize,
+    },
+    /// Instead of prices comes the head of a frame of this size, and nothing of the frame.
+    Announced {
+        /// The length that it announces.
+        bytes: u64,
+    },
+    /// Instead of prices comes a frame of which one byte follows the other, and which never ends.
+    Drip,
+    /// Instead of prices come so many messages of 100,000 lists in one another.
+    Deep {
+        /// How many at once.
+        messages: usize,
+    },
     /// Open connections end without a word, and new ones after a moment.
     Cut,
     /// Subscriptions are acknowledged and heartbeats flow; no market says anything.
@@ -51,6 +75,13 @@ pub enum StreamFault {
 }
 
 impl StreamFault {
+    pub(super) fn frame_max(&self) -> Option<usize> {
+        match self {
+            Self::FrameMax { markets } => Some(*markets),
+            _ => None,
+        }
+    }
+
     pub(super) fn silence(&self) -> Option<Duration> {
         match self {
             Self::Impatient { ms } => Some(Duration::from_millis(*ms)),

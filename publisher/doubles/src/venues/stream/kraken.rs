@@ -28,18 +28,16 @@ fn failure(method: &str, why: String, symbol: Option<&str>, id: &Value) -> Said 
 }
 
 impl super::Protocol for Protocol {
-    fn greeting(&self) -> Vec<Json> {
+    fn greeting(&self) -> Vec<Said> {
         let status = object([
             ("api_version", text("v2")),
             ("connection_id", number(13_834_774_380_200_032_777_u64)),
             ("system", text("online")),
             ("version", text("2.0.0")),
         ]);
-        vec![object([
-            ("channel", text("status")),
-            ("type", text("update")),
-            ("data", Json::List(vec![status])),
-        ])]
+        let fields =
+            [("channel", text("status")), ("type", text("update")), ("data", Json::List(vec![status]))];
+        vec![Said::Beat(object(fields))]
     }
 
     fn hear(&mut self, message: &str, desk: &Desk) -> Vec<Said> {
@@ -52,7 +50,7 @@ impl super::Protocol for Protocol {
                 let fields = [("method", text("pong"))]
                     .into_iter()
                     .chain(id.as_u64().map(|id| ("req_id", number(id))));
-                return vec![Said::Control(object(fields.chain(times())))];
+                return vec![Said::Pong(object(fields.chain(times())).to_string())];
             }
             Some("subscribe") => {}
             _ => return vec![failure("subscribe", "Method not supported".into(), None, id)],
@@ -113,8 +111,8 @@ impl super::Protocol for Protocol {
         object([("channel", text("ticker")), ("type", text("update")), ("data", Json::List(vec![figures]))])
     }
 
-    fn heartbeat(&self) -> Vec<Json> {
-        let beat = object([("channel", text("heartbeat"))]);
+    fn beat(&mut self) -> Vec<Said> {
+        let beat = Said::Beat(object([("channel", text("heartbeat"))]));
         if self.subscribed.is_empty() { Vec::new() } else { vec![beat] }
     }
 }

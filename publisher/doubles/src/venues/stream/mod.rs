@@ -5,20 +5,34 @@
 //! every subscribed one is pushed four times a second even if its price stands still.
 
 mod binance;
+mod bitfinex;
+mod bitget;
 mod bitstamp;
+mod bybit;
 mod coinbase;
+mod crypto_com;
 mod fault;
+mod gate;
+mod gemini;
+mod htx;
 mod kraken;
+mod kucoin;
+mod mexc;
 mod okx;
 mod state;
+mod upbit;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -37,13 +51,20 @@ const PUSH: Duration = Duration::from_millis(250);
 /// Time between two heartbeats.
 const BEAT: Duration = Duration::from_secs(1);
 
+/// How deep [`StreamFault::Deep`] nests.
+const NESTED_LISTS: usize = 100_000;
+/// Length of a frame that drips, below the limit of every client.
+const NEVER_WHOLE: u64 = 60_000;
+
 /// What a venue says after a message of the client.
 #[derive(Debug)]
 enum Said {
-    /// A message that is not data.
+    /// What became of a request.
     Control(Json),
-    /// The same, in a venue that does not write JSON for it.
-    Text(&'static str),
+    /// The answer to a ping of the venue's protocol.
+    Pong(String),
+    /// A sign of life that nobody asked for.
+    Beat(Json),
     /// It closes the connection.
     Goodbye,
 }
@@ -51,7 +72,7 @@ enum Said {
 /// A venue's protocol on one connection.
 trait Protocol: Send {
     /// What it says unasked.
-    fn greeting(&self) -> Vec<Json> {
+    fn greeting(&self) -> Vec<Said> {
         Vec::new()
     }
 
@@ -64,9 +85,24 @@ trait Protocol: Send {
     /// The message about a market. `sequence` grows by one with each message of the connection.
     fn data(&self, row: &Row, sequence: u64) -> Json;
 
+    /// How it puts a message on the wire.
+    fn wire(&self, text: String) -> Message {
+        Message::text(text)
+    }
+
+    /// The same for a message about a market.
+    fn wire_data(&self, data: &Json) -> Message {
+        self.wire(data.to_string())
+    }
+
     /// What it says every second, however quiet the markets are.
-    fn heartbeat(&self) -> Vec<Json> {
+    fn beat(&mut self) -> Vec<Said> {
         Vec::new()
+    }
+
+    /// What it says to a request that names more than `max` markets, where that is refused whole.
+    fn too_many(&self, _message: &str, _max: usize) -> Option<Vec<Said>> {
+        None
     }
 
     /// The message that asks for a new connection, where the venue has one.
@@ -86,13 +122,29 @@ trait Protocol: Send {
 }
 
 /// The protocol that a venue speaks under a path; nothing is spoken under any other.
-fn protocol(venue: Venue, path: &str) -> Option<Box<dyn Protocol>> {
+fn protocol(market: &Market, venue: Venue, path: &str, query: &str) -> Option<Box<dyn Protocol>> {
     match (venue, path) {
         (Venue::Coinbase, "/") => Some(Box::<coinbase::Protocol>::default()),
         (Venue::Kraken, "/v2") => Some(Box::<kraken::Protocol>::default()),
-        (Venue::Binance, "/stream") => Some(Box::<binance::Protocol>::default()),
+        (Venue::Binance | Venue::BinanceUs, "/stream") => Some(Box::<binance::Protocol>::default()),
         (Venue::Bitstamp, "/") => Some(Box::<bitstamp::Protocol>::default()),
         (Venue::Okx, "/ws/v5/public") => Some(Box::<okx::Protocol>::default()),
+        (Venue::Bybit, "/v5/public/spot") => Some(Box::<bybit::Protocol>::default()),
+        (Venue::Bitget, "/v2/ws/public") => Some(Box::<bitget::Protocol>::default()),
+        (Venue::Gate, "/ws/v4/") => Some(Box::<gate::Protocol>::default()),
+        (Venue::CryptoCom, "/exchange/v1/market") => Some(Box::<crypto_com::Protocol>::default()),
+        (Venue::Upbit, "/websocket/v1") => Some(Box::<upbit::Protocol>::default()),
+        (Venue::Bitfinex, "/ws/2") => Some(Box::<bitfinex::Protocol>::default()),
+        (Venue::Kucoin, "/") => {
+            let is_admitted = market.redeem_token(parameter(query, "token"));
+            Some(Box::new(kucoin::Protocol::new(is_admitted)))
+        }
+        (Venue::Htx, "/ws") => Some(Box::<htx::Protocol>::default()),
+        (Venue::Gemini, "/v1/multimarketdata") => {
+            let protocol = gemini::Protocol::new(query, &market.stream_desk(venue))?;
+            Some(Box::new(protocol))
+        }
+        (Venue::Mexc, "/ws") => Some(Box::<mexc::Protocol>::default()),
         _ => None,
     }
 }
@@ -105,13 +157,25 @@ pub(super) fn open(market: &Market, venue: Venue, path: &str, request: Request) 
             return StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE).into_response();
         }
     }
-    let Some(protocol) = protocol(venue, path) else { return StatusCode::NOT_FOUND.into_response() };
+    let query = request.uri().query().unwrap_or_default();
+    let Some(protocol) = protocol(market, venue, path, query) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     let market = market.clone();
     loopback::web_socket(request, move |socket| async move {
         market.connected(venue, true);
         // A client that leaves in the middle of a message is none of our business.
-        let _left =
-            Conversation { market: &market, venue, protocol, socket, sequence: 0, last: None }.hold().await;
+        let _left = Conversation {
+            market: &market,
+            venue,
+            protocol,
+            socket,
+            sequence: 0,
+            is_dripping: false,
+            last: None,
+        }
+        .hold()
+        .await;
         market.connected(venue, false);
     })
 }
@@ -122,8 +186,10 @@ struct Conversation<'a> {
     protocol: Box<dyn Protocol>,
     socket: WebSocket,
     sequence: u64,
+    /// A frame has begun that never ends.
+    is_dripping: bool,
     /// The last message that was pushed, for those who repeat themselves.
-    last: Option<String>,
+    last: Option<Message>,
 }
 
 impl Conversation<'_> {
@@ -137,8 +203,9 @@ impl Conversation<'_> {
             timer
         };
         let (mut push, mut beat) = (ticking(PUSH), ticking(BEAT));
-        for greeting in self.protocol.greeting() {
-            self.say(greeting.to_string()).await?;
+        let greeting = self.protocol.greeting();
+        if !self.utter(greeting).await? {
+            return self.socket.close(None).await;
         }
         loop {
             tokio::select! {
@@ -147,7 +214,11 @@ impl Conversation<'_> {
                     match message? {
                         Message::Text(text) => {
                             heard = Instant::now();
-                            if !self.answer(&text).await? {
+                            self.market.heard(self.venue, &text);
+                            let desk = self.market.stream_desk(self.venue);
+                            let said = self.refused(&text);
+                            let said = said.unwrap_or_else(|| self.protocol.hear(&text, &desk));
+                            if !self.utter(said).await? {
                                 return self.socket.close(None).await;
                             }
                         }
@@ -177,40 +248,51 @@ impl Conversation<'_> {
                     self.push(&faults).await?;
                 }
                 _ = beat.tick() => {
-                    if !self.is(&StreamFault::Mute) {
-                        for heartbeat in self.protocol.heartbeat() {
-                            self.say(heartbeat.to_string()).await?;
-                        }
+                    let said = self.protocol.beat();
+                    if !self.utter(said).await? {
+                        return self.socket.close(None).await;
                     }
                 }
             }
         }
     }
 
-    fn is(&self, fault: &StreamFault) -> bool {
-        self.market.stream_faults(self.venue).contains(fault)
+    /// What the venue says to a request for more markets than it takes at the moment.
+    fn refused(&self, message: &str) -> Option<Vec<Said>> {
+        let faults = self.market.stream_faults(self.venue);
+        self.protocol.too_many(message, faults.iter().find_map(StreamFault::frame_max)?)
     }
 
     async fn say(&mut self, text: String) -> Result<(), Error> {
-        self.socket.send(Message::text(text)).await
+        let message = self.protocol.wire(text);
+        self.socket.send(message).await
     }
 
-    /// Answers a message; says whether the connection goes on.
-    async fn answer(&mut self, message: &str) -> Result<bool, Error> {
+    /// The head of a text frame (RFC 6455, section 5.2), with its length in 64 bits.
+    async fn announce(&mut self, bytes: u64) -> Result<(), Error> {
+        let mut head = vec![0x81, 127];
+        head.extend(bytes.to_be_bytes());
+        self.raw(&head).await
+    }
+
+    /// Bytes that are no whole frame.
+    async fn raw(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let stream = self.socket.get_mut();
+        stream.write_all(bytes).await?;
+        Ok(stream.flush().await?)
+    }
+
+    /// Says what the faults let through; tells whether the connection goes on.
+    async fn utter(&mut self, said: Vec<Said>) -> Result<bool, Error> {
         let faults = self.market.stream_faults(self.venue);
-        self.market.heard(self.venue, message);
-        let desk = self.market.stream_desk(self.venue);
-        for said in self.protocol.hear(message, &desk) {
-            let text = match said {
+        for said in said {
+            let (text, kept_back) = match said {
                 Said::Goodbye => return Ok(false),
-                Said::Control(json) => json.to_string(),
-                Said::Text(text) => text.to_owned(),
+                Said::Control(json) => (json.to_string(), faults.contains(&StreamFault::NoAck)),
+                Said::Pong(text) => (text, faults.contains(&StreamFault::NoPong)),
+                Said::Beat(json) => (json.to_string(), false),
             };
-            let is_pong = text == "pong" || text.contains("\"pong\"") || text.contains("bts:heartbeat");
-            let kept_back = faults.contains(&StreamFault::Mute)
-                || (is_pong && faults.contains(&StreamFault::NoPong))
-                || (!is_pong && faults.contains(&StreamFault::NoAck));
-            if !kept_back {
+            if !kept_back && !faults.contains(&StreamFault::Mute) {
                 self.say(text).await?;
             }
         }
@@ -234,23 +316,38 @@ impl Conversation<'_> {
             if faults.contains(&StreamFault::Gaps) && self.sequence.is_multiple_of(3) {
                 continue;
             }
-            let text = self.protocol.data(&row, self.sequence).to_string();
+            let message = self.protocol.wire_data(&self.protocol.data(&row, self.sequence));
             for fault in faults {
                 match fault {
                     StreamFault::Garbage => return self.say("{\"no json\":".to_owned()).await,
+                    StreamFault::Announced { bytes } => return self.announce(*bytes).await,
+                    StreamFault::Drip if self.is_dripping => return self.raw(b" ").await,
+                    StreamFault::Drip => {
+                        self.is_dripping = true;
+                        return self.announce(NEVER_WHOLE).await;
+                    }
+                    StreamFault::Deep { messages } => {
+                        for _ in 0..*messages {
+                            self.say("[".repeat(NESTED_LISTS)).await?;
+                        }
+                        return Ok(());
+                    }
                     StreamFault::Oversized { bytes } => return self.say(" ".repeat(*bytes)).await,
+                    StreamFault::Bomb { bytes } => {
+                        return self.socket.send(Message::binary(gzip(&" ".repeat(*bytes)))).await;
+                    }
                     _ => {}
                 }
             }
             self.market.serve(std::slice::from_ref(&row), 0);
-            self.say(text.clone()).await?;
+            self.socket.send(message.clone()).await?;
             if faults.contains(&StreamFault::Duplicates) {
-                self.say(text.clone()).await?;
+                self.socket.send(message.clone()).await?;
             }
             if let (true, Some(last)) = (faults.contains(&StreamFault::Reordered), self.last.take()) {
-                self.say(last).await?;
+                self.socket.send(last).await?;
             }
-            self.last = Some(text);
+            self.last = Some(message);
         }
         Ok(())
     }
@@ -269,6 +366,20 @@ fn add(subscribed: &mut Vec<Pair>, pairs: impl IntoIterator<Item = Pair>) {
             subscribed.push(pair);
         }
     }
+}
+
+/// What a query says of a name. Nothing here needs an escape.
+fn parameter<'a>(query: &'a str, name: &str) -> &'a str {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+}
+
+/// Packed as venues pack their frames.
+fn gzip(text: &str) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    // A list in memory takes everything.
+    let written = packed.write_all(text.as_bytes()).and_then(|()| packed.finish());
+    written.unwrap_or_default()
 }
 
 /// What stands at a place (a JSON pointer); null if nothing does.

@@ -35,7 +35,7 @@ fn arg(instrument: &str) -> Json {
 impl super::Protocol for Protocol {
     fn hear(&mut self, message: &str, desk: &Desk) -> Vec<Said> {
         if message == "ping" {
-            return vec![Said::Text("pong")];
+            return vec![Said::Pong("pong".into())];
         }
         self.heard.retain(|at| at.elapsed() < Duration::from_secs(1));
         self.heard.push(Instant::now());

@@ -1,6 +1,6 @@
 //! What the venues' WebSockets did, and what is wrong with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fault::StreamFault;
 use crate::venues::pair::Venue;
@@ -15,6 +15,10 @@ pub(crate) struct Connections {
     /// How many were opened, and how many are open.
     counts: BTreeMap<Venue, (u64, u64)>,
     heard: BTreeMap<Venue, Vec<String>>,
+    /// Tokens that were given out and not used yet.
+    tokens: BTreeSet<String>,
+    /// How many there ever were.
+    issued: u64,
 }
 
 impl Connections {
@@ -30,6 +34,21 @@ impl Connections {
 
     pub(crate) fn counts(&self, venue: Venue) -> (u64, u64) {
         self.counts.get(&venue).copied().unwrap_or_default()
+    }
+
+    /// A token that opens one connection.
+    pub(crate) fn issue_token(&mut self) -> String {
+        self.issued += 1;
+        let token = format!("2neAiuYvAU61ZDXANAGAsiL4-{}", self.issued);
+        self.tokens.insert(token.clone());
+        token
+    }
+
+    /// Whether a token opens a connection; it does so once.
+    pub(crate) fn redeem_token(&mut self, token: &str) -> bool {
+        let faults = self.faults.get(&Venue::Kucoin);
+        let is_expired = faults.is_some_and(|faults| faults.contains(&StreamFault::ExpiredToken));
+        self.tokens.remove(token) && !is_expired
     }
 
     pub(crate) fn hear(&mut self, venue: Venue, message: &str) {

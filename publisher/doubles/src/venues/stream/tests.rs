@@ -1,5 +1,8 @@
 //! The sockets as a client meets them: what the venues forbid is refused, and what goes wrong can be seen.
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -29,6 +32,13 @@ async fn next(client: &mut Client) -> Option<String> {
     loop {
         match tokio::time::timeout(PATIENCE, client.next()).await.expect("nothing comes") {
             Some(Ok(Message::Text(text))) => return Some(text.to_string()),
+            Some(Ok(Message::Binary(bytes))) => {
+                let mut text = String::new();
+                let inflated = GzDecoder::new(&*bytes).read_to_string(&mut text);
+                return Some(
+                    inflated.map_or_else(|_| String::from_utf8_lossy(&bytes).into_owned(), |_| text),
+                );
+            }
             Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
             Some(Ok(_)) => {}
         }
@@ -68,6 +78,19 @@ async fn every_venue_pushes_what_was_subscribed_to_and_remembers_it() {
             r#""c":"67000.00"#,
         ),
         (
+            Venue::BinanceUs,
+            "/stream",
+            r#"{"method":"SUBSCRIBE","params":["btcusd@ticker"],"id":9}"#,
+            r#""c":"67000.00"#,
+        ),
+        (Venue::Htx, "/ws", r#"{"sub":"market.btcusdt.ticker"}"#, r#""close":67000.00"#),
+        (
+            Venue::Mexc,
+            "/ws",
+            r#"{"method":"SUBSCRIPTION","params":["spot@public.aggre.bookTicker.v3.api.pb@100ms@BTCUSDT"]}"#,
+            "66999.99",
+        ),
+        (
             Venue::Bitstamp,
             "/",
             r#"{"event":"bts:subscribe","data":{"channel":"order_book_btcusd"}}"#,
@@ -78,6 +101,42 @@ async fn every_venue_pushes_what_was_subscribed_to_and_remembers_it() {
             "/ws/v5/public",
             r#"{"op":"subscribe","args":[{"channel":"tickers","instId":"BTC-USDT"}]}"#,
             r#""last":"67000.00"#,
+        ),
+        (
+            Venue::Bybit,
+            "/v5/public/spot",
+            r#"{"req_id":"9","op":"subscribe","args":["tickers.BTCUSDT"]}"#,
+            r#""lastPrice":"67000.00"#,
+        ),
+        (
+            Venue::Bitget,
+            "/v2/ws/public",
+            r#"{"op":"subscribe","args":[{"instType":"SPOT","channel":"ticker","instId":"BTCUSDT"}]}"#,
+            r#""lastPr":"67000.00"#,
+        ),
+        (
+            Venue::Gate,
+            "/ws/v4/",
+            r#"{"time":1767225600,"channel":"spot.tickers","event":"subscribe","payload":["BTC_USDT"]}"#,
+            r#""last":"67000.00"#,
+        ),
+        (
+            Venue::CryptoCom,
+            "/exchange/v1/market",
+            r#"{"id":9,"method":"subscribe","params":{"channels":["ticker.BTC_USD"]}}"#,
+            r#""a":"67000.00"#,
+        ),
+        (
+            Venue::Upbit,
+            "/websocket/v1",
+            r#"[{"ticket":"9"},{"type":"ticker","codes":["USDT-BTC"]},{"format":"SIMPLE"}]"#,
+            r#""tp":67000.00"#,
+        ),
+        (
+            Venue::Bitfinex,
+            "/ws/2",
+            r#"{"event":"subscribe","channel":"ticker","symbol":"tBTCUSD"}"#,
+            r#",67000.00,"#,
         ),
     ] {
         let mut client = connect(&simulator, venue, path).await;
@@ -111,6 +170,13 @@ async fn what_a_venue_forbids_is_refused_in_its_own_words() {
     }
     assert_eq!(find(&mut client, "error").await["code"], "60014");
 
+    let mut client = connect(&simulator, Venue::Bybit, "/v5/public/spot").await;
+    say(&mut client, r#"{"req_id":"1","op":"subscribe","args":["tickers.BTCUSDT","tickers.NOPE"]}"#).await;
+    assert_eq!(find(&mut client, "success").await["ret_msg"], "error:handler not found,topic:tickers.NOPE");
+    let eleven = ["\"tickers.BTCUSDT\""; 11].join(",");
+    say(&mut client, &format!(r#"{{"req_id":"2","op":"subscribe","args":[{eleven}]}}"#)).await;
+    assert_eq!(find(&mut client, "success").await["ret_msg"], "args size >10");
+
     let mut client = connect(&simulator, Venue::Binance, "/stream").await;
     for id in 0..6 {
         say(&mut client, &format!(r#"{{"method":"SUBSCRIBE","params":["nope@ticker"],"id":{id}}}"#)).await;
@@ -121,6 +187,75 @@ async fn what_a_venue_forbids_is_refused_in_its_own_words() {
 
     let nowhere = connect_async(format!("{}/v1", simulator.stream_url(Venue::Kraken))).await;
     assert!(matches!(nowhere, Err(Error::Http(response)) if response.status() == 404));
+}
+
+#[tokio::test]
+async fn what_a_venue_expects_of_its_clients_is_missed_soon() {
+    let simulator = simulator().await;
+    // A heartbeat that nobody answers.
+    let mut client = connect(&simulator, Venue::CryptoCom, "/exchange/v1/market").await;
+    find(&mut client, "public/heartbeat").await;
+    while next(&mut client).await.is_some() {}
+    // The second request ends what the first one subscribed to, and an unknown market is passed over.
+    let mut client = connect(&simulator, Venue::Upbit, "/websocket/v1").await;
+    for codes in [r#""USDT-BTC""#, r#""USDT-ETH","USDT-NOPE""#] {
+        let text =
+            format!(r#"[{{"ticket":"9"}},{{"type":"ticker","codes":[{codes}]}},{{"format":"SIMPLE"}}]"#);
+        say(&mut client, &text).await;
+    }
+    find(&mut client, "USDT-ETH").await;
+    for _ in 0..4 {
+        assert_eq!(find(&mut client, "ticker").await["cd"], "USDT-ETH");
+    }
+    let mut client = connect(&simulator, Venue::Bitfinex, "/ws/2").await;
+    for code in [10_301, 10_300] {
+        let symbol = if code == 10_300 { "tNOPEUSD" } else { "tBTCUSD" };
+        for _ in 0..2 {
+            let text = format!(r#"{{"event":"subscribe","channel":"ticker","symbol":"{symbol}"}}"#);
+            say(&mut client, &text).await;
+        }
+        assert_eq!(find(&mut client, "error").await["code"], code);
+    }
+}
+
+#[tokio::test]
+async fn a_token_opens_one_connection_and_an_answer_to_a_ping_repeats_its_number() {
+    let simulator = simulator().await;
+    let bullet = || async {
+        let url = format!("{}/api/v1/bullet-public", simulator.base_url(Venue::Kucoin));
+        let answer = reqwest::Client::new().post(url).send().await.unwrap().text().await.unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        format!("/?token={}", answer["data"]["token"].as_str().unwrap())
+    };
+    let subscription = |symbols: &str| {
+        format!(r#"{{"id":"1","type":"subscribe","topic":"/market/ticker:{symbols}","response":true}}"#)
+    };
+    let path = bullet().await;
+    let mut client = connect(&simulator, Venue::Kucoin, &path).await;
+    assert_eq!(find(&mut client, "id").await["type"], "welcome");
+    say(&mut client, &subscription(&["BTC-USDT"; 101].join(","))).await;
+    let refusal = find(&mut client, "509").await;
+    assert_eq!(refusal["data"], "exceed max subscription count limitation of 100 per time");
+    say(&mut client, &subscription("BTC-USDT,NOPE-USDT")).await;
+    assert_eq!(find(&mut client, "error").await["code"], 404);
+    say(&mut client, &subscription("BTC-USDT")).await;
+    find(&mut client, "67000.00").await;
+    let fresh = bullet().await;
+    simulator.market().stream_fault(Venue::Kucoin, StreamFault::ExpiredToken);
+    for path in [path.as_str(), "/", &fresh] {
+        let mut client = connect(&simulator, Venue::Kucoin, path).await;
+        assert_eq!(find(&mut client, "error").await["code"], 401, "{path}");
+        assert_eq!(next(&mut client).await, None);
+    }
+    let mut client = connect(&simulator, Venue::Htx, "/ws").await;
+    find(&mut client, "ping").await;
+    say(&mut client, r#"{"pong":1}"#).await;
+    while next(&mut client).await.is_some() {}
+    for (symbols, is_known) in [("BTCUSD", true), ("BTCUSD,NOPEUSD", false)] {
+        let path = format!("/v1/multimarketdata?trades=true&symbols={symbols}");
+        let url = format!("{}{path}", simulator.stream_url(Venue::Gemini));
+        assert_eq!(connect_async(url).await.is_ok(), is_known, "{symbols}");
+    }
 }
 
 #[tokio::test]

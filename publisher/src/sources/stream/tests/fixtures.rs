@@ -2,6 +2,7 @@
 
 use super::rig::{Rig, START, shipped};
 use crate::sources::presets;
+use alloy::primitives::hex;
 use publisher_core::price::Price;
 use publisher_core::quote::Quote;
 use publisher_core::time::{Mono, Span};
@@ -10,20 +11,22 @@ use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Fixture {
+pub(super) struct Fixture {
     /// As the venue's HTTP interface spells them.
-    symbols: Vec<String>,
+    pub(super) symbols: Vec<String>,
     /// The frames that subscribe to them.
     written: Vec<String>,
-    message: Vec<Message>,
+    pub(super) message: Vec<Message>,
     /// Markets that are subscribed to after all messages.
     live: usize,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Message {
-    text: String,
+pub(super) struct Message {
+    pub(super) text: Option<String>,
+    /// A binary frame in hexadecimal digits.
+    pub(super) frame: Option<String>,
     /// `data`, `control` or `bad`.
     is: String,
     /// Bid, ask, last, volume and milliseconds of 2026 of each symbol's quote.
@@ -32,6 +35,13 @@ struct Message {
     /// What it is answered with.
     #[serde(default)]
     answer: Vec<String>,
+}
+
+/// What a venue's folder says of its stream.
+pub(super) fn fixture(venue: &str) -> Fixture {
+    let file = format!("{}/presets/fixtures/{venue}/stream.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 fn show(quote: &Quote) -> (String, String) {
@@ -46,9 +56,7 @@ fn show(quote: &Quote) -> (String, String) {
 fn every_venues_messages_are_what_they_are() {
     for preset in presets().iter().filter(|preset| preset.has_stream()) {
         let venue = preset.id();
-        let file = format!("{}/presets/fixtures/{venue}/stream.toml", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let fixture: Fixture = toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let fixture = fixture(venue);
         let symbols: Vec<&str> = fixture.symbols.iter().map(String::as_str).collect();
         let mut rig = Rig::new(venue, shipped(venue), &symbols);
         rig.pass(shipped(venue).quiet + Span::from_s(2));
@@ -56,10 +64,15 @@ fn every_venues_messages_are_what_they_are() {
         rig.now = Mono::default();
         for message in &fixture.message {
             (rig.quotes, rig.written) = (Vec::new(), Vec::new());
-            assert_eq!(rig.hear(&message.text).0.code(), message.is, "{venue}: {}", message.text);
+            let (kind, said) = match (&message.text, &message.frame) {
+                (Some(text), None) => (rig.hear(text).0, text),
+                (None, Some(frame)) => (rig.hear_packed(&hex::decode(frame).unwrap()).0, frame),
+                _ => panic!("{venue}: a message is either text or a frame"),
+            };
+            assert_eq!(kind.code(), message.is, "{venue}: {said}");
             let gives: BTreeMap<_, _> = rig.quotes.iter().map(show).collect();
-            assert_eq!(gives, message.gives, "{venue}: {}", message.text);
-            assert_eq!(rig.written, message.answer, "{venue}: {}", message.text);
+            assert_eq!(gives, message.gives, "{venue}: {said}");
+            assert_eq!(rig.written, message.answer, "{venue}: {said}");
         }
         assert_eq!(rig.session.live(), fixture.live, "{venue}");
         assert!(fixture.message.iter().any(|message| !message.gives.is_empty()), "{venue} gives nothing");

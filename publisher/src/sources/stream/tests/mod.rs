@@ -1,4 +1,5 @@
 mod fixtures;
+mod fuzz;
 mod rig;
 mod session;
 mod wire;

@@ -3,6 +3,7 @@
 use super::super::plan::Plan;
 use super::super::session::{Action, Kind, Session};
 use crate::sources::preset::StreamPreset;
+use crate::sources::tests::VENUE;
 use crate::sources::{Preset, preset};
 use publisher_core::quote::{MarketId, Observation, Quote};
 use publisher_core::time::{Mono, Span, Wall};
@@ -28,22 +29,6 @@ pub(super) fn shipped(venue: &str) -> StreamPreset {
 /// A stream that a test describes.
 pub(super) fn described(stream: &str) -> StreamPreset {
     let rest = r#"
-        id = "mine"
-        about = "A venue of the tests."
-        hosts = ["https://example.com"]
-        every = "2s"
-        timeout = "5s"
-        body_max_bytes = 8_388_608
-        no_time_penalty = "1s"
-        [request]
-        path = "/"
-        [answer]
-        rows = "$"
-        key = "s"
-        last = "p"
-        time_unit = "none"
-        [symbols]
-        formats = ["{BASE}-{QUOTE}"]
         [stream]
         hosts = ["wss://example.com"]
         path = "/"
@@ -54,7 +39,7 @@ pub(super) fn described(stream: &str) -> StreamPreset {
         message_max_bytes = 65_536
         cross_check = "30s"
     "#;
-    Preset::parse("mine", &format!("{rest}\n{stream}")).unwrap().stream.unwrap()
+    Preset::parse("mine", &format!("{VENUE}{rest}\n{stream}")).unwrap().stream.unwrap()
 }
 
 impl Rig {
@@ -86,7 +71,18 @@ impl Rig {
 
     /// What a message is and brings about.
     pub(super) fn hear(&mut self, message: &str) -> (Kind, Vec<Action>) {
-        let (kind, actions) = self.session.hear(self.now, self.wall(), message.as_bytes());
+        self.hear_bytes(message.as_bytes())
+    }
+
+    /// The same for a text that may be none.
+    pub(super) fn hear_bytes(&mut self, message: &[u8]) -> (Kind, Vec<Action>) {
+        let (kind, actions) = self.session.hear(self.now, self.wall(), message);
+        (kind, self.take(actions))
+    }
+
+    /// The same for a binary frame.
+    pub(super) fn hear_packed(&mut self, frame: &[u8]) -> (Kind, Vec<Action>) {
+        let (kind, actions) = self.session.hear_packed(self.now, self.wall(), frame);
         (kind, self.take(actions))
     }
 
@@ -117,6 +113,7 @@ impl Rig {
             base_volume: price,
             as_of: at,
             received: at,
+            is_clocked: false,
         };
         self.session.polled(self.now, &[Observation::Quote(quote)])
     }

@@ -95,70 +95,58 @@ fn a_subscription_that_nobody_answers_is_tried_alone_and_then_left_to_http() {
     assert!(!rig.session.is_fresh(rig.now));
 }
 
+/// Something in front of a venue may answer pings for it.
+#[test]
+fn f41_a_socket_that_answers_nothing_but_pings_is_of_no_use() {
+    let mut rig = plain(&["A-B", "C-D"]);
+    let mut seconds = 0;
+    let ended = loop {
+        seconds += 1;
+        rig.session.alive(rig.now);
+        if let Some(action) = rig.pass(SECOND).pop() {
+            break action;
+        }
+        assert!(seconds < 60, "it is kept");
+    };
+    assert_eq!((ended, seconds), (Action::End(End::Unanswered), 20), "asked for together, then each alone");
+    let now = rig.now;
+    rig.session = rig.session.successor(now);
+    rig.written.clear();
+    rig.pass(SECOND);
+    assert_eq!(rig.written, [r#"{"sub":["A-B","C-D"],"id":1}"#], "the symbols are not to blame");
+}
+
 /// MEXC acknowledges what it has blocked, with code 0 and a message that is not the topic.
 #[test]
 fn an_acknowledgement_of_something_else_is_a_refusal() {
-    let stream = described(
-        r#"
-        topic = "spot@{symbol}"
-        [stream.subscribe]
-        text = '{"params":[{symbols}]}'
-        each = '"{topic}"'
-        [stream.ping]
-        every = "15s"
-        [stream.ack]
-        match = [{ at = "code", is = "0" }]
-        key = "msg"
-        [stream.data]
-        match = [{ at = "p", is_empty = false }]
-        row = "$"
-        key = "c"
-        last = "p"
-        time_unit = "none"
-    "#,
-    );
-    let mut rig = Rig::new("mine", stream, &["A-B"]);
+    let mut rig = Rig::new("mexc", shipped("mexc"), &["BTCUSDT"]);
+    let topic = "spot@public.aggre.bookTicker.v3.api.pb@100ms@BTCUSDT";
     rig.pass(SECOND);
-    rig.hear(r#"{"id":0,"code":0,"msg":"Not Subscribed successfully! [spot@A-B]. Reason： Blocked! "}"#);
+    rig.hear(r#"{"id":0,"code":0,"msg":"PONG"}"#);
+    assert!(!rig.session.is_settled(), "an answer to a ping is about no topic");
+    let words = format!("Not Subscribed successfully! [{topic}].  Reason： Blocked! ");
+    rig.hear(&format!(r#"{{"id":0,"code":0,"msg":"{words}"}}"#));
     assert_eq!((rig.session.live(), rig.session.is_settled()), (0, true));
-    rig.pass(Span::from_s(301));
-    rig.hear(r#"{"id":0,"code":0,"msg":"spot@A-B"}"#);
+    for _ in 0..31 {
+        rig.hear(r#"{"id":0,"code":0,"msg":"PONG"}"#);
+        rig.pass(Span::from_s(10));
+    }
+    rig.hear(&format!(r#"{{"id":0,"code":0,"msg":"{topic}"}}"#));
     assert_eq!(rig.session.live(), 1);
 }
 
 /// Bitfinex names a channel in its acknowledgement, and nothing else in its data.
 #[test]
 fn rows_are_found_by_the_channel_that_the_venue_gave_them() {
-    let stream = described(
-        r#"
-        [stream.subscribe]
-        text = '{"event":"subscribe","symbol":"{symbols}"}'
-        each = "{symbol}"
-        [stream.ping]
-        every = "15s"
-        [stream.ack]
-        match = [{ at = "event", is = "subscribed" }]
-        key = "symbol"
-        channel = "chanId"
-        [stream.data]
-        match = [{ at = "[1][6]", is_empty = false }]
-        row = "[1]"
-        key = "$.[0]"
-        bid = "[0]"
-        ask = "[2]"
-        last = "[6]"
-        time_unit = "none"
-    "#,
-    );
-    let mut rig = Rig::new("mine", stream, &["A-B"]);
+    let mut rig = Rig::new("bitfinex", shipped("bitfinex"), &["tBTCUSD"]);
     rig.pass(SECOND);
     let data = "[17,[9.5,1,10.5,1,0,0,10.1,100,11,9]]";
     rig.hear(data);
     assert!(rig.quotes.is_empty(), "a channel that nobody named");
-    rig.hear(r#"{"event":"subscribed","chanId":17,"symbol":"A-B"}"#);
+    rig.hear(r#"{"event":"subscribed","channel":"ticker","chanId":17,"symbol":"tBTCUSD"}"#);
     assert_eq!(rig.hear(data).0, Kind::Data);
     assert_eq!(rig.hear(r#"[17,"hb"]"#).0, Kind::Control);
-    assert_eq!(rig.lasts(), [("A-B".to_owned(), "10.1".to_owned())]);
+    assert_eq!(rig.lasts(), [("tBTCUSD".to_owned(), "10.1".to_owned())]);
 }
 
 #[test]
@@ -203,6 +191,7 @@ fn f47_numbers_are_exact_whatever_their_spelling() {
 fn silence_is_noticed_in_every_layer() {
     // Not a byte.
     let mut rig = plain(&["A-B"]);
+    rig.hear(r#"{"ok":true,"id":1}"#);
     assert_eq!(rig.pass(Span::from_s(29)), []);
     assert!(rig.written.contains(&"ping".to_owned()));
     assert_eq!(rig.pass(Span::from_s(2)), [Action::End(End::Idle)]);
@@ -253,6 +242,50 @@ fn silence_is_noticed_in_every_layer() {
     assert_eq!((rig.session.live(), rig.session.is_settled()), (0, true));
 }
 
+/// A retired channel may repeat its last price with the time of now: neither age nor silence shows it.
+#[test]
+fn f42_a_market_that_repeats_itself_while_its_price_moves_is_left_to_http_until_it_says_something_new() {
+    let mut rig = plain(&["A-B"]);
+    let mut sequence = 0;
+    let mut repeat = |rig: &mut Rig, seconds: u64| {
+        for _ in 0..seconds {
+            sequence += 1;
+            rig.hear(&price("A-B", "10", sequence));
+            rig.pass(SECOND);
+        }
+    };
+    repeat(&mut rig, 1);
+    assert_eq!(rig.poll("A-B", "10"), None);
+    repeat(&mut rig, 61);
+    let asked = rig.written.len();
+    assert_eq!(
+        rig.poll("A-B", "10.01"),
+        None,
+        "a tenth of a percent lies between many a book and its last trade"
+    );
+    repeat(&mut rig, 1);
+    assert_eq!(rig.written[asked..], [""; 0]);
+    assert_eq!(rig.poll("A-B", "10.02"), None);
+    repeat(&mut rig, 1);
+    assert_eq!(rig.written[asked..], [r#"{"sub":["A-B"],"id":2}"#], "it is asked for once more");
+    repeat(&mut rig, 61);
+    assert_eq!(rig.poll("A-B", "10.05"), Some(End::Frozen), "then over another connection");
+    let now = rig.now;
+    rig.session = rig.session.successor(now);
+    repeat(&mut rig, 61);
+    assert_eq!(rig.poll("A-B", "10.08"), None);
+    assert_eq!(
+        (rig.session.live(), rig.session.is_fresh(rig.now)),
+        (0, false),
+        "and then it is left to HTTP"
+    );
+    let quotes = rig.quotes.len();
+    repeat(&mut rig, 5);
+    assert_eq!(rig.quotes.len(), quotes, "what it repeats is no price any more");
+    rig.hear(&price("A-B", "10.08", sequence + 1));
+    assert_eq!((rig.session.live(), rig.session.is_fresh(rig.now), rig.quotes.len()), (1, true, quotes + 1));
+}
+
 #[test]
 fn a_market_is_fresh_for_five_seconds_after_a_message() {
     let mut rig = plain(&["A-B", "C-D"]);
@@ -288,6 +321,36 @@ fn f51_what_cannot_be_read_costs_itself_and_too_much_of_it_the_connection() {
     }
     let ended = (1..=20).find_map(|n| rig.hear("{").1.first().cloned().map(|action| (n, action)));
     assert_eq!(ended, Some((11, Action::End(End::Unreadable))));
+}
+
+/// Upbit ends with each request what the one before it asked for, confirms nothing, and passes over what it does not know.
+#[test]
+fn a_frame_that_replaces_the_one_before_names_every_market_again() {
+    let mut rig = Rig::new("upbit", shipped("upbit"), &["KRW-BTC", "KRW-NOPE", "USDT-BTC"]);
+    let frame = |id: u32, codes: &str| {
+        format!(
+            r#"[{{"ticket":"publisher-{id}"}},{{"type":"ticker","codes":[{codes}]}},{{"format":"SIMPLE"}}]"#
+        )
+    };
+    let message = |code: &str| format!(r#"{{"ty":"ticker","cd":"{code}","tp":1,"ttms":1767225600000}}"#);
+    let wait = |rig: &mut Rig, seconds: u64| {
+        for _ in 0..seconds {
+            rig.hear(&message("KRW-BTC"));
+            rig.pass(SECOND);
+        }
+    };
+    rig.pass(SECOND);
+    rig.hear(&message("USDT-BTC"));
+    wait(&mut rig, 11);
+    assert_eq!(rig.written, [frame(1, r#""KRW-BTC","KRW-NOPE","USDT-BTC""#)]);
+    assert_eq!((rig.session.live(), rig.session.is_settled()), (2, true), "the unknown one is left out");
+    // One that falls silent while its price moves is asked for again, together with all others.
+    rig.poll("USDT-BTC", "1");
+    wait(&mut rig, 61);
+    rig.poll("USDT-BTC", "1");
+    rig.poll("USDT-BTC", "2");
+    wait(&mut rig, 1);
+    assert_eq!(rig.written[1..], [frame(2, r#""KRW-BTC","USDT-BTC""#)]);
 }
 
 /// HTX and Crypto.com end a connection that does not repeat their number.

@@ -2,8 +2,9 @@
 
 use super::super::{End, Line, LineState, StreamSpec, Told};
 use crate::driver::wall;
-use crate::sources::{Client, Venue, VenueSpec, preset};
+use crate::sources::{Client, Preset, Venue, VenueSpec, preset};
 use publisher_core::quote::{Observation, VenueId};
+use publisher_core::time::Span;
 use publisher_doubles::venues::{SimConfig, StreamFault, Venue as Sim, VenueSimulator};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,23 +14,41 @@ use tokio::sync::watch;
 /// Long enough for a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const VENUES: [(Sim, [&str; 2]); 5] = [
+const VENUES: &[(Sim, [&str; 2])] = &[
     (Sim::Coinbase, ["BTC-USD", "ETH-USD"]),
     (Sim::Kraken, ["XBTUSD", "ETHUSD"]),
     (Sim::Binance, ["BTCUSDT", "ETHUSDT"]),
     (Sim::Bitstamp, ["btcusd", "ethusd"]),
     (Sim::Okx, ["BTC-USDT", "ETH-USDT"]),
+    (Sim::Bybit, ["BTCUSDT", "ETHUSDT"]),
+    (Sim::Bitget, ["BTCUSDT", "ETHUSDT"]),
+    (Sim::Gate, ["BTC_USDT", "ETH_USDT"]),
+    (Sim::CryptoCom, ["BTC_USD", "ETH_USD"]),
+    (Sim::Upbit, ["USDT-BTC", "USDT-ETH"]),
+    (Sim::Bitfinex, ["tBTCUSD", "tETHUSD"]),
+    (Sim::BinanceUs, ["BTCUSD", "ETHUSD"]),
+    (Sim::Kucoin, ["BTC-USDT", "ETH-USDT"]),
+    (Sim::Htx, ["btcusdt", "ethusdt"]),
+    (Sim::Mexc, ["BTCUSDT", "ETHUSDT"]),
+    (Sim::Gemini, ["BTCUSD", "ETHUSD"]),
 ];
 
-fn line(sim: Sim, symbols: &[&str], stream: &str) -> Arc<Line> {
-    let id = VenueId::new(sim.name());
-    let spec = VenueSpec::new(id);
+fn line(sim: Sim, symbols: &[&str], simulator: &VenueSimulator) -> Arc<Line> {
+    line_of(preset(sim.name()).unwrap(), sim, symbols, simulator)
+}
+
+/// The same with another preset.
+fn line_of(preset: &Preset, sim: Sim, symbols: &[&str], simulator: &VenueSimulator) -> Arc<Line> {
+    Arc::clone(&venue_of(preset, sim, symbols, simulator).lines()[0])
+}
+
+fn venue_of(preset: &Preset, sim: Sim, symbols: &[&str], simulator: &VenueSimulator) -> Venue {
+    let base_url = Some(simulator.base_url(sim).parse().unwrap());
+    let spec = VenueSpec { base_url, ..VenueSpec::new(VenueId::new(sim.name())) };
     let symbols: BTreeSet<Arc<str>> = symbols.iter().map(|symbol| (*symbol).into()).collect();
-    let preset = preset(sim.name()).unwrap();
     let venue = Venue::new(preset, spec, symbols, &Client::new().unwrap()).unwrap();
-    let spec = StreamSpec { off: false, url: Some(stream.parse().unwrap()) };
-    let venue = venue.with_stream(preset, &spec).unwrap();
-    Arc::clone(&venue.lines()[0])
+    let spec = StreamSpec { off: false, url: Some(simulator.stream_url(sim).parse().unwrap()) };
+    venue.with_stream(preset, &spec).unwrap()
 }
 
 /// What a line has told so far.
@@ -51,7 +70,9 @@ async fn listen(line: &Line, mut until: impl FnMut(&Seen) -> bool) -> Seen {
             Told::Up { .. } => seen.opened += 1,
             Told::Down { why, .. } => {
                 seen.ends.push(why);
-                seen.state = LineState::default();
+                if !why.is_planned() {
+                    seen.state = LineState::default();
+                }
             }
             Told::Stands(state) => seen.state = state,
             Told::Heard(_) => {}
@@ -82,11 +103,26 @@ async fn simulator() -> VenueSimulator {
 #[tokio::test]
 async fn every_venue_is_listened_to() {
     let simulator = simulator().await;
-    for (sim, symbols) in VENUES {
-        let line = line(sim, &symbols, &simulator.stream_url(sim));
+    for &(sim, symbols) in VENUES {
+        let line = line(sim, &symbols, &simulator);
         let seen = listen(&line, |seen| seen.state.fresh).await;
-        assert_eq!(seen.state, LineState { open: true, live: 2, fresh: true }, "{sim}");
+        let live = line.markets().len();
+        assert_eq!(seen.state, LineState { open: true, live, fresh: true }, "{sim}");
         assert!(seen.ends.is_empty() && seen.opened == 1, "{sim}: {:?}", seen.ends);
+    }
+}
+
+/// At Gemini the URL names the markets, so that an unknown one refuses the connection: its own.
+#[tokio::test]
+async fn at_gemini_an_unknown_symbol_costs_its_own_connection_alone() {
+    let simulator = simulator().await;
+    let preset = preset("gemini").unwrap();
+    let venue = venue_of(preset, Sim::Gemini, &["BTCUSD", "ETHUSD", "NOPEUSD"], &simulator);
+    assert_eq!(venue.lines().len(), 3);
+    for line in venue.lines() {
+        let is_known = &*line.markets()[0].symbol != "NOPEUSD";
+        let seen = listen(line, |seen| seen.state.fresh || !seen.ends.is_empty()).await;
+        assert_eq!((seen.state.fresh, seen.opened > 0), (is_known, is_known), "{:?}", line.markets());
     }
 }
 
@@ -94,10 +130,10 @@ async fn every_venue_is_listened_to() {
 #[tokio::test]
 async fn an_unknown_symbol_does_not_cost_the_others() {
     let simulator = simulator().await;
-    for (sim, symbols) in VENUES {
+    for &(sim, symbols) in VENUES.iter().filter(|(sim, _)| *sim != Sim::Gemini) {
         let unknown = symbols[1].replace("ETH", "NOPE").replace("eth", "nope");
-        let line = line(sim, &[symbols[0], &unknown], &simulator.stream_url(sim));
-        let live = if sim == Sim::Binance { 2 } else { 1 };
+        let line = line(sim, &[symbols[0], &unknown], &simulator);
+        let live = if matches!(sim, Sim::Binance | Sim::BinanceUs) { 2 } else { 1 };
         let seen = listen(&line, |seen| seen.state.live == live && !seen.prices.is_empty()).await;
         assert_eq!(seen.state, LineState { open: true, live, fresh: false }, "{sim}");
         assert!(seen.ends.is_empty(), "{sim}: {:?}", seen.ends);
@@ -105,10 +141,14 @@ async fn an_unknown_symbol_does_not_cost_the_others() {
 }
 
 async fn ends(sim: Sim, fault: StreamFault, expected: End) {
+    ends_as(preset(sim.name()).unwrap(), sim, fault, expected).await;
+}
+
+async fn ends_as(preset: &Preset, sim: Sim, fault: StreamFault, expected: End) {
     let simulator = simulator().await;
     let (_, symbols) = VENUES[VENUES.iter().position(|(of, _)| *of == sim).unwrap()];
     simulator.market().stream_fault(sim, fault.clone());
-    let line = line(sim, &symbols, &simulator.stream_url(sim));
+    let line = line_of(preset, sim, &symbols, &simulator);
     let market = simulator.market().clone();
     // Ended for the right reason, and open again once the venue is well.
     let seen = listen(&line, |seen| {
@@ -137,8 +177,76 @@ async fn f41_f51_every_sickness_of_a_stream_has_its_end_and_is_survived() {
         ends(Sim::Coinbase, StreamFault::Oversized { bytes: 2 << 20 }, End::TooLarge),
         ends(Sim::Bitstamp, StreamFault::AsksReconnect, End::Asked),
         ends(Sim::Okx, StreamFault::AsksReconnect, End::Asked),
+        ends(Sim::Bitfinex, StreamFault::AsksReconnect, End::Asked),
         ends(Sim::Okx, StreamFault::Impatient { ms: 400 }, End::Closed),
+        ends(Sim::Coinbase, StreamFault::Mute, End::Unanswered),
+        ends(Sim::Htx, StreamFault::Bomb { bytes: 8 << 20 }, End::TooLarge),
+        ends(Sim::Kucoin, StreamFault::ExpiredToken, End::Closed),
     );
+}
+
+/// Without this a sickness is survived at one venue, and at another one whose protocol differs it is not.
+#[tokio::test]
+async fn f41_every_venue_that_is_sick_is_given_up_and_comes_back() {
+    for (fault, end) in [
+        (StreamFault::Refused { status: 503 }, End::Refused),
+        (StreamFault::Cut, End::Closed),
+        (StreamFault::Mute, End::Idle),
+        (StreamFault::Oversized { bytes: 2 << 20 }, End::TooLarge),
+    ] {
+        let venues = VENUES.iter().filter_map(|(sim, _)| {
+            let (mut hasty, fault) = (preset(sim.name()).unwrap().clone(), fault.clone());
+            let ping = &mut hasty.stream.as_mut().unwrap().ping;
+            ping.every = Span::from_s(2);
+            // The WebSocket's own ping is answered by whatever stands in front of the venue.
+            let answers = fault == StreamFault::Mute && ping.text.is_none();
+            (!answers).then_some(async move { ends_as(&hasty, *sim, fault, end).await })
+        });
+        futures_util::future::join_all(venues).await;
+    }
+}
+
+/// Without this a frame that is announced fills the memory, nested lists the stack, and one that never ends the time.
+#[tokio::test]
+async fn f51_what_a_socket_says_is_bounded_in_size_depth_and_time() {
+    // A socket that says nothing whole is given up after two pings.
+    let mut hasty = preset("bybit").unwrap().clone();
+    hasty.stream.as_mut().unwrap().ping.every = Span::from_s(1);
+    tokio::join!(
+        ends(Sim::Okx, StreamFault::Announced { bytes: 1 << 30 }, End::TooLarge),
+        ends(Sim::Kraken, StreamFault::Deep { messages: 50 }, End::Unreadable),
+        ends_as(&hasty, Sim::Bybit, StreamFault::Drip, End::Idle),
+    );
+}
+
+/// A venue ends a connection at an age that it states: the next one gives prices before.
+#[tokio::test]
+async fn a_connection_that_grows_old_is_replaced_while_it_gives_prices() {
+    let simulator = simulator().await;
+    let mut mortal = preset("okx").unwrap().clone();
+    mortal.stream.as_mut().unwrap().life = Span::from_s(3);
+    let line = line_of(&mortal, Sim::Okx, &["BTC-USDT", "ETH-USDT"], &simulator);
+    let (mut was_fresh, mut was_closed, mut most) = (false, false, 0);
+    let seen = listen(&line, |seen| {
+        was_fresh |= seen.state.fresh;
+        was_closed |= was_fresh && !seen.state.open;
+        most = most.max(simulator.market().streams(Sim::Okx).1);
+        seen.ends.len() == 3
+    })
+    .await;
+    assert_eq!(seen.ends, [End::Retired; 3]);
+    assert!((4..=5).contains(&seen.opened) && was_fresh && !was_closed, "{} were opened", seen.opened);
+    assert_eq!(most, 2, "the next one is open before the former one ends");
+}
+
+/// KuCoin refuses a frame whole that names more than it takes, and says nothing of which.
+#[tokio::test]
+async fn a_frame_that_is_refused_whole_is_halved_until_it_is_taken() {
+    let simulator = simulator().await;
+    simulator.market().stream_fault(Sim::Kucoin, StreamFault::FrameMax { markets: 1 });
+    let line = line(Sim::Kucoin, &["BTC-USDT", "ETH-USDT", "BTC-USD", "ETH-USD"], &simulator);
+    let seen = listen(&line, |seen| seen.state.live == 2).await;
+    assert_eq!((seen.state.live, seen.ends), (2, vec![]), "KuCoin has no dollars");
 }
 
 /// What comes twice, late, in gaps or without an acknowledgement is a price all the same, and the newest one holds.
@@ -158,7 +266,7 @@ async fn f42_disorder_on_the_wire_changes_nothing() {
     let path: Vec<_> = (0..30).map(|n| (n * 100, format!("{}.00", 67_000 + n))).collect();
     let path: Vec<_> = path.iter().map(|(after_ms, price)| (*after_ms, price.as_str())).collect();
     market.follow_path("BTC/USD", &path).unwrap();
-    let line = line(Sim::Coinbase, &["BTC-USD"], &simulator.stream_url(Sim::Coinbase));
+    let line = line(Sim::Coinbase, &["BTC-USD"], &simulator);
     let seen = listen(&line, |seen| seen.prices.last().is_some_and(|price| price == "67029")).await;
     assert!(seen.prices.is_sorted() && seen.ends.is_empty(), "{:?} {:?}", seen.prices, seen.ends);
     assert_eq!(seen.prices.last().map(String::as_str), Some("67029"));
@@ -166,7 +274,7 @@ async fn f42_disorder_on_the_wire_changes_nothing() {
 
 /// A name or address inside the operator's network is reached only where the operator wrote so.
 #[tokio::test]
-async fn a_presets_host_is_never_a_private_one() {
+async fn f76_a_presets_host_is_never_a_private_one() {
     let simulator = simulator().await;
     let mut preset = preset("okx").unwrap().clone();
     let url = simulator.stream_url(Sim::Okx);

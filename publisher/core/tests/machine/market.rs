@@ -1,0 +1,151 @@
+//! Feeds whose market opens and closes.
+
+use crate::rig::*;
+use alloy_primitives::B256;
+use publisher_core::event::Event;
+use publisher_core::io::Effect;
+use publisher_core::policy::{Conduct, Hold, Hours, Market, Status, Trigger};
+use publisher_core::record::Record;
+use publisher_core::time::{Span, Wall};
+
+/// Seconds after the rig's beginning at which the market closes, and opens again.
+const CLOSES_S: u64 = 60;
+const OPENS_S: u64 = 360;
+/// Seconds in a block.
+const BLOCK_S: u64 = BLOCK_MS / 1000;
+
+/// A running feed whose market is closed for five minutes, and whose calendar ends after twenty.
+fn rig(closed: Conduct) -> Rig {
+    let at = |s: u64| Wall::from_s(EPOCH_S + s);
+    let changes = vec![
+        (at(0) - Span::from_s(60), Status::Open),
+        (at(CLOSES_S), Status::Closed),
+        (at(OPENS_S), Status::HalfDay),
+    ];
+    let hours = Hours { calendar: "test".into(), digest: B256::repeat_byte(7), changes, ends_at: at(1_200) };
+    let conduct = [
+        (Status::Open, Conduct::Normal),
+        (Status::HalfDay, Conduct::Normal),
+        (Status::Closed, closed),
+        (Status::Unknown, Conduct::Freeze),
+    ];
+    let mut spec = spec(&["BTC-USD"]);
+    let market = Market { hours: hours.into(), conduct: conduct.into() };
+    spec.feeds.get_mut(&btc()).unwrap().policy.market = Some(market);
+    Rig::running_with(spec)
+}
+
+impl Rig {
+    /// Blocks, quotes among them, until so many seconds after the beginning.
+    fn blocks_until(&mut self, s: u64) {
+        while self.now().wall + Span::from_ms(BLOCK_MS) <= Wall::from_s(EPOCH_S + s) {
+            self.block();
+        }
+    }
+}
+
+fn decided(rig: &Rig) -> Vec<(u64, Trigger)> {
+    let decision = |event: &Event| match event {
+        Event::Decided { answer, trigger, .. } => Some((u64::try_from(answer.value()).unwrap(), *trigger)),
+        _ => None,
+    };
+    rig.events.iter().filter_map(decision).collect()
+}
+
+/// Without it thin quotes of the night become answers, or yesterday's close becomes today's first price.
+#[test]
+fn a_frozen_feed_publishes_nothing_until_its_market_is_quoted_after_the_opening() {
+    let mut rig = rig(Conduct::Freeze);
+    rig.blocks_until(CLOSES_S + BLOCK_S);
+    let before = decided(&rig);
+    rig.price *= 2;
+    rig.blocks_until(OPENS_S - BLOCK_S);
+    assert_eq!((decided(&rig), rig.view(&btc()).hold), (before.clone(), Some(Hold::MarketClosed)));
+    assert_eq!(rig.count_events("PUB-1004"), 0, "that no heartbeat comes is what was asked for");
+    // The opening itself: only quotes of before it are known, and they are young.
+    rig.pass_ms(2 * BLOCK_MS + 500);
+    assert!(rig.now().wall > Wall::from_s(EPOCH_S + OPENS_S));
+    let market = rig.view(&btc()).market.unwrap();
+    assert_eq!((market.status, market.conduct), (Status::HalfDay, Conduct::Freeze));
+    assert_eq!(decided(&rig), before);
+    // A quorum of new ones beside two old ones is not the market's word yet; all of them are.
+    rig.quotes(VENUES - 1);
+    assert_eq!(decided(&rig), before);
+    rig.quotes(VENUES);
+    assert_eq!(decided(&rig).last(), Some(&(rig.price, Trigger::Deviation)));
+}
+
+/// Without it whatever is decided in the last moment of a day is written in the night.
+#[test]
+fn what_a_contract_consents_to_after_the_close_is_not_written_any_more() {
+    let mut rig = rig(Conduct::Freeze);
+    rig.blocks_until(CLOSES_S - BLOCK_S);
+    let before = decided(&rig);
+    rig.hold = |effect| matches!(effect, Effect::Preflight { .. });
+    rig.deviate();
+    assert_eq!(rig.held.len(), 1, "it was decided while the market was open");
+    rig.pass_ms(BLOCK_MS + 1);
+    assert!(rig.now().wall > Wall::from_s(EPOCH_S + CLOSES_S));
+    rig.release();
+    assert_eq!((decided(&rig), rig.view(&btc()).hold), (before, Some(Hold::MarketClosed)));
+}
+
+/// Without it consumers who measure age are cut off every night, or are told thin prices of the night as the day's.
+#[test]
+fn heartbeats_repeat_the_last_value_of_the_open_market_and_after_a_restart_the_answer_on_chain() {
+    let mut rig = rig(Conduct::HeartbeatOnly);
+    let open = rig.price * 1_004 / 1_000; // Not far enough for a round of its own.
+    rig.price = open;
+    rig.blocks_until(CLOSES_S + BLOCK_S);
+    let before = decided(&rig).len();
+    rig.price *= 2;
+    rig.blocks_until(CLOSES_S + 2 * HEARTBEAT_S);
+    let repeated = decided(&rig)[before..].to_vec();
+    assert!(repeated.len() >= 2 && repeated.iter().all(|r| *r == (open, Trigger::Repeat)), "{repeated:?}");
+    // Sources may be silent as well: the market is closed.
+    rig.restart();
+    let before = decided(&rig).len();
+    while rig.now().wall < Wall::from_s(EPOCH_S + OPENS_S - BLOCK_S) {
+        rig.pass_ms(BLOCK_MS);
+        rig.mine();
+        rig.poll();
+    }
+    let repeated = decided(&rig)[before..].to_vec();
+    assert!(repeated.len() >= 2 && repeated.iter().all(|r| *r == (open, Trigger::Repeat)), "{repeated:?}");
+    assert_eq!(rig.count_events("PUB-1004"), 0);
+    let reasons = rig.journal.iter().filter_map(|record| match record {
+        Record::Decided { why, .. } if why.trigger == Trigger::Repeat => why.market.as_ref(),
+        _ => None,
+    });
+    let reasons: Vec<_> = reasons.map(|m| (m.digest, m.status, m.conduct)).collect();
+    let reason = (B256::repeat_byte(7), Status::Closed, Conduct::HeartbeatOnly);
+    assert!(reasons.len() >= 4 && reasons.iter().all(|told| *told == reason), "{reasons:?}");
+    rig.blocks_until(OPENS_S + 3 * BLOCK_S);
+    assert_eq!(decided(&rig).last(), Some(&(rig.price, Trigger::Deviation)));
+}
+
+#[test]
+fn what_is_normal_while_closed_changes_nothing() {
+    let mut rig = rig(Conduct::Normal);
+    rig.blocks_until(CLOSES_S + BLOCK_S);
+    rig.deviate();
+    assert_eq!(decided(&rig).last(), Some(&(rig.price, Trigger::Deviation)));
+}
+
+/// Without it a calendar that nobody renewed says *open* for ever, or silences a feed by surprise.
+#[test]
+fn an_end_of_the_calendar_is_told_ahead_and_then_taken_for_unknown() {
+    let mut rig = rig(Conduct::Normal);
+    assert_eq!(rig.count_events("PUB-1014"), 1, "once");
+    rig.blocks_until(1_200 + BLOCK_S);
+    rig.deviate();
+    let market = rig.view(&btc()).market.unwrap();
+    assert_eq!((market.status, market.conduct, market.until), (Status::Unknown, Conduct::Freeze, None));
+    assert_eq!(rig.view(&btc()).hold, Some(Hold::MarketClosed));
+    let told = rig.events.iter().filter_map(|event| match event {
+        Event::MarketStatus { status, .. } => Some(*status),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [Status::Open, Status::Closed, Status::HalfDay, Status::Unknown]);
+    assert_eq!(rig.count_events("PUB-1014"), 1, "once");
+}

@@ -1,0 +1,148 @@
+//! Prices that contracts give: real ones on a real node, and doubles of those that misbehave.
+
+use crate::BINARY;
+use alloy::primitives::{Address, I256, U256, address};
+use alloy::sol_types::SolValue;
+use anyhow::{Result, ensure};
+use publisher_bindings::{Aggregator, AggregatorProxy};
+use publisher_doubles::venues::Venue;
+use publisher_tests::cli::run;
+use publisher_tests::scripted::{End, Scripted};
+use publisher_tests::world::{Options, World};
+use std::time::Duration;
+
+alloy::sol! {
+    function asset() external view returns (address);
+    function decimals() external view returns (uint8);
+    function convertToAssets(uint256 shares) external view returns (uint256);
+}
+
+const SOON: Duration = Duration::from_secs(60);
+const AT_ONCE: &str = "heartbeat = \"1h\"\ndeviation = \"0.5%\"\nmax_age = \"10s\"\nsettle = \"off\"";
+const VAULT: Address = address!("0x00000000000000000000000000000000000f4017");
+const TOKEN: Address = address!("0x0000000000000000000000000000000000070ce2");
+
+/// A world of two venues that leaves the decision to a source on the chain.
+async fn world(name: &str, source: &str) -> Result<World> {
+    let world = World::new(Options { venues: 2, policy: AT_ONCE, ..Options::default() }).await?;
+    let sources = "\"coinbase:BTC-USD\", \"kraken:XBTUSD\"";
+    world.edit(&format!("[{sources}]"), &format!("[{sources}, \"{name}\"]"))?;
+    world.configure(&format!("[source.{name}]\n{source}"))?;
+    let market = world.venues.market();
+    market.set_venue_price(Venue::Coinbase, "BTC/USD", "66900")?;
+    market.set_venue_price(Venue::Kraken, "BTC/USD", "67100")?;
+    Ok(world)
+}
+
+/// An aggregator of somebody else's behind a proxy, with one answer.
+async fn oracle(
+    world: &World,
+    answer: i64,
+) -> Result<(Aggregator::AggregatorInstance<alloy::providers::DynProvider>, Address)> {
+    let (owner, name) = (world.owner_address, "BTC / USD".to_owned());
+    let (min, max) = (I256::try_from(1)?, I256::try_from(1_000_000_000_000_000i64)?);
+    let aggregator = Aggregator::deploy(&world.owner, 8, name, min, max, owner, owner, 0).await?;
+    let proxy = AggregatorProxy::deploy(&world.owner, *aggregator.address(), owner).await?;
+    aggregator.submit(U256::from(1), I256::try_from(answer)?).send().await?.get_receipt().await?;
+    // It is read one block behind the head.
+    let (height, _) = world.head().await?;
+    world.wait(SOON, "its answer lies a block deep", async || Ok(world.head().await?.0 > height)).await?;
+    Ok((Aggregator::new(*aggregator.address(), world.owner.clone()), *proxy.address()))
+}
+
+/// Without this, another oracle is a web service that somebody has to run in between.
+#[tokio::test]
+async fn another_oracle_votes_like_a_venue_before_and_after_a_reorg() {
+    let world =
+        world("oracle", "kind = \"chainlink\"\nheartbeat = \"1h\"\naddress = \"0xADDRESS\"").await.unwrap();
+    let (aggregator, proxy) = oracle(&world, 6_700_050_000_000).await.unwrap();
+    world.edit("0xADDRESS", &proxy.to_string()).unwrap();
+    let checked = run(BINARY, world.dir.path(), &["check", "--online"], &[]).await.unwrap();
+    assert!(checked.out.contains("source oracle:price") && checked.out.contains("67000.5"), "{checked:?}");
+    let quoted =
+        run(BINARY, world.dir.path(), &["quote", "BTC-USD", "--json"], &[]).await.unwrap().json().unwrap();
+    assert_eq!(quoted["answer"], "6700050000000", "{quoted}");
+    assert_eq!(quoted["sources"][2]["source"], "oracle:price", "{quoted}");
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    let feed = world.feed().clone();
+    // It stands in the middle: the answer is its own, to the last digit.
+    world.wait_answer(&feed, 6_700_050_000_000, SOON).await.unwrap();
+    drop(daemon);
+    // A newer answer on another branch is read there, and the one that went with its blocks is not.
+    world.reorg(2, &[]).await.unwrap();
+    let newer = aggregator.submit(U256::from(2), I256::try_from(6_701_060_000_000i64).unwrap());
+    newer.send().await.unwrap().get_receipt().await.unwrap();
+    world
+        .wait(SOON, "the newer answer is read", async || {
+            let quoted = run(BINARY, world.dir.path(), &["quote", "BTC-USD", "--json"], &[]).await?.json()?;
+            Ok(quoted["answer"] == "6701060000000")
+        })
+        .await
+        .unwrap();
+}
+
+/// Without this, a contract that breaks takes the daemon, its node or the other sources along, or its jump is published.
+#[tokio::test]
+async fn f41_f44_a_vault_that_breaks_spins_or_jumps_loses_its_vote_and_gets_it_back() {
+    let world = world("vault", "kind = \"erc4626\"").await.unwrap();
+    world.edit("kind = \"erc4626\"", &format!("kind = \"erc4626\"\naddress = \"{VAULT}\"")).unwrap();
+    let worth = |cents: u64| End::Returns(U256::from(cents).abi_encode());
+    let mut token = Scripted::at(TOKEN);
+    token.set::<decimalsCall>(End::Returns(U256::from(2).abi_encode())).put(&world.owner).await.unwrap();
+    let mut vault = Scripted::at(VAULT);
+    vault.set::<assetCall>(End::Returns(TOKEN.abi_encode()));
+    vault.set::<decimalsCall>(End::Returns(U256::from(18).abi_encode()));
+    vault.set::<convertToAssetsCall>(worth(6_700_050)).put(&world.owner).await.unwrap();
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    let feed = world.feed().clone();
+    world.wait_answer(&feed, 6_700_050_000_000, SOON).await.unwrap();
+    // The log tells each change once; pages lag behind it.
+    let told = |code: &str| -> Result<usize> {
+        Ok(world.logged(code)?.iter().filter(|line| line["source"] == "vault:price").count())
+    };
+    for end in [End::Reverts, End::Breaks, End::Spins, worth(9_000_000)] {
+        for (value, code) in [(end.clone(), "PUB-1005"), (worth(6_700_050), "PUB-1006")] {
+            let before = told(code).unwrap();
+            vault.set::<convertToAssetsCall>(value.clone()).put(&world.owner).await.unwrap();
+            let what = format!("{code} after {value:?}");
+            world.wait(SOON, &what, async || Ok(told(code)? > before)).await.unwrap();
+            assert_eq!(world.round(&feed).await.unwrap(), 1, "{what}");
+        }
+    }
+    drop(daemon);
+}
+
+/// Without this, a feed confirms itself: its answers follow the market ever more slowly.
+#[tokio::test]
+async fn f63_a_feed_that_would_read_what_it_writes_does_not_start_be_it_through_proxies() {
+    let world =
+        world("oracle", "kind = \"chainlink\"\nheartbeat = \"1h\"\naddress = \"0xADDRESS\"").await.unwrap();
+    let feed = world.feed().clone();
+    // Proxies read answers on, so that the aggregator has to have one.
+    world.set_transmitter(&feed, world.owner_address, true).await.unwrap();
+    let aggregator = world.aggregator(&feed);
+    let first = aggregator.submit(U256::from(1), I256::try_from(6_700_050_000_000i64).unwrap());
+    first.send().await.unwrap().get_receipt().await.unwrap();
+    let owner = world.owner_address;
+    let inner = AggregatorProxy::deploy(&world.owner, feed.aggregator, owner).await.unwrap();
+    let outer = AggregatorProxy::deploy(&world.owner, *inner.address(), owner).await.unwrap();
+    world.edit("0xADDRESS", &outer.address().to_string()).unwrap();
+    let offline = run(BINARY, world.dir.path(), &["check"], &[]).await.unwrap();
+    assert_eq!(offline.code, 0, "{offline:?}");
+    let mut daemon = world.daemon(BINARY, &[]).unwrap();
+    world.wait(SOON, "it refuses to start", async || Ok(!daemon.is_running()?)).await.unwrap();
+    let told = world.logged("PUB-5015").unwrap();
+    let why = "which feed BTC-USD writes and rests on";
+    assert!(told.iter().any(|line| line["detail"].as_str().is_some_and(|d| d.contains(why))), "{told:?}");
+    assert_eq!(daemon.wait(Duration::ZERO).unwrap().unwrap().code(), Some(64));
+    // What it writes itself is found without asking anybody.
+    world.edit(&outer.address().to_string(), &feed.proxy.to_string()).unwrap();
+    let refused = run(BINARY, world.dir.path(), &["check"], &[]).await.unwrap();
+    assert!(refused.code == 64 && format!("{}{}", refused.out, refused.err).contains(why), "{refused:?}");
+    ensure_unsent(&world).unwrap();
+}
+
+fn ensure_unsent(world: &World) -> Result<()> {
+    ensure!(world.proxy.forwarded().is_empty(), "something was sent");
+    Ok(())
+}
