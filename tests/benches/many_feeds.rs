@@ -21,7 +21,7 @@ use publisher_bindings::{Aggregator, AggregatorProxy};
 use publisher_doubles::signer::{SignerConfig, SignerDouble};
 use publisher_doubles::venues::{SimConfig, Venue, VenueSimulator};
 use publisher_tests::daemon::Daemon;
-use publisher_tests::world::free_port;
+use publisher_tests::ports::free_port;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};

@@ -5,11 +5,12 @@ use alloy::primitives::keccak256;
 use alloy::providers::ext::AnvilApi;
 use anyhow::{Context, Result};
 use publisher::calendar::utc;
-use publisher::store::{Journal, RoundEntry};
+use publisher::store::{Location, RoundEntry};
 use publisher_core::quote::FeedId;
 use publisher_core::time::Wall;
 use publisher_doubles::venues::{Fault, Venue};
 use publisher_tests::cli::run;
+use publisher_tests::journal;
 use publisher_tests::miner::SOON;
 use publisher_tests::world::{Options, World};
 use serde_json::Value;
@@ -95,10 +96,10 @@ async fn moving(
 
 /// What the journal knows of the feed's rounds, oldest first.
 async fn journalled(world: &World) -> Result<Vec<RoundEntry>> {
-    let reader = Journal::open_read_only(&world.journal()).await?;
-    let rounds = reader.rounds(&FeedId::new(world.feed().id), 10_000).await;
-    reader.close().await;
-    let mut rounds = rounds?;
+    let feed = FeedId::new(world.feed().id);
+    let mut rounds =
+        journal::read(&Location::from(&world.journal()), async |reader| reader.rounds(&feed, 10_000).await)
+            .await?;
     rounds.reverse();
     Ok(rounds)
 }

@@ -5,6 +5,7 @@ mod check;
 
 pub use check::History;
 
+use crate::journal;
 use crate::store::Batch;
 use crate::world::{FeedHome, World};
 use alloy::primitives::{B256, I256, Uint};
@@ -12,7 +13,6 @@ use alloy::providers::Provider;
 use alloy::rpc::types::Filter;
 use alloy::sol_types::SolEvent;
 use anyhow::{Context, Result, ensure};
-use publisher::store::Journal;
 use publisher_bindings::Aggregator;
 use publisher_core::quote::FeedId;
 use publisher_core::time::Span;
@@ -148,9 +148,8 @@ impl World {
     async fn history(&self, feed: &FeedHome, rounds: &[ChainRound], others: &[u64]) -> Result<History> {
         let mut journals = Vec::new();
         for journal in &self.journals() {
-            let reader = Journal::open_read_only(journal).await?;
-            journals.push(reader.rounds(&FeedId::new(feed.id), ROUNDS_MAX).await?);
-            reader.close().await;
+            let id = FeedId::new(feed.id);
+            journals.push(journal::read(journal, async |reader| reader.rounds(&id, ROUNDS_MAX).await).await?);
         }
         let skipped = match feed.store {
             Some((store, number)) => {

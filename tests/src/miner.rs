@@ -1,6 +1,7 @@
 //! A chain that moves when the test says so: blocks, reorgs, pools, and what the daemon has seen of them.
 
 use crate::daemon::Daemon;
+use crate::journal;
 use crate::rpc_proxy::{Forwarded, Offer};
 use crate::world::{Options, World};
 use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
@@ -10,7 +11,6 @@ use alloy::primitives::{B256, Bytes, TxKind, U256};
 use alloy::providers::ext::AnvilApi;
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::{Context, Result, ensure};
-use publisher::store::Journal;
 use publisher_doubles::venues::Venue;
 use serde_json::Value;
 use std::path::Path;
@@ -208,10 +208,8 @@ impl World {
     pub async fn settled(&self) -> Result<()> {
         let journal = self.journals().pop().context("there is no journal")?;
         self.wait(SOON, "every round in the journal is closed", async || {
-            let reader = Journal::open_read_only(&journal).await?;
-            let nonces = reader.account_nonces().await;
-            reader.close().await;
-            Ok(nonces?.iter().all(|account| account.open == 0))
+            let nonces = journal::read(&journal, async |reader| reader.account_nonces().await).await?;
+            Ok(nonces.iter().all(|account| account.open == 0))
         })
         .await
     }

@@ -2,11 +2,11 @@
 //!
 //! The server lives no longer than the process that started it, however that ends: a small shell waits for the end of
 //! its input and stops it then. Only what was started here is ever signalled. Used by the unit tests of the store as
-//! well, which is why nothing but `std` and `tempfile` is needed.
+//! well, which is why nothing but `std`, `tempfile` and its neighbour is needed.
 
+use super::ports::free_port;
 use std::fs::{self, File};
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -82,7 +82,7 @@ impl Postgres {
     /// Starts it again, at a port of its own.
     pub fn resume(&mut self) -> io::Result<()> {
         if self.port == 0 {
-            self.port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+            self.port = free_port()?;
         }
         let data = self.data();
         let log = File::options().create(true).append(true).open(self.folder.path().join("server.log"))?;

@@ -1,8 +1,9 @@
 //! Daemons that share a journal on PostgreSQL, each with a folder, a log and pages of its own.
 
 use crate::daemon::Daemon;
+use crate::ports::free_port;
 use crate::postgres::Postgres;
-use crate::world::{Options, World, free_port};
+use crate::world::{Options, World};
 use alloy::primitives::Address;
 use anyhow::{Context, Result};
 use publisher::store::Location;

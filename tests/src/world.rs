@@ -4,6 +4,7 @@
 use crate::calldata::OldName;
 use crate::chains::{Chain, Node};
 use crate::daemon::Daemon;
+use crate::ports::free_port;
 use crate::rpc_proxy::RpcProxy;
 use alloy::network::EthereumWallet;
 use alloy::node_bindings::Anvil;
@@ -16,7 +17,6 @@ use publisher_bindings::{Aggregator, AggregatorProxy};
 use publisher_doubles::signer::{SignerConfig, SignerDouble};
 use publisher_doubles::venues::{SimConfig, Venue, VenueSimulator};
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -433,17 +433,4 @@ async fn deploy(
         }
     }
     Ok(feeds)
-}
-
-/// A port that was free a moment ago, below those that the system gives to outgoing connections: a daemon that is
-/// started again finds it free again.
-pub fn free_port() -> std::io::Result<u16> {
-    let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-    for _ in 0..100 {
-        let port = fastrand::u16(15_000..32_000);
-        if free(port).is_ok() {
-            return Ok(port);
-        }
-    }
-    Ok(free(0)?.local_addr()?.port())
 }

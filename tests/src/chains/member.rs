@@ -1,7 +1,7 @@
 //! One node of a network as a child process.
 
 use super::PATIENCE;
-use crate::world::free_port;
+use crate::ports::free_port;
 use alloy::primitives::hex;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::signers::local::PrivateKeySigner;

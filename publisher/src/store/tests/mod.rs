@@ -24,6 +24,9 @@ use tempfile::TempDir;
 const CHAIN: u64 = 138;
 const GENESIS: B256 = B256::repeat_byte(0x47);
 
+#[path = "../../../../tests/src/ports.rs"]
+mod ports;
+
 /// A real server for the tests of this process, each of which has a database of its own.
 #[path = "../../../../tests/src/postgres.rs"]
 #[expect(dead_code, reason = "the integration tests need more of it")]
