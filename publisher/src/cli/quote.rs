@@ -239,12 +239,16 @@ impl<'a> Look<'a> {
     fn early(&self) -> Option<String> {
         let (store, _) = self.config.feeds.get(self.id)?.entry.as_ref()?;
         let StoreSpec { early, sync_heartbeats, .. } = self.config.stores.get(store)?.spec;
+        let always = early.always.then(|| "always".to_owned());
         let ratio = (early.ratio > Ratio::default()).then(|| format!("at {} of its way", early.ratio));
         let age = (early.age > Span::ZERO).then(|| format!("at an age of {}", early.age));
         let deviation =
             (early.deviation > Ratio::default()).then(|| format!("{} from its answer", early.deviation));
+        let unsure = (early.confidence_ratio > Ratio::default())
+            .then(|| format!("unsure by {}", early.confidence_ratio));
         let sync = sync_heartbeats.then(|| "with heartbeats that its own divides".to_owned());
-        let rules: Vec<String> = [ratio, age, deviation, sync].into_iter().flatten().collect();
+        let rules: Vec<String> =
+            [always, ratio, age, deviation, unsure, sync].into_iter().flatten().collect();
         (!rules.is_empty()).then(|| format!("it rides along with others {}", rules.join(", or ")))
     }
 

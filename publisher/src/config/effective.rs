@@ -12,7 +12,7 @@ use publisher_core::book::Pricing;
 use publisher_core::fees::FeeProfile;
 use publisher_core::head::Finality;
 use publisher_core::machine::Group;
-use publisher_core::policy::{Breaker, Combine, Status};
+use publisher_core::policy::{Breaker, Combine, Early, Status};
 use publisher_core::price::{Answer, Ratio};
 use publisher_core::time::Span;
 use std::collections::BTreeMap;
@@ -119,9 +119,14 @@ impl Config {
             out.put("gather", store.spec.gather);
             out.opt("max_age", store.max_age);
             let mut early = out.below("early");
-            early.rule("ratio", store.spec.early.ratio);
+            match store.spec.early {
+                Early { always: true, .. } => early.put("ratio", "always"),
+                Early { ratio, .. } if ratio == Ratio::default() => early.put("ratio", "never"),
+                Early { ratio, .. } => early.put("ratio", ratio),
+            }
             early.rule("age", store.spec.early.age);
             early.rule("deviation", store.spec.early.deviation);
+            early.rule("confidence_ratio", store.spec.early.confidence_ratio);
         }
         all
     }

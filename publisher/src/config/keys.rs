@@ -5,8 +5,8 @@
 
 use super::crons::Crons;
 use super::leaf::{
-    Allowed, Beyond, Both, Contract, Database, Date, Decay, Dialect, Entry, FinalityRule, Lead, Listen,
-    Listening, Multiple, Profile, Rule, Socket, Spend, Together, Wei,
+    Allowed, Beyond, Both, Company, Contract, Database, Date, Decay, Dialect, Entry, FinalityRule, Lead,
+    Listen, Listening, Multiple, Profile, Rule, Socket, Spend, Together, Wei,
 };
 use super::problem::{Place, join};
 use super::raw::{Branch, Chapter, Default, Item, Key, Leaf, Reader, Section, Table, section};
@@ -199,14 +199,16 @@ section! {
 
 section! {
     /// Which feeds ride along with one that is due, although nothing makes a round of their own. Each rule suffices; without any, none do.
-    /// A plain percentage stands for `ratio`: `early = "80%"`.
+    /// A plain percentage, or `always`, stands for `ratio`: `early = "80%"`.
     Early from ratio {
-        ratio: Rule<Ratio>, Value(r#""off""#), [r#""80%""#, r#""90%""#],
-            "Those that have reached this share of their own deviation or heartbeat.";
+        ratio: Company, Value(r#""never""#), [r#""80%""#, r#""always""#],
+            "Those that have reached this share of their own deviation or heartbeat; `always`: every one that may be published, as Pyth's publishers do where nothing is said. A deviation that has yet to settle never rides along.";
         age: Rule<Span>, Value(r#""off""#), [r#""30m""#, r#""20m""#],
             "Those whose answer on chain is so old.";
         deviation: Rule<Ratio>, Value(r#""off""#), [r#""0.2%""#, r#""0.3%""#],
             "Those whose value differs by this part from their answer on chain.";
+        confidence_ratio: Rule<Ratio>, Value(r#""off""#), [r#""1%""#, r#""0.8%""#],
+            "Those whose value is as unsure as this part of it, for as long as it is.";
     }
 }
 

@@ -181,6 +181,30 @@ rule!(
     r#"{"type":["string","integer"],"pattern":"^(off|[0-9]+([.][0-9]+)?)$","minimum":0}"#
 );
 
+/// Which share of its own way lets a feed ride along with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Company {
+    /// Any at all.
+    Always,
+    /// This one; zero: none.
+    From(Ratio),
+}
+
+impl Leaf for Company {
+    const KIND: Kind = kind(
+        "percentage, always or never",
+        "a percentage in quotes, e.g. \"80%\", \"always\", or \"never\" (\"off\")",
+        r#"{"type":"string","pattern":"^(always|never|off|[0-9]+([.][0-9]+)?%)$"}"#,
+    );
+    fn read(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<Self, Fault> {
+        match value.as_str() {
+            Some("always") => Ok(Self::Always),
+            Some("never" | "off") => Ok(Self::From(Ratio::default())),
+            _ => Ratio::read(value, lookup).map(Self::From),
+        }
+    }
+}
+
 /// So many times something, as a share of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Multiple(pub(super) Ratio);

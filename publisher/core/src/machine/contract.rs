@@ -85,7 +85,8 @@ pub(super) struct Contract {
     /// The transaction that it waits for.
     pub flight: Option<(Address, u64)>,
     pub planned_at: Mono,
-    pub failures: u32,
+    /// The round or sequence that failed last, and how often in a row that happened.
+    pub failing: Option<(u64, u32)>,
     /// What its last transactions took for each feed that they carried, beside the store's own part, by the nodes'
     /// estimates; the newest last.
     estimates: VecDeque<u64>,
@@ -112,7 +113,7 @@ impl Contract {
             due_since: None,
             flight: None,
             planned_at: now.mono,
-            failures: 0,
+            failing: None,
             estimates: VecDeque::new(),
             estimates_fail: None,
             estimate_failure_reported: false,
@@ -138,7 +139,7 @@ impl Contract {
         self.due_since = None;
         self.flight = None;
         self.refusals.forget();
-        self.failures = 0;
+        self.failing = None;
     }
 
     /// Whether it is being asked about something decided.
@@ -159,18 +160,19 @@ impl Contract {
 
     /// What was written to it reverted or was rejected: it is planned anew, and if that keeps happening ever more
     /// slowly, but often enough for the `heartbeat` that comes soonest. Contracts that fail for one reason are not tried
-    /// again in one moment.
-    pub fn failed(&mut self, address: Address, retry: Span, heartbeat: Span, now: Now) {
-        self.failures = self.failures.saturating_add(1);
-        if self.failures < FAILURES_MAX {
+    /// again in one moment. Once the contract has this `number` nothing has failed: somebody else was faster.
+    pub fn failed(&mut self, (address, number): (Address, u64), retry: Span, heartbeat: Span, now: Now) {
+        let failures = self.failing.map_or(0, |(_, count)| count).saturating_add(1);
+        self.failing = Some((number, failures));
+        if failures < FAILURES_MAX {
             return;
         }
         let most = match heartbeat {
             Span::ZERO => RETRY_MAX,
             heartbeat => Span::from_ms(heartbeat.ms() / RETRIES_IN_HEARTBEAT).min(RETRY_MAX),
         };
-        let wait = retry.times(4 << self.failures.min(6)).min(most).ms();
-        let hash = keccak256([address.as_slice(), &self.failures.to_be_bytes()].concat());
+        let wait = retry.times(4 << failures.min(6)).min(most).ms();
+        let hash = keccak256([address.as_slice(), &failures.to_be_bytes()].concat());
         let seed = hash.first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default();
         let part = fastrand::Rng::with_seed(seed).u64(0..=wait / 2);
         self.refusals.wait(now.mono + Span::from_ms(wait.saturating_sub(part)));
@@ -266,7 +268,7 @@ mod tests {
         let (address, now) = (Address::repeat_byte(byte), Now::default());
         let mut contract = Contract::new(address, None, now);
         let wait = |_| {
-            contract.failed(address, Span::from_ms(500), Span::from_s(heartbeat_s), now);
+            contract.failed((address, 1), Span::from_ms(500), Span::from_s(heartbeat_s), now);
             contract.refusals.until.map_or(0, |until| until.since(now.mono).ms())
         };
         (0..failures).map(wait).collect()

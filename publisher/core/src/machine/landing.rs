@@ -142,7 +142,7 @@ impl Machine {
             rounds.push((id, round, answer));
         }
         let Some(contract) = self.contracts.get_mut(&target) else { return rounds };
-        contract.failures = 0;
+        contract.failing = None;
         contract.read_at = None;
         let complete = based && block_time.is_some() && rounds.iter().all(|(_, round, _)| round.is_some());
         if !shown && complete {
@@ -175,15 +175,15 @@ impl Machine {
         let flight = self.flights.remove(&(account, nonce)).unwrap_or_else(Flight::adopted);
         let latency = flight.latency;
         let (feed, round) = subject(&intent.work);
-        if let Some((target, _)) = intent.work.target()
+        if let Some((target, number)) = intent.work.target()
             && (outcome == Outcome::Reverted || outcome == Outcome::NoopFilled && intent.was_rejected())
         {
-            self.forget(target);
-            self.race_lost(target);
             let heartbeat = self.soonest_heartbeat(target);
             if let Some(contract) = self.contracts.get_mut(&target) {
-                contract.failed(target, self.chain.timing.retry, heartbeat, now);
+                contract.failed((target, number), self.chain.timing.retry, heartbeat, now);
             }
+            self.forget(target);
+            self.race_lost(target);
         }
         if receipt.is_some() && self.chain.caps.look_back() {
             let costs = intent.costs(self.hint.data_fee_wei);

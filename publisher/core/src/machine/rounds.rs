@@ -135,7 +135,7 @@ impl Machine {
         feed.offer = value.ok().filter(|_| own.is_none()).and_then(|estimate| {
             let policy = &feed.policy;
             let answer = answer_of(policy, estimate.price, feed.spec.decimals)?;
-            let is_near = |known| policy.is_near(&known, answer, &early, ahead, chain_time);
+            let is_near = |known| policy.is_near(&known, (answer, &estimate), &early, ahead, chain_time);
             let near = || feed.known.is_some_and(is_near);
             let urgency = match decision {
                 Decision::Publish { trigger, .. } => Urgency::Due(trigger),
@@ -264,7 +264,7 @@ impl Machine {
 
     /// Reads a contract, if what is known of it is missing or old, and at every head while something is on its way, so
     /// that a round that others write is seen before a replacement is signed for it, or while it takes no rounds, or
-    /// while a round is left to the primary.
+    /// while what was sent to it fails, or while a round is left to the primary.
     fn read_contract(&mut self, address: Address, now: Now, out: &mut Vec<Effect>) {
         let (Some(at), Some(contract)) = (self.window.tip().copied(), self.contracts.get(&address)) else {
             return;
@@ -273,7 +273,8 @@ impl Machine {
         let refresh = self.chain.round_refresh;
         let mut members = contract.feeds.iter().filter_map(|id| self.feeds.get(id));
         let held = members.any(|feed| feed.paused || feed.hold == Some(Hold::Standby));
-        let waiting = contract.flight.is_some() || contract.paused || held || !contract.authorised;
+        let failing = contract.failing.is_some();
+        let waiting = contract.flight.is_some() || failing || contract.paused || held || !contract.authorised;
         let old = waiting || contract.read_at.is_none_or(|read| now.mono.since(read) >= refresh);
         let news = contract.known.is_none_or(|(.., hash)| old && hash != at.hash);
         if reading || now.mono < contract.read_after || !news {
@@ -408,7 +409,9 @@ impl Machine {
         // While one of ours is on its way it has perhaps landed, and its receipt says so.
         let ours = contract.flight.is_some() || !outboxes.contains_key(&contract.account);
         let taken = !ours && before.is_some_and(|(old, ..)| number > old);
-        if opened || taken {
+        // What failed was forgotten with what was known before it.
+        let over = contract.failing.take_if(|(failed, _)| *failed <= number).is_some();
+        if opened || taken || over {
             contract.refusals.forget(); // What the contract refused was refused for what is over now.
         }
         for (id, known, paused) in feeds {

@@ -324,7 +324,7 @@ fn a_threshold_decays_with_the_age_of_the_answer_on_chain() {
     let near = |text: &str| {
         p.is_near(
             &k,
-            answer_of(&p, text.parse().unwrap(), 2).unwrap(),
+            (answer_of(&p, text.parse().unwrap(), 2).unwrap(), &Estimate::default()),
             &Early { ratio: "50%".parse().unwrap(), ..Early::default() },
             Span::ZERO,
             Wall::from_s(100),

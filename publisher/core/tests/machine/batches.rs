@@ -241,6 +241,19 @@ fn a_share_of_zero_takes_nobody_along() {
     assert_eq!(rig.batches(STORE)[1..], [(2, vec![10])]);
 }
 
+/// Without it a store could not keep all of its feeds as fresh as the one that moves most.
+#[test]
+fn always_takes_along_whoever_may_be_published() {
+    let mut spec = stored(&FEEDS);
+    spec.stores.get_mut(&STORE).unwrap().early = Early { always: true, ..Early::default() };
+    let mut rig = Rig::running_with(spec);
+    rig.blocks(3);
+    assert_eq!(rig.batches(STORE).len(), 1, "nobody rides where nobody is due");
+    rig.prices.insert(btc(), Some(10_100));
+    rig.blocks(2);
+    assert_eq!(rig.batches(STORE)[1..], [(2, vec![0, 10, 20])]);
+}
+
 fn gathering(gather_ms: u64) -> Rig {
     let mut spec = stored(&FEEDS);
     let store = spec.stores.get_mut(&STORE).unwrap();

@@ -211,6 +211,61 @@ fn what_reverts_again_and_again_is_tried_several_times_within_its_heartbeat() {
     assert!(gaps.iter().all(|gap| (4..=most).contains(gap)), "{gaps:?}");
 }
 
+/// Our transaction for the next round reverts, because somebody else's is in the block before it.
+fn lose_a_race(rig: &mut Rig) {
+    rig.price += 200;
+    rig.quotes(VENUES);
+    let answer = rig.price;
+    rig.crowded = true;
+    rig.write_foreign_round(&btc(), answer.try_into().unwrap());
+    rig.crowded = false;
+    rig.mine();
+}
+
+/// Without it a publisher that shares its contract with others would wait longer and longer before it tries, although
+/// nothing is wrong with what it sends, and be late where the others fail.
+#[test]
+fn a_lost_race_is_no_failure() {
+    let mut spec = spec(&["BTC-USD"]);
+    spec.feeds.get_mut(&btc()).unwrap().policy.heartbeat = Span::from_s(86_400);
+    let mut rig = Rig::running_with(spec);
+    for lost in 1..=8 {
+        let intents = rig.intents();
+        lose_a_race(&mut rig);
+        assert_eq!((rig.intents(), rig.reverted()), (intents + 1, lost), "it tries at once");
+        rig.blocks(8);
+    }
+}
+
+/// Without it a feed would wait for an hour for what failed before somebody else's round, and does not any more.
+#[test]
+fn a_newer_round_ends_the_wait_for_what_failed() {
+    for others_write in [false, true] {
+        let mut spec = spec(&["BTC-USD"]);
+        spec.feeds.get_mut(&btc()).unwrap().policy.heartbeat = Span::from_s(86_400);
+        let mut rig = Rig::running_with(spec);
+        rig.preflight = Some(PreflightAnswer::Gas(45_000));
+        rig.price = 10_100;
+        while rig.reverted() < 7 {
+            rig.pass_ms(BLOCK_MS);
+            rig.quotes(VENUES);
+            rig.paused = true;
+            rig.mine();
+            rig.paused = false;
+            rig.poll();
+        }
+        // What failed last is final, and the next try far away.
+        rig.blocks(6);
+        let intents = rig.intents();
+        if others_write {
+            rig.write_foreign_round(&btc(), 10_050);
+        }
+        rig.price = 10_300;
+        rig.blocks(3);
+        assert_eq!(rig.intents() - intents, usize::from(others_write));
+    }
+}
+
 /// Without it one busy feed could keep its account's only place, and the others would starve.
 #[test]
 fn feeds_of_one_account_take_turns() {

@@ -3,7 +3,7 @@
 use super::Check;
 use super::policy::threshold;
 use crate::config::keys::{Early as RawEarly, Feed as RawFeed};
-use crate::config::leaf::{Together, value};
+use crate::config::leaf::{Company, Together, value};
 use crate::config::problem::suggestion;
 use crate::config::spec::STORE_GAS;
 use crate::config::{Feed, Store};
@@ -72,13 +72,20 @@ impl Check<'_> {
     /// Which feeds ride along.
     fn early(&mut self, raw: Option<&RawEarly>) -> Early {
         let Some(raw) = raw else { return Early::default() };
-        if let Some(item) = raw.ratio.as_ref().filter(|item| threshold(item.value) > Ratio::ONE) {
+        let (always, ratio) = match value(raw.ratio.as_ref()) {
+            Some(Company::Always) => (true, Ratio::default()),
+            Some(Company::From(ratio)) => (false, ratio),
+            None => Default::default(),
+        };
+        if let Some(item) = raw.ratio.as_ref().filter(|_| ratio > Ratio::ONE) {
             self.found.error(&item.place, "more than the whole", "use 0% to 100%; 80% is usual");
         }
         Early {
-            ratio: value(raw.ratio.as_ref()).map(threshold).unwrap_or_default(),
+            always,
+            ratio,
             age: value(raw.age.as_ref()).map(threshold).unwrap_or_default(),
             deviation: value(raw.deviation.as_ref()).map(threshold).unwrap_or_default(),
+            confidence_ratio: value(raw.confidence_ratio.as_ref()).map(threshold).unwrap_or_default(),
         }
     }
 

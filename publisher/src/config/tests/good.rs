@@ -4,7 +4,7 @@ use super::*;
 use crate::chain::FeedFacts;
 use publisher_core::fees::FeeProfile;
 use publisher_core::machine::Machine;
-use publisher_core::policy::Combine;
+use publisher_core::policy::{Combine, Early};
 use publisher_core::price::{Answer, Ratio};
 use publisher_core::quote::MarketId;
 use publisher_core::record::Recovered;
@@ -284,6 +284,16 @@ fn a_feed_of_a_store_is_written_to_the_store() {
         (store, 3, Some(("pair", true)))
     );
     assert_eq!(spec.stores[&store].early.ratio, "80%".parse().unwrap());
+    // What is not said is `never`; `always` is Pyth's word for what is not said there.
+    for (early, ratio, always) in
+        [("", "0%", false), ("never", "0%", false), ("off", "0%", false), ("always", "0%", true)]
+    {
+        let line = if early.is_empty() { String::new() } else { format!("early = {early:?}\n") };
+        let other = STORE.replace("early = \"80%\"\n", &line);
+        let config = good(&changed(SMALL, &[("decimals = 8", STORED), ("[chain]", &other)]));
+        let early = config.stores["main"].spec.early;
+        assert_eq!(early, Early { always, ratio: ratio.parse().unwrap(), ..Early::default() }, "{line}");
+    }
     // A transaction for every feed of the account may be signed, and no larger one.
     let all = spec.stores[&store].gas + feed.gas_ceiling;
     assert_eq!(config.gas_max(feed.account), all.max(crate::config::GAS_CEILING));
