@@ -34,6 +34,8 @@ pub(super) struct Instruments {
     /// What a body that is no error fulfils.
     pub(super) ok: Vec<Check>,
     pub(super) rows: Rows,
+    /// What answers put in front of the symbol that stands here.
+    pub(super) prefix: String,
     /// Where a row says whether its market trades; without it every row does.
     pub(super) status: Option<Place>,
     /// What stands there of one that does.
@@ -87,7 +89,7 @@ impl Instruments {
         let mut list = List { total: 0, markets: vec![Listing::Gone; count] };
         decode::each_row(&self.rows, body, |key, row| {
             list.total += 1;
-            let at = keys.get(&symbols.normal(key));
+            let at = keys.get(&symbols.normal(&format!("{}{key}", self.prefix)));
             if let Some(market) = at.and_then(|at| list.markets.get_mut(*at)) {
                 // Of two rows for one market the one that trades counts: nothing is taken out by half a word.
                 let listing = if self.trades(body, row) { Listing::Trading } else { Listing::Halted };

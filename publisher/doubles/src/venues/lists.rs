@@ -4,9 +4,9 @@ use axum::http::StatusCode;
 
 use super::answer::{Answer, Ask};
 use super::desk::Desk;
-use super::pair::Venue;
+use super::pair::{Pair, Venue};
 use super::row::Row;
-use super::{bitget, bybit, crypto_com, gate, htx, kucoin, mexc, upbit};
+use super::{bitfinex, bitget, bybit, coinbase, crypto_com, gate, gemini, htx, kucoin, mexc, upbit};
 use crate::json::{Json, number, object, text};
 
 /// The list that is asked for; `None` where something else is, or where the venue's own file has the list.
@@ -61,7 +61,19 @@ pub(crate) fn answer(venue: Venue, desk: &Desk, ask: &Ask<'_>) -> Option<Answer>
             });
             object([("timezone", text("CST")), ("symbols", symbols)])
         }
-        // A market that does not trade is not there.
+        (Venue::Coinbase, "/api/v3/brokerage/market/products") if ask.parameter("product_ids").is_none() => {
+            let products = list(|row| {
+                let rest = Json::Bool(row.halted);
+                object([("product_id", text(coinbase::product_id(&row.pair))), ("trading_disabled", rest)])
+            });
+            object([("products", products)])
+        }
+        // Names alone: a market that does not trade is not there.
+        (Venue::Gemini, "/v1/symbols") => names(desk, |pair| gemini::symbol(pair).to_lowercase()),
+        (Venue::Bitfinex, "/v2/conf/pub:list:pair:exchange") => {
+            let name = |pair: &Pair| bitfinex::symbol(pair).trim_start_matches('t').to_owned();
+            Json::List(vec![names(desk, name)])
+        }
         (Venue::Upbit, "/v1/market/all") => {
             let rows = desk.listed().into_iter().filter(|row| !row.halted);
             Json::List(rows.map(|row| object([("market", text(upbit::symbol(&row.pair)))])).collect())
@@ -69,4 +81,9 @@ pub(crate) fn answer(venue: Venue, desk: &Desk, ask: &Ask<'_>) -> Option<Answer>
         _ => return None,
     };
     Some(Answer::json(StatusCode::OK, &body, &[]))
+}
+
+fn names(desk: &Desk, name: impl Fn(&Pair) -> String) -> Json {
+    let trading = desk.listed().into_iter().filter(|row| !row.halted);
+    Json::List(trading.map(|row| text(name(&row.pair))).collect())
 }

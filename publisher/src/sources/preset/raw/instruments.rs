@@ -23,6 +23,8 @@ pub(super) struct RawInstruments {
     #[serde(default)]
     key: Option<String>,
     #[serde(default)]
+    prefix: String,
+    #[serde(default)]
     status: Option<String>,
     #[serde(default)]
     trading: Vec<String>,
@@ -52,6 +54,7 @@ pub(super) fn check(raw: &RawInstruments, problems: &mut Problems) -> Option<Ins
         cost: raw.cost.unwrap_or(1),
         body_max_bytes: body_max_bytes?,
         ok: checks("instruments.ok", &raw.ok, problems),
+        prefix: raw.prefix.clone(),
         rows: rows("instruments", &raw.rows, raw.key.as_deref(), problems)?,
         status,
         trading: raw.trading.clone(),
