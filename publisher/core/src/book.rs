@@ -9,7 +9,7 @@ use crate::aggregate::{
     Aggregation, Candidate, Estimate, LeftOut, Refusal, Rules, Sample, aggregate, median,
 };
 use crate::constant::Constant;
-use crate::drift::{self, ClockChange, Drift, Skew, VenueClock};
+use crate::drift::{self, ClockChange, Drift, Skew, Steps, VenueClock};
 use crate::peg::Pegged;
 use crate::price::{Price, Ratio};
 use crate::quote::{
@@ -158,6 +158,7 @@ pub struct Book {
     clocks: Vec<(VenueId, VenueClock)>,
     /// What all of them say of ours.
     own_clock: Option<Skew>,
+    steps: Steps,
 }
 
 impl Book {
@@ -169,6 +170,7 @@ impl Book {
             values: BTreeMap::new(),
             clocks: Vec::new(),
             own_clock: None,
+            steps: Steps::default(),
         };
         for (id, pricing) in values {
             let markets: Vec<usize> = pricing.paths.iter().map(|path| book.position(&path.market)).collect();
@@ -413,6 +415,12 @@ impl Book {
     /// Looks at the clock of every venue, and by them at our own; what has changed. As often as [`Self::review`].
     pub fn review_clocks(&mut self, now: Now) -> Vec<ClockChange> {
         drift::review(&mut self.clocks, &mut self.own_clock, now.wall)
+    }
+
+    /// By how many milliseconds our wall clock was set since this was asked last, below zero if back. Less than
+    /// [`drift::STEP`] is not told.
+    pub fn clock_step(&mut self, now: Now) -> Option<i64> {
+        self.steps.look(now)
     }
 
     /// Every venue whose times say something about its clock, and whether that is known to be wrong.

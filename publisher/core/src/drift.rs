@@ -7,9 +7,13 @@
 //! A clock is never corrected. Behind a delay that does not pass there may be a slow clock, or old prices from a fast
 //! one, and what is corrected wrongly is an old price that votes. A venue whose clock is ahead has no vote by the gate
 //! on future quotes, one that is behind none once its quotes are too old: this module says why, before it comes to that.
+//!
+//! A step of our own clock needs no witness: between two looks the wall clock and the monotonic one have to agree. A
+//! step within what clocks may differ by changes no vote, and is told all the same, because whoever sets a clock by
+//! hand, or a time server that lies, begins with little.
 
 use crate::quote::VenueId;
-use crate::time::{Span, Wall};
+use crate::time::{Now, Span, Wall};
 use std::collections::VecDeque;
 
 /// Clocks may differ by this. It is also how far ahead of ours a quote may claim to be.
@@ -25,6 +29,10 @@ const ENOUGH: usize = 6;
 const KEPT: Span = Span::from_s(600);
 /// So many venues are needed to say that it is our own clock.
 const WITNESSES: usize = 3;
+
+/// Our wall clock has been set if it moves by more than this against the monotonic clock from one look to the next. What
+/// keeps a clock right without setting it changes its pace by less than a thousandth, and looks are seconds apart.
+pub const STEP: Span = Span::from_s(1);
 
 /// Which way a clock is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +72,24 @@ pub struct ClockChange {
     pub skew: Option<Skew>,
     /// By how many milliseconds quotes are late; below zero they are of the future.
     pub offset_ms: i64,
+}
+
+/// Notices when our own clock is set.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Steps {
+    /// The last look.
+    last: Option<Now>,
+}
+
+impl Steps {
+    /// By how many milliseconds the wall clock was set since the last look, forward or, below zero, back; `None` if it was
+    /// not.
+    pub fn look(&mut self, now: Now) -> Option<i64> {
+        let last = self.last.replace(now)?;
+        let waited = i64::try_from(now.mono.since(last.mono).ms()).unwrap_or(i64::MAX);
+        let by_ms = now.wall.ms().saturating_sub(last.wall.ms()).saturating_sub(waited);
+        (by_ms.unsigned_abs() > STEP.ms()).then_some(by_ms)
+    }
 }
 
 /// What is remembered of a venue's clock.
@@ -186,6 +212,7 @@ fn median(values: &[i64]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Mono;
 
     /// A venue whose quotes come once a second with these delays, in milliseconds.
     fn clock(max_age_s: u64, delays: impl Iterator<Item = i64>) -> VenueClock {
@@ -279,6 +306,40 @@ mod tests {
             let mut clocks = named(vec![clock(30, (0..60).map(|_| -3_000))]);
             assert!(review(&mut clocks, &mut None, now).is_empty());
             assert_eq!(clocks[0].1.drift(), None);
+        }
+    }
+
+    /// Without this a clock that is set within its limits moves ages, gates and market hours, and nobody can tell when.
+    #[test]
+    fn f61_a_clock_that_is_set_is_told_of_both_ways_and_one_that_waits_or_is_slewed_is_not() {
+        let look = |steps: &mut Steps, wall_ms: i64, mono_ms: u64| {
+            steps.look(Now { wall: Wall::from_ms(wall_ms), mono: Mono::from_ms(mono_ms) })
+        };
+        for (set_by_ms, expected) in [
+            (0, None),
+            (1_000, None),
+            (1_001, Some(1_001)),
+            (-1_000, None),
+            (-1_001, Some(-1_001)),
+            (3_600_000, Some(3_600_000)),
+            (-3_600_000, Some(-3_600_000)),
+        ] {
+            let mut steps = Steps::default();
+            assert_eq!(look(&mut steps, 5_000_000 + set_by_ms, 7_000), None, "nothing to compare with");
+            let mut steps = Steps::default();
+            look(&mut steps, 5_000_000, 7_000);
+            assert_eq!(look(&mut steps, 5_001_000 + set_by_ms, 8_000), expected, "{set_by_ms} ms");
+            assert_eq!(look(&mut steps, 5_002_000 + set_by_ms, 9_000), None, "it is told once");
+        }
+        let mut steps = Steps::default();
+        look(&mut steps, 5_000_000, 7_000);
+        assert_eq!(look(&mut steps, 5_000_000 + 36_000_000, 36_007_000), None, "a night without a look");
+        // Slewed by half a thousandth, for two hours.
+        for s in 1..7_200 {
+            assert_eq!(
+                look(&mut steps, 41_000_000 + s * 1_000 + s / 2, 36_007_000 + s.unsigned_abs() * 1_000),
+                None
+            );
         }
     }
 }

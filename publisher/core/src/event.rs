@@ -86,6 +86,8 @@ pub enum Event {
     OwnClockWrong { skew: Skew, offset_ms: i64 },
     /// It is right again.
     OwnClockRight { offset_ms: i64 },
+    /// This machine's clock was set while we ran: it moved by so much, below zero back, more than time passed.
+    OwnClockSet { by_ms: i64 },
     /// A constant's end is near.
     ConstantEnds { rate: FeedId, ends_in: Span },
     /// A constant's end has come: it is no value any more.
@@ -251,6 +253,7 @@ impl Event {
             Self::ClockRight { .. } => "PUB-1041",
             Self::OwnClockWrong { .. } => "PUB-1042",
             Self::OwnClockRight { .. } => "PUB-1043",
+            Self::OwnClockSet { .. } => "PUB-1044",
             Self::Planned { .. } => "PUB-2001",
             Self::Signed { .. } => "PUB-2002",
             Self::SignFailed { .. } => "PUB-2003",
@@ -307,6 +310,7 @@ impl Event {
             Self::HeldBack { .. }
             | Self::PegLost { .. }
             | Self::ClockWrong { .. }
+            | Self::OwnClockSet { .. }
             | Self::ConstantEnds { .. }
             | Self::OrderStands { .. }
             | Self::MarketStatus { status: Status::Unknown, .. }
@@ -364,6 +368,9 @@ impl Event {
             Self::ClockWrong { skew: Skew::Behind, .. } => LeftOut::Lagging.advice(),
             Self::OwnClockWrong { .. } => {
                 "Set this machine's clock by NTP (chrony, systemd-timesyncd). Quotes are judged by it: one that is behind leaves them out as of the future, one that is ahead as too old."
+            }
+            Self::OwnClockSet { .. } => {
+                "Find out who set the clock: let it be kept by NTP, which turns a clock without setting it. Ages of quotes, orders and market hours go by it; heartbeats go by the chain's time."
             }
             Self::SourceLeftOut { why, .. } => why.advice(),
             Self::SourceOnProbation { .. } => {

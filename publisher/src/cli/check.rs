@@ -1,13 +1,15 @@
 //! `publisher check`: is this configuration right, and does what it names work?
 
 use super::output::{json, put, table};
+use super::quote::listing_in_words;
 use super::{Common, Ended, FINDING, Failure, OK, UNAVAILABLE, load};
 use crate::config::Config;
 use crate::driver::wall;
-use crate::sources::Client;
+use crate::sources::{Client, Entry, Source};
 use crate::start::{Check, Verdict, examine};
 use clap::Args;
-use publisher_core::quote::Observation;
+use publisher_core::aggregate::LeftOut;
+use publisher_core::quote::{Listing, Observation};
 use publisher_core::resilience::resilience;
 use publisher_core::time::Span;
 use serde_json::json;
@@ -47,6 +49,7 @@ pub(super) async fn run(args: CheckArgs) -> Ended {
         }
         let client = Client::new().map_err(Failure::unavailable)?;
         for source in config.sources(&client).map_err(Failure::usage)? {
+            checks.extend(listings(&source).await);
             let poll = source.poll(wall).await;
             for observation in poll.observations {
                 checks.push(match observation {
@@ -103,6 +106,29 @@ pub(super) async fn run(args: CheckArgs) -> Ended {
         Verdict::Unavailable => UNAVAILABLE,
         Verdict::Wrong => FINDING,
     })
+}
+
+/// What a venue's list says of markets that do not trade, or why it says nothing.
+async fn listings(source: &Source) -> Vec<Check> {
+    let Source::Venue(venue) = source else { return Vec::new() };
+    let entries = match venue.entries(wall).await {
+        None => return Vec::new(),
+        Some(Ok(entries)) => entries,
+        Some(Err(why)) => {
+            let hint = "no market loses its vote by it, and none is told of before its quotes are too old";
+            return vec![Check::new(format!("list of {}", venue.id()), Verdict::Warn, why, hint)];
+        }
+    };
+    let checks = entries.into_iter().filter_map(|Entry { market, listing, words }| {
+        let (verdict, hint) = match listing {
+            Listing::Trading => return None,
+            Listing::Halted => (Verdict::Warn, LeftOut::Halted.advice()),
+            Listing::Gone => (Verdict::Wrong, LeftOut::Delisted.advice()),
+        };
+        let detail = listing_in_words(listing, words.as_deref());
+        Some(Check::new(format!("market {market}"), verdict, detail, hint))
+    });
+    checks.collect()
 }
 
 /// Constants whose end is near, or has come.

@@ -5,7 +5,7 @@ use super::output::{clear, json, put, table};
 use super::{Common, Ended, FINDING, Failure, OK, interrupted, load};
 use crate::config::Config;
 use crate::driver::{Clock, wall};
-use crate::sources::{Client, Listed, NextPoll, Source as Polled};
+use crate::sources::{Client, Entry, Listed, NextPoll, Source as Polled, Venue};
 use crate::telemetry::{ClockHealth, ClockStatus, SourceHealth, SourceStatus};
 use clap::Args;
 use publisher_core::aggregate::Aggregation;
@@ -15,11 +15,12 @@ use publisher_core::io::Input;
 use publisher_core::machine::{Group, StoreSpec};
 use publisher_core::policy::{Confidence, Market};
 use publisher_core::price::{Price, Ratio};
-use publisher_core::quote::FeedId;
+use publisher_core::quote::{FeedId, Listing};
 use publisher_core::route::Leg;
 use publisher_core::time::{Span, SpanError, Wall};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::task::JoinSet;
 
@@ -59,10 +60,15 @@ pub(super) async fn run(args: QuoteArgs) -> Ended {
     // All venues at once, as the daemon does; a slow one delays nobody but itself.
     let (sender, mut answers) = channel(WAITING_MAX);
     let mut polls = JoinSet::new();
+    let mut asked = JoinSet::new();
     let seeds = u64::from(std::process::id()) << 32..;
     for (seed, source) in seeds.zip(sources) {
-        if args.watch {
-            polls.spawn(follow_list(source.clone(), sender.clone()));
+        match &source {
+            Polled::Venue(venue) if args.watch => {
+                drop(polls.spawn(follow_list(venue.clone(), sender.clone())))
+            }
+            Polled::Venue(venue) => drop(asked.spawn(list(venue.clone()))),
+            _ => {}
         }
         polls.spawn(ask(source, seed, args.watch, sender.clone()));
     }
@@ -71,8 +77,15 @@ pub(super) async fn run(args: QuoteArgs) -> Ended {
         while let Some(input) = answers.recv().await {
             observe(&mut book, input);
         }
-        return Ok(Look::at(&book, &id, &config).show(args.common.json));
+        let mut lists = Lists::default();
+        while let Some(list) = asked.join_next().await {
+            if let Ok((venue, Some(said))) = list {
+                lists.take(&mut book, venue, said);
+            }
+        }
+        return Ok(Look::at(&book, &id, &config, &lists).show(args.common.json));
     }
+    let lists = Lists::default();
     let clock = Clock::new();
     let mut timer = tokio::time::interval(args.every.into());
     let mut code = OK;
@@ -86,7 +99,7 @@ pub(super) async fn run(args: QuoteArgs) -> Ended {
                 if !args.common.json {
                     clear();
                 }
-                code = Look::at(&book, &id, &config).show(args.common.json);
+                code = Look::at(&book, &id, &config, &lists).show(args.common.json);
             }
             () = interrupted() => return Ok(code),
         }
@@ -102,9 +115,38 @@ fn pause(text: &str) -> Result<Span, String> {
     Ok(span)
 }
 
-/// Looks at what a source lists, for ever; what has changed for good takes two lists.
-async fn follow_list(source: Polled, sender: Sender<Input>) {
-    let Polled::Venue(venue) = source else { return };
+/// What venues say they list, asked for once: there is no second list to wait for.
+#[derive(Default)]
+struct Lists {
+    /// What is said of the markets that do not trade.
+    out: BTreeMap<String, (Listing, Option<String>)>,
+    /// Why a venue's list says nothing.
+    unusable: BTreeMap<String, String>,
+}
+
+impl Lists {
+    fn take(&mut self, book: &mut Book, venue: String, said: Result<Vec<Entry>, String>) {
+        match said {
+            Ok(entries) => {
+                for Entry { market, listing, words } in entries {
+                    book.list(&market, listing).for_each(drop);
+                    if listing != Listing::Trading {
+                        self.out.insert(market.to_string(), (listing, words));
+                    }
+                }
+            }
+            Err(why) => drop(self.unusable.insert(venue, why)),
+        }
+    }
+}
+
+/// Asks a venue once for what it lists.
+async fn list(venue: Arc<Venue>) -> (String, Option<Result<Vec<Entry>, String>>) {
+    (venue.id().to_string(), venue.entries(wall).await)
+}
+
+/// Looks at what a venue lists, for ever; what has changed for good takes two lists.
+async fn follow_list(venue: Arc<Venue>, sender: Sender<Input>) {
     while let Some(Listed { markets, wait, .. }) = venue.listed(wall).await {
         if sender.send(Input::Listed(markets)).await.is_err() {
             return;
@@ -144,14 +186,15 @@ struct Look<'a> {
     book: &'a Book,
     id: &'a FeedId,
     config: &'a Config,
+    lists: &'a Lists,
     now: Wall,
     aggregation: Aggregation,
 }
 
 impl<'a> Look<'a> {
-    fn at(book: &'a Book, id: &'a FeedId, config: &'a Config) -> Self {
+    fn at(book: &'a Book, id: &'a FeedId, config: &'a Config, lists: &'a Lists) -> Self {
         let now = wall();
-        Self { book, id, config, now, aggregation: book.evaluate(id, now) }
+        Self { book, id, config, lists, now, aggregation: book.evaluate(id, now) }
     }
 
     /// Prints it; the exit code that follows from it.
@@ -172,6 +215,7 @@ impl<'a> Look<'a> {
             let (quote, _) = self.book.market(&path.market);
             let text = |price: Option<Price>| price.map(|price| price.to_string());
             Source {
+                listed: self.lists.out.get(&source).cloned(),
                 market: source,
                 score: SourceStatus::of(&health),
                 family: path.family.to_string(),
@@ -281,6 +325,7 @@ impl<'a> Look<'a> {
             "sources": sources.iter().map(Source::json).collect::<Vec<_>>(),
             "constant": constant.map(|note| json!({ "comment": note.comment, "expires": note.expires })),
             "pegs": self.pegs().collect::<Vec<_>>(),
+            "lists_unusable": self.lists.unusable,
             "clocks": self.clocks().collect::<Vec<_>>(),
             "own_clock": self.book.own_clock().map_or("right", Skew::code),
             "on_depeg": self.on_depeg().map(|(drops, heartbeat)| json!({ "drop_sources": drops, "heartbeat_ms": heartbeat.ms() })),
@@ -325,6 +370,13 @@ impl<'a> Look<'a> {
                 put(&format!("\n{} has no value: {refusal:?}. {}", self.id, refusal.advice()));
             }
         }
+        for (market, (listing, words)) in sources.iter().filter_map(|s| Some((&s.market, s.listed.as_ref()?)))
+        {
+            put(&format!("{market}: {}", listing_in_words(*listing, words.as_deref())));
+        }
+        for (venue, why) in &self.lists.unusable {
+            put(&format!("the list of {venue} says nothing: {why}"));
+        }
         if let Some(unsure) = self.unsure() {
             put(&unsure);
         }
@@ -367,9 +419,21 @@ impl<'a> Look<'a> {
     }
 }
 
+/// What a venue's list says of a market that does not trade.
+pub(super) fn listing_in_words(listing: Listing, words: Option<&str>) -> String {
+    match (listing, words) {
+        (Listing::Trading, _) => "its venue's list has it".to_owned(),
+        (Listing::Gone, _) => "its venue's list has it no more".to_owned(),
+        (Listing::Halted, None) => "its venue's list has it as halted".to_owned(),
+        (Listing::Halted, Some(words)) => format!("its venue's list has it as halted: {words:?}"),
+    }
+}
+
 /// What one source says, and what became of it.
 struct Source {
     market: String,
+    /// What its venue's list says of it, if it does not trade.
+    listed: Option<(Listing, Option<String>)>,
     /// How it did since `--watch` began.
     score: SourceStatus,
     /// Whose vote it is part of.
@@ -397,7 +461,9 @@ impl Source {
             .legs
             .iter()
             .map(|(leg, price)| json!({ "rate": leg.rate.as_str(), "divides": leg.divides, "price": price }));
+        let listed = self.listed.as_ref();
         json!({
+            "listed": listed.map(|(listing, _)| listing.code()), "list_says": listed.and_then(|(_, words)| words.as_ref()),
             "source": self.market, "bid": self.bid, "ask": self.ask, "last": self.last,
             "volume": self.volume, "family": self.family, "quoted": self.quoted,
             "inverse": self.inverse, "via": legs.collect::<Vec<_>>(), "price": self.price,

@@ -41,7 +41,7 @@ pub use custom::{CUSTOM_SYMBOL, CustomSource};
 pub use decode::{TimeUnit, TimeUnitError};
 pub use fixtures::{Fixtures, FixturesError, Reading, read as read_body};
 pub use guard::{Client, Guard, is_public};
-pub use instruments::Listed;
+pub use instruments::{Entry, Listed};
 pub use key::ApiKey;
 pub use onchain::{ContractKind, ContractSource, Ema, Growth, Network, NetworkSpec, Twap};
 pub use pace::NextPoll;

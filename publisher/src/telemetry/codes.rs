@@ -68,6 +68,7 @@ pub const fn title(event: &Event) -> &'static str {
         Event::ClockRight { .. } => "clock of a venue right again",
         Event::OwnClockWrong { .. } => "clock of this machine wrong",
         Event::OwnClockRight { .. } => "clock of this machine right again",
+        Event::OwnClockSet { .. } => "clock of this machine was set",
         Event::RoundTaken { .. } => "round taken by another transmitter",
         Event::SequenceTaken { .. } => "sequence taken by another transmitter",
         Event::PreflightRefused { .. } => "transaction would be refused",

@@ -233,6 +233,7 @@ pub(super) fn counted(event: &Event) {
         | Event::ClockRight { .. }
         | Event::OwnClockWrong { .. }
         | Event::OwnClockRight { .. }
+        | Event::OwnClockSet { .. }
         | Event::Standby { .. } => {}
     }
 }

@@ -42,6 +42,8 @@ pub enum Notice {
     ListUnusable { venue: String, why: &'static str, error: String },
     /// It can be used again.
     ListBack { venue: String },
+    /// It has lost most of its rows, has stayed so, and is believed from now on.
+    ListShrunk { venue: String, from: usize, to: usize },
     /// Another node is read than before.
     ReaderChanged { from: String, to: String },
     /// Nodes contradict each other about the same block.
@@ -92,6 +94,7 @@ impl Notice {
             Self::StreamDown { .. } => "PUB-5024",
             Self::ListUnusable { .. } => "PUB-5025",
             Self::ListBack { .. } => "PUB-5026",
+            Self::ListShrunk { .. } => "PUB-5027",
         }
     }
 
@@ -115,6 +118,7 @@ impl Notice {
             | Self::HeadsUntold { .. }
             | Self::StreamDown { .. }
             | Self::ListUnusable { .. }
+            | Self::ListShrunk { .. }
             | Self::CheckWarned { .. }
             | Self::CheckWaits { .. } => Level::Warn,
             Self::NodeRefused { .. }
@@ -147,6 +151,7 @@ impl Notice {
             Self::StreamDown { .. } => "venue's stream down",
             Self::ListUnusable { .. } => "venue's list of markets unusable",
             Self::ListBack { .. } => "venue's list of markets back",
+            Self::ListShrunk { .. } => "venue's list of markets has shrunk for good",
             Self::ReaderChanged { .. } => "another node is read",
             Self::NodesDiffer { .. } => "nodes contradict each other",
             Self::JournalUnavailable { .. } => "journal unavailable",
@@ -188,6 +193,9 @@ impl Notice {
             }
             Self::ListUnusable { .. } => {
                 "No market loses its vote by it, and none is told of before its quotes are too old. A mirror may not have the list; else look whether the venue has moved it."
+            }
+            Self::ListShrunk { .. } => {
+                "What it lacks loses its vote with the next list. See what the venue says of it: markets that moved elsewhere need another venue."
             }
             Self::NodesDiffer { .. } => {
                 "Nothing is concluded from either. Find out which node is wrong and take it out of chain.rpc."
@@ -238,6 +246,7 @@ pub fn notify(notice: &Notice) {
             line!(venue, why, error,)
         }
         Notice::ListBack { venue } => line!(venue,),
+        Notice::ListShrunk { venue, from, to } => line!(venue, from, to,),
         Notice::NodeBack { node } | Notice::HeadsTold { node } => line!(node,),
         Notice::NodeRefused { node, reason } => line!(node, reason,),
         Notice::NodeWrongHash { node, detail }

@@ -63,6 +63,7 @@ fn log(event: &Event) {
         Event::ClockRight { venue, offset_ms } => line!(event, %venue, offset_ms),
         Event::OwnClockWrong { skew, offset_ms } => line!(event, skew = skew.code(), offset_ms),
         Event::OwnClockRight { offset_ms } => line!(event, offset_ms),
+        Event::OwnClockSet { by_ms } => line!(event, by_ms),
         Event::PegLost { rate, price } | Event::PegBack { rate, price } => line!(event, %rate, %price),
         Event::RoundTaken { feed, round, standby } => line!(event, %feed, round, standby),
         Event::SequenceTaken { store, sequence, standby } => line!(event, %store, sequence, standby),

@@ -478,6 +478,8 @@ impl Machine {
         self.follow_orders(now, out);
         if now.mono >= self.review_at {
             self.review_at = now.mono + REVIEW;
+            let step = self.book.clock_step(now);
+            out.extend(step.map(|by_ms| Effect::Report(Event::OwnClockSet { by_ms })));
             out.extend(self.book.review_clocks(now).into_iter().map(|change| Effect::Report(change.into())));
             out.extend(self.book.review(now).into_iter().map(|change| Effect::Report(change.into())));
             out.extend(self.book.review_pegs(now).into_iter().map(|change| Effect::Report(change.into())));

@@ -13,10 +13,12 @@ fn f61_a_clock_that_jumps_an_hour_makes_no_burst_and_no_silence() {
         rig.blocks(300); // ten minutes
         let rounds = rig.rounds(&btc()).len();
         assert!((10..=12).contains(&rounds), "{wrong_by_s} s: {rounds} rounds in ten minutes");
+        assert_eq!(rig.count_events("PUB-1044"), 1, "{wrong_by_s} s: it is told once");
         rig.set_clock_wrong_by_s(0);
         rig.blocks(300);
         let rounds = rig.rounds(&btc()).len() - rounds;
         assert!((10..=12).contains(&rounds), "back from {wrong_by_s} s: {rounds} rounds in ten minutes");
+        assert_eq!(rig.count_events("PUB-1044"), 2, "back from {wrong_by_s} s");
     }
 }
 

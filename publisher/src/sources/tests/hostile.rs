@@ -372,7 +372,11 @@ async fn only_a_list_that_can_be_believed_takes_a_market_out() {
                 assert!(is_kept && (fault.is_none() || wait == Span::from_s(600)), "{sim} {fault:?} {wait}");
             }
         }
-        let gone = if matches!(sim, Sim::Upbit | Sim::Gemini | Sim::Bitfinex) { Listing::Gone } else { Listing::Halted };
+        let gone = if matches!(sim, Sim::Upbit | Sim::Gemini | Sim::Bitfinex) {
+            Listing::Gone
+        } else {
+            Listing::Halted
+        };
         for (fault, listing) in [(Fault::Unlisted, Listing::Gone), (Fault::Halted, gone)] {
             simulator.market().fault_market(sim, symbols(sim)[0].1, fault).unwrap();
             assert_eq!(listed(&patient).await, (well.0.clone(), None, Span::from_s(60)), "{sim}: once");
