@@ -4,9 +4,13 @@ use super::output::{json, put, table};
 use super::simulate::{self, SimulateArgs};
 use super::{Ended, FINDING, Failure, OK};
 use crate::driver::wall;
-use crate::sources::{ApiKey, Client, Fixtures, Preset, Venue, VenueSpec, preset, presets, read_body};
+use crate::sources::{
+    ApiKey, Client, Fixtures, Preset, Problem, StreamSpec, Venue, VenueSpec, preset, presets, read_body,
+    record_stream,
+};
 use clap::{Args, Subcommand};
 use publisher_core::quote::{Observation, VenueId};
+use publisher_core::time::Span;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,9 +21,9 @@ use url::Url;
 pub(super) enum SourceVerb {
     /// List the venues that come with the program.
     List(ListArgs),
-    /// Check a venue's file against recorded bodies, or against the venue itself.
+    /// Check a venue's file against recorded bodies and messages, or against the venue itself.
     Test(TestArgs),
-    /// Ask a venue, and keep its body and what is read from it as a fixture.
+    /// Ask a venue, or listen to it, and keep what it says and what is read from that as a fixture.
     Record(RecordArgs),
     /// Run doubles of all venues on loopback, over HTTP and WebSocket, whose prices and faults are yours to set.
     Simulate(SimulateArgs),
@@ -67,9 +71,24 @@ pub(super) struct RecordArgs {
     /// The symbols to ask for, as the venue spells them.
     #[arg(long, value_name = "SYMBOL", num_args = 1.., value_delimiter = ',', required = true)]
     symbols: Vec<String>,
-    /// What to call the body.
-    #[arg(long, value_name = "BODY", default_value = "ok")]
-    name: String,
+    /// What to call the body (`ok`), or the file of messages (`stream`, with which its name has to begin).
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Write over what was recorded under that name before.
+    #[arg(long)]
+    force: bool,
+    /// Listen over WebSocket, and keep every frame as it comes.
+    #[arg(long)]
+    stream: bool,
+    /// Listen no longer than this.
+    #[arg(long, value_name = "SECONDS", default_value = "30", requires = "stream", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Keep no more frames than this.
+    #[arg(long, value_name = "COUNT", default_value = "50", requires = "stream", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    frames: u64,
+    /// Listen here in place of the venue's own host; with --base-url, which may ask for a token, it is needed.
+    #[arg(long, value_name = "URL", requires = "stream")]
+    stream_url: Option<Url>,
 }
 
 pub(super) async fn run(verb: SourceVerb) -> Ended {
@@ -145,18 +164,20 @@ async fn test(args: TestArgs) -> Ended {
     let Subject { preset, folder } = args.which.subject()?;
     let mut findings = 0;
     let mut rows = vec![["body", "symbol", "read", "verdict"].map(str::to_owned).to_vec()];
-    let mut readings = Vec::new();
+    let (mut readings, mut problems, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     let mut add = |body: &str, symbol: Option<&str>, expected: Option<&str>, read: &str, right: bool| {
         findings += usize::from(!right);
         readings.push(json!({
             "body": body, "symbol": symbol, "expected": expected, "read": read, "right": right,
         }));
-        let verdict = match (right, expected) {
+        let [expected, read] = [expected, Some(read)].map(|text| text.map(|text| text.replace('\n', " ")));
+        let read = read.unwrap_or_default();
+        let verdict = match (right, &expected) {
             (true, _) => "ok".to_owned(),
             (false, Some(expected)) => format!("WRONG, expected is {expected}"),
             (false, None) => "WRONG, nothing is expected of it".to_owned(),
         };
-        rows.push(vec![body.to_owned(), symbol.unwrap_or("").to_owned(), read.to_owned(), verdict]);
+        rows.push(vec![body.to_owned(), symbol.unwrap_or("").to_owned(), read, verdict]);
     };
     if let Some(folder) = &folder {
         let fixtures = Fixtures::read(folder).map_err(Failure::usage)?;
@@ -166,6 +187,11 @@ async fn test(args: TestArgs) -> Ended {
         for reading in fixtures.replay(&preset).map_err(Failure::usage)? {
             let (symbol, expected) = (reading.symbol.as_deref(), reading.expected.as_deref());
             add(&reading.body, symbol, expected, &reading.read, reading.is_right());
+            problems.extend(reading.problem());
+        }
+        if preset.has_stream() && !fixtures.has_stream() {
+            let how = "record some with `publisher source record --stream`";
+            notes.push(format!("its stream was not checked: there are no messages (stream.toml); {how}"));
         }
     } else if args.live.is_empty() {
         let hint = "name its file, or a folder with --fixtures, or symbols with --live";
@@ -189,9 +215,19 @@ async fn test(args: TestArgs) -> Ended {
         }
     }
     match args.which.json {
-        true => json(&json!({ "venue": preset.id(), "readings": readings, "findings": findings })),
+        true => {
+            let problems = problems.iter().map(|Problem { path, value, reason, hint }| {
+                json!({ "path": path, "value": value, "reason": reason, "hint": hint })
+            });
+            json(&json!({
+                "venue": preset.id(), "readings": readings, "findings": findings,
+                "problems": problems.collect::<Vec<_>>(), "notes": notes,
+            }));
+        }
         false => {
             table(&rows);
+            problems.iter().for_each(|problem| put(&problem.to_string()));
+            notes.iter().for_each(|note| put(note));
             put(&format!("{}: {} readings, {findings} findings", preset.id(), readings.len()));
         }
     }
@@ -203,13 +239,18 @@ async fn record(args: RecordArgs) -> Ended {
     let missing = || Failure::usage("name the folder with --fixtures, or the venue by its file");
     let folder = folder.ok_or_else(missing)?;
     let fixtures = Fixtures::read(&folder).map_err(Failure::usage)?;
+    if args.stream {
+        return record_messages(&args, &preset, &fixtures, &folder).await;
+    }
+    let name = args.name.as_deref().unwrap_or("ok");
     let venue = args.which.venue(&preset, &args.symbols)?;
     let (body, received) = venue.body(wall).await.map_err(Failure::unavailable)?;
     let symbols: Vec<&str> = args.symbols.iter().map(String::as_str).collect();
     let rows = read_body(&preset, &body, &symbols, received).map_err(Failure::usage)?;
     let refused = |fault: String| Failure::unavailable(format!("the body is refused as a whole: {fault}"));
     let rows: Vec<(String, String)> = args.symbols.iter().cloned().zip(rows.map_err(refused)?).collect();
-    let path = fixtures.record(&folder, &args.name, &body, rows.clone(), received).map_err(Failure::usage)?;
+    let path = fixtures.record(&folder, name, &body, rows.clone(), received, args.force);
+    let path = path.map_err(Failure::usage)?;
     match args.which.json {
         true => json(&json!({ "venue": preset.id(), "body": path, "bytes": body.len(), "read": rows })),
         false => {
@@ -222,4 +263,58 @@ async fn record(args: RecordArgs) -> Ended {
         }
     }
     Ok(OK)
+}
+
+/// Listens to one socket for a while, and keeps what came.
+async fn record_messages(args: &RecordArgs, preset: &Preset, fixtures: &Fixtures, folder: &Path) -> Ended {
+    let name = args.name.as_deref().unwrap_or("stream");
+    if !name.starts_with("stream") {
+        return Err(Failure::usage(format!("--name {name}: files of messages begin with \"stream\"")));
+    }
+    if !preset.has_stream() {
+        return Err(Failure::usage(format!(
+            "the preset of {} says of no stream; add a table stream",
+            preset.id()
+        )));
+    }
+    let path = fixtures.stream_path(folder, name, args.force).map_err(Failure::usage)?;
+    let spec = StreamSpec { off: false, url: args.stream_url.clone() };
+    let venue =
+        args.which.venue(preset, &args.symbols)?.with_stream(preset, &spec).map_err(Failure::usage)?;
+    let [line] = venue.lines() else {
+        let hint = match venue.lines().len() {
+            0 if args.stream_url.is_none() && args.which.base_url.is_some() => "name --stream-url as well",
+            0 => "the stream has none of these markets",
+            _ => "these markets take more than one socket; name fewer",
+        };
+        return Err(Failure::usage(format!("{}: {hint}", preset.id())));
+    };
+    let frames = usize::try_from(args.frames).unwrap_or(usize::MAX);
+    let recording = line.record(wall, Span::from_s(args.seconds), frames).await;
+    let recording = recording.map_err(Failure::unavailable)?;
+    if recording.frames.is_empty() {
+        let why = recording.ended.unwrap_or("nothing came in time");
+        return Err(Failure::unavailable(format!("the stream of {}: {why}", preset.id())));
+    }
+    let read = record_stream(preset, &args.symbols, &recording, &path).map_err(Failure::usage)?;
+    let silent: Vec<&String> = args.symbols.iter().filter(|symbol| !read.contains_key(*symbol)).collect();
+    match args.which.json {
+        true => json(&json!({
+            "venue": preset.id(), "body": path, "bytes": recording.bytes, "frames": recording.frames.len(),
+            "read": read, "silent": silent, "ended": recording.ended,
+        })),
+        false => {
+            table(
+                &read.iter().map(|(symbol, quote)| vec![symbol.clone(), quote.clone()]).collect::<Vec<_>>(),
+            );
+            let (count, bytes) = (recording.frames.len(), recording.bytes);
+            put(&format!(
+                "{count} frames of {bytes} bytes in {}; read it before you trust it",
+                path.display()
+            ));
+            silent.iter().for_each(|symbol| put(&format!("{symbol}: no price came")));
+            recording.ended.iter().for_each(|why| put(&format!("it ended early: {why}")));
+        }
+    }
+    Ok(if silent.is_empty() { OK } else { FINDING })
 }

@@ -1,11 +1,12 @@
 //! Bodies as a venue sends them, and what its preset is expected to read from each: the proof that a preset is right.
 //!
-//! A folder holds `BODY.json` files and `expected.toml`; `publisher/presets/README.md` says what stands in it.
+//! A folder holds `BODY.json` files and `expected.toml`, and `stream.toml` with messages of its WebSocket; `publisher/presets/README.md` says what stands in it.
 
 use super::decode::{self, Row};
 use super::instruments::List;
 use super::preset::Preset;
-use super::problem::Problems;
+use super::problem::{Problem, Problems};
+use super::stream::{Recording, Script};
 use publisher_core::quote::SourceFault;
 use publisher_core::time::Wall;
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 
 /// What is expected of each body.
 const EXPECTED: &str = "expected.toml";
+/// Files with such names hold messages of a WebSocket, and what is expected of each.
+const STREAMS: &str = "stream";
 /// Bodies with such names are lists of what the venue trades, not prices.
 const LISTS: &str = "instruments";
 /// The key of the time at which the bodies were received, in milliseconds since the Unix epoch.
@@ -30,15 +33,16 @@ pub struct Fixtures {
     pub received: Wall,
     /// Each body by its name.
     pub bodies: BTreeMap<String, Vec<u8>>,
+    streams: BTreeMap<String, Script>,
     expected: toml::Table,
 }
 
 /// What a body gave a symbol, or the whole of it, and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// The body's name.
+    /// The body's name, or that of a file of messages.
     pub body: String,
-    /// The symbol; none where the body is refused as a whole.
+    /// The symbol, or the place among the messages; none where the body is refused as a whole.
     pub symbol: Option<String>,
     /// What was expected; none where nothing is said of the body.
     pub expected: Option<String>,
@@ -52,6 +56,23 @@ impl Reading {
     pub fn is_right(&self) -> bool {
         self.expected.as_ref() == Some(&self.read)
     }
+
+    /// What to do about it if it is not.
+    pub fn problem(&self) -> Option<Problem> {
+        let file =
+            if self.body.starts_with(STREAMS) { format!("{}.toml", self.body) } else { EXPECTED.to_owned() };
+        let body = (!self.body.starts_with(STREAMS)).then_some(self.body.as_str());
+        let place: Vec<&str> = body.into_iter().chain(self.symbol.as_deref()).collect();
+        let reason = match &self.expected {
+            Some(expected) => format!("expected is {expected}"),
+            None => "nothing is expected of it".to_owned(),
+        };
+        let hint = format!(
+            "correct the preset where it reads this; if what it reads is right, write it into {file}"
+        );
+        let (path, value) = (format!("{file}: {}", place.join(".")), self.read.clone());
+        (!self.is_right()).then_some(Problem { path, value, reason, hint })
+    }
 }
 
 /// Why a folder has no fixtures.
@@ -64,8 +85,14 @@ pub enum FixturesError {
     #[error("{0}: {1}")]
     NotToml(PathBuf, Box<toml::de::Error>),
     /// There is a body of this name already.
-    #[error("{0} is there already; name another folder, or remove it")]
+    #[error("{0} is there already; name another folder, or write over it with --force")]
     Exists(PathBuf),
+    /// What was recorded is none of the venue's.
+    #[error(transparent)]
+    Setup(#[from] super::SourceSetupError),
+    /// What was recorded cannot be written as TOML.
+    #[error("{0}: {1}")]
+    Unwritable(PathBuf, toml::ser::Error),
 }
 
 impl Fixtures {
@@ -78,17 +105,25 @@ impl Fixtures {
             let path = path.to_owned();
             move |error| FixturesError::Io(path, error)
         };
-        let mut bodies = BTreeMap::new();
+        let (mut bodies, mut streams) = (BTreeMap::new(), BTreeMap::new());
         let files = match fs::read_dir(folder) {
             Ok(files) => files.collect::<Result<Vec<_>, _>>().map_err(failed(folder))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(failed(folder)(error)),
         };
         for path in files.into_iter().map(|file| file.path()) {
-            if path.extension().is_some_and(|end| end == "json")
-                && let Some(name) = path.file_stem().and_then(|name| name.to_str())
-            {
-                bodies.insert(name.to_owned(), fs::read(&path).map_err(failed(&path))?);
+            let Some(name) = path.file_stem().and_then(|name| name.to_str()).map(str::to_owned) else {
+                continue;
+            };
+            match path.extension().and_then(|end| end.to_str()) {
+                Some("json") => drop(bodies.insert(name, fs::read(&path).map_err(failed(&path))?)),
+                Some("toml") if name.starts_with(STREAMS) => {
+                    let text = fs::read_to_string(&path).map_err(failed(&path))?;
+                    let script = toml::from_str(&text);
+                    let script = script.map_err(|error| FixturesError::NotToml(path, Box::new(error)))?;
+                    streams.insert(name, script);
+                }
+                _ => {}
             }
         }
         let path = folder.join(EXPECTED);
@@ -99,7 +134,12 @@ impl Fixtures {
         let mut expected: toml::Table =
             text.parse().map_err(|error| FixturesError::NotToml(path, Box::new(error)))?;
         let received = expected.remove(NOW).and_then(|now| now.as_integer()).map_or(RECEIVED, Wall::from_ms);
-        Ok(Self { received, bodies, expected })
+        Ok(Self { received, bodies, streams, expected })
+    }
+
+    /// Whether it has messages of a WebSocket.
+    pub fn has_stream(&self) -> bool {
+        !self.streams.is_empty()
     }
 
     /// Bodies of which something is expected and that are not there.
@@ -107,7 +147,7 @@ impl Fixtures {
         self.expected.keys().map(String::as_str).filter(|name| !self.bodies.contains_key(*name))
     }
 
-    /// What the preset reads from each body.
+    /// What the preset reads from each body, and makes of each message.
     ///
     /// # Errors
     /// With every symbol that is not one of the venue's.
@@ -140,10 +180,14 @@ impl Fixtures {
                 }
             }
         }
+        for (name, script) in &self.streams {
+            readings.extend(script.readings(name, preset)?);
+        }
         Ok(readings)
     }
 
-    /// Keeps a body that was received now, and what the preset reads from it as what is expected.
+    /// Keeps a body that was received now, and what the preset reads from it as what is expected. One of that name is
+    /// written over only by `force`.
     ///
     /// # Errors
     /// If there is one of that name, or the files cannot be written.
@@ -154,9 +198,10 @@ impl Fixtures {
         body: &[u8],
         read: impl IntoIterator<Item = (String, String)>,
         received: Wall,
+        force: bool,
     ) -> Result<PathBuf, FixturesError> {
         let path = folder.join(format!("{name}.json"));
-        if self.bodies.contains_key(name) {
+        if self.bodies.contains_key(name) && !force {
             return Err(FixturesError::Exists(path));
         }
         let rows: toml::Table = read.into_iter().map(|(symbol, row)| (symbol, row.into())).collect();
@@ -167,6 +212,33 @@ impl Fixtures {
             .and_then(|()| fs::write(folder.join(EXPECTED), self.expected.to_string()));
         written.map(|()| path.clone()).map_err(|error| FixturesError::Io(path, error))
     }
+
+    /// Where messages of this name stand, if they may be written.
+    ///
+    /// # Errors
+    /// If there are some already, unless `force` writes over them.
+    pub fn stream_path(&self, folder: &Path, name: &str, force: bool) -> Result<PathBuf, FixturesError> {
+        let path = folder.join(format!("{name}.toml"));
+        if self.streams.contains_key(name) && !force { Err(FixturesError::Exists(path)) } else { Ok(path) }
+    }
+}
+
+/// Keeps what came over a socket, and what the preset makes of it as what is expected; gives the last quote of each
+/// symbol.
+///
+/// # Errors
+/// If the preset does not know the symbols, or the file cannot be written.
+pub fn record_stream(
+    preset: &Preset,
+    symbols: &[String],
+    recording: &Recording,
+    path: &Path,
+) -> Result<BTreeMap<String, String>, FixturesError> {
+    let script = Script::of(preset, symbols, recording.opened, &recording.frames)?;
+    let text = toml::to_string(&script).map_err(|error| FixturesError::Unwritable(path.to_owned(), error))?;
+    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
+    written.map_err(|error| FixturesError::Io(path.to_owned(), error))?;
+    Ok(script.gives().into_iter().map(|(symbol, quote)| (symbol.to_owned(), quote.to_owned())).collect())
 }
 
 /// What a venue's list says of each symbol, in their order; or the fault of the whole list.

@@ -11,10 +11,14 @@
 mod dial;
 mod market;
 mod plan;
+mod record;
+mod script;
 mod session;
 mod token;
 mod unpack;
 
+pub use record::Recording;
+pub(super) use script::Script;
 pub use session::{End, Kind};
 pub(super) use token::Counter;
 

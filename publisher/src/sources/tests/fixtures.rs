@@ -60,14 +60,15 @@ fn a_body_of_which_nothing_is_expected_and_a_wrong_expectation_are_findings() {
     let body = &of("gate").bodies["ok"];
     let fixtures = || Fixtures::read(folder.path()).unwrap();
     let rows = || [("BTC_USDT".to_owned(), "1 2 3 4".to_owned())];
-    fixtures().record(folder.path(), "ok", body, rows(), Wall::from_ms(1_772_807_401_000)).unwrap();
+    fixtures().record(folder.path(), "ok", body, rows(), Wall::from_ms(1_772_807_401_000), false).unwrap();
     std::fs::write(folder.path().join("other.json"), body).unwrap();
     let readings = fixtures().replay(preset).unwrap();
     let wrong: Vec<_> = readings.iter().filter(|reading| !reading.is_right()).collect();
     assert_eq!(wrong.len(), 2, "{readings:?}");
     assert_eq!(wrong[0].read, "67012.1 67012.2 67012.1 2345.6");
-    let again = fixtures().record(folder.path(), "ok", body, rows(), Wall::from_ms(0));
+    let again = fixtures().record(folder.path(), "ok", body, rows(), Wall::from_ms(0), false);
     assert!(matches!(again, Err(FixturesError::Exists(_))), "{again:?}");
+    fixtures().record(folder.path(), "ok", body, rows(), Wall::from_ms(0), true).unwrap();
     std::fs::remove_file(folder.path().join("ok.json")).unwrap();
     assert_eq!(fixtures().missing().collect::<Vec<_>>(), ["ok"]);
 }

@@ -1,20 +1,21 @@
 //! Venues that send anything.
 
-use super::fixtures::{Fixture, fixture};
+use super::super::script::Script;
+use super::fixtures::script;
 use super::rig::{Rig, shipped};
 use crate::fuzz::fuzz;
 use crate::sources::presets;
 use alloy::primitives::hex;
 use publisher_core::time::Span;
 
-type Venues = Vec<(&'static str, Fixture)>;
+type Venues = Vec<(&'static str, Script)>;
 
 fn venues() -> Venues {
     let streaming = presets().iter().filter(|preset| preset.has_stream());
-    streaming.map(|preset| (preset.id(), fixture(preset.id()))).collect()
+    streaming.map(|preset| (preset.id(), script(preset.id()))).collect()
 }
 
-fn rig((venue, fixture): &(&'static str, Fixture)) -> Rig {
+fn rig((venue, fixture): &(&'static str, Script)) -> Rig {
     let symbols: Vec<&str> = fixture.symbols.iter().map(String::as_str).collect();
     Rig::new(venue, shipped(venue), &symbols)
 }
@@ -34,7 +35,7 @@ fn check(rig: &Rig, heard: usize) {
 #[test]
 fn f47_f51_fuzz_frames() {
     let venues = venues();
-    let messages = |fixture: &Fixture| {
+    let messages = |fixture: &Script| {
         let texts = fixture.message.iter().filter_map(|message| message.text.as_deref());
         texts.collect::<Vec<&str>>().join("\n").into_bytes()
     };

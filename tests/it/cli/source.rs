@@ -1,0 +1,168 @@
+//! `publisher source` with streams, and what venues say they list.
+
+use super::*;
+use publisher_doubles::venues::StreamFault;
+
+fn presets() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../publisher/presets")
+}
+
+/// Without this a venue that is added by data alone works over HTTP and is believed over WebSocket without anybody
+/// having heard it; or what was recorded is not what is tested.
+#[tokio::test]
+async fn a_venue_of_data_alone_is_recorded_tested_and_quoted_over_both_transports() {
+    let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
+    let dir = world.dir.path();
+    let source = async |args: &[&str]| run(BINARY, dir, args, &[]).await.unwrap();
+    // HTX packs its frames and wants its pings answered.
+    let preset = std::fs::read_to_string(presets().join("htx.toml")).unwrap();
+    std::fs::write(dir.join("mine.toml"), preset.replacen("id = \"htx\"", "id = \"mine\"", 1)).unwrap();
+    let (url, socket) = (world.venues.base_url(Venue::Htx), world.venues.stream_url(Venue::Htx));
+    let of_mine = ["--base-url", &url, "--symbols", "btcusdt,ethusdt"];
+    let http = [&["source", "record", "mine.toml"][..], &of_mine].concat();
+    assert_eq!(source(&http).await.code, 0);
+    let untold = source(&["source", "test", "mine.toml"]).await;
+    assert!(untold.code == 0 && untold.out.contains("its stream was not checked"), "{untold:?}");
+    let listen = [&http[..], &["--stream", "--stream-url", &socket, "--frames", "12", "--json"]].concat();
+    let recorded = source(&listen).await;
+    let said = recorded.json().unwrap();
+    assert!(
+        recorded.code == 0 && said["frames"] == 12 && said["silent"] == serde_json::json!([]),
+        "{said:#}"
+    );
+    assert!(said["read"]["btcusdt"].as_str().unwrap().contains("67000"), "{said:#}");
+    let file = dir.join("fixtures/mine/stream.toml");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert!(kept.contains("frame = \"1f8b") && !kept.contains("text = "), "frames stay packed: {kept}");
+    // What is there stays, unless somebody insists.
+    let again = source(&listen).await;
+    assert!(again.code == 64 && again.err.contains("--force"), "{again:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), kept);
+    let forced = [&listen[..], &["--force"]].concat();
+    assert_eq!(source(&forced).await.code, 0);
+    let tested = source(&["source", "test", "mine.toml", "--json"]).await;
+    let readings = tested.json().unwrap();
+    assert!(tested.code == 0 && readings["notes"] == serde_json::json!([]), "{readings:#}");
+    let bodies = |body: &str| readings["readings"].as_array().unwrap().iter().any(|r| r["body"] == body);
+    assert!(bodies("ok") && bodies("stream"), "{readings:#}");
+    // It votes, and the daemon listens to it.
+    let section =
+        format!("[venue.mine]\npreset = \"mine.toml\"\nbase_url = \"{url}\"\nstream_url = \"{socket}\"");
+    world.configure(&section).unwrap();
+    world.edit("\"bitstamp:btcusd\"", "\"bitstamp:btcusd\", \"mine:btcusdt * USDT-USD\"").unwrap();
+    let quote = source(&["quote", "BTC-USD", "--json"]).await.json().unwrap();
+    let mine = quote["sources"].as_array().unwrap().iter().find(|s| s["source"] == "mine:btcusdt").unwrap();
+    assert_eq!(mine["verdict"], "counted", "{quote:#}");
+    // A preset that reads something else than what came is found out, and where.
+    let torn = std::fs::read_to_string(dir.join("mine.toml")).unwrap().replace("tick.bid", "tick.bud");
+    let torn = torn.replace("bid = \"bid\"", "bid = \"bud\"");
+    std::fs::write(dir.join("mine.toml"), torn).unwrap();
+    let wrong = source(&["source", "test", "mine.toml", "--json"]).await;
+    let said = wrong.json().unwrap();
+    assert_eq!(wrong.code, 1, "{said:#}");
+    let problems = said["problems"].as_array().unwrap();
+    let of_stream = |problem: &&Value| problem["path"].as_str().unwrap().starts_with("stream.toml: message[");
+    let problem = problems.iter().find(of_stream).unwrap_or_else(|| panic!("{said:#}"));
+    for key in ["value", "reason", "hint"] {
+        assert!(!problem[key].as_str().unwrap().is_empty(), "{problem:#}");
+    }
+    let told = source(&["source", "test", "mine.toml"]).await;
+    assert!(told.out.contains("stream.toml: message["), "{told:?}");
+}
+
+/// Without this whoever records a stream in vain is left with half a file, or with one that says nothing.
+#[tokio::test]
+async fn a_stream_that_cannot_be_recorded_leaves_no_file_and_says_why() {
+    let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
+    let dir = world.dir.path();
+    let record = async |venue: Venue, symbols: &str, more: &[&str]| {
+        let name = venue.name();
+        std::fs::copy(presets().join(format!("{name}.toml")), dir.join(format!("{name}.toml"))).unwrap();
+        let (file, base) = (format!("{name}.toml"), world.venues.base_url(venue));
+        let args = [
+            "source",
+            "record",
+            &file,
+            "--base-url",
+            &base,
+            "--symbols",
+            symbols,
+            "--seconds",
+            "2",
+            "--stream",
+        ];
+        run(BINARY, dir, &[&args[..], more].concat(), &[]).await.unwrap()
+    };
+    let [okx, kucoin, gemini] =
+        [Venue::Okx, Venue::Kucoin, Venue::Gemini].map(|v| world.venues.stream_url(v));
+    let market = world.venues.market();
+    market.stream_fault(Venue::Okx, StreamFault::Refused { status: 503 });
+    let refused = record(Venue::Okx, "BTC-USDT", &["--stream-url", &okx]).await;
+    assert!(refused.code == 69 && refused.err.contains("503"), "{refused:?}");
+    market.clear_stream(Venue::Okx);
+    for (code, why, ran) in [
+        (64, "--stream-url", record(Venue::Okx, "BTC-USDT", &[]).await),
+        (64, "begin", record(Venue::Okx, "BTC-USDT", &["--stream-url", &okx, "--name", "ok"]).await),
+        (64, "says of no stream", record(Venue::Ecb, "USD", &["--stream-url", &okx]).await),
+        (
+            64,
+            "more than one socket",
+            record(Venue::Gemini, "BTCUSD,ETHUSD", &["--stream-url", &gemini]).await,
+        ),
+        (64, "symbol", record(Venue::Okx, "btcusdt", &["--stream-url", &okx]).await),
+    ] {
+        assert!(ran.code == code && ran.err.contains(why), "{why}: {ran:?}");
+    }
+    for name in ["okx", "gemini", "ecb"] {
+        assert!(!dir.join(format!("fixtures/{name}/stream.toml")).exists(), "{name}");
+    }
+    // A market that the venue does not know is told of, and what came of the others is kept.
+    let part = record(Venue::Okx, "BTC-USDT,NOPE-USDT", &["--stream-url", &okx, "--json"]).await;
+    let said = part.json().unwrap();
+    assert!(part.code == 1 && said["silent"] == serde_json::json!(["NOPE-USDT"]), "{said:#}");
+    // A token is asked for where one is wanted.
+    let token = record(Venue::Kucoin, "BTC-USDT", &["--stream-url", &kucoin, "--frames", "4"]).await;
+    assert!(token.code == 0, "{token:?}");
+    for name in ["okx", "kucoin"] {
+        let file = dir.join(format!("{name}.toml"));
+        let tested = run(BINARY, dir, &["source", "test", &file.display().to_string()], &[]).await.unwrap();
+        assert!(tested.code == 0, "{name}: {tested:?}");
+    }
+}
+
+/// Without this a market that its venue halted or dropped looks well to whoever asks once, because its last price is
+/// still told.
+#[tokio::test]
+async fn lists_are_looked_at_where_somebody_asks_once() {
+    let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
+    let (dir, market) = (world.dir.path(), world.venues.market());
+    let ask = async |args: &[&str]| run(BINARY, dir, args, &[]).await.unwrap();
+    let well = ask(&["quote", "BTC-USD", "--json"]).await.json().unwrap();
+    assert_eq!(
+        (&well["lists_unusable"], well["sources"][0]["listed"].is_null()),
+        (&serde_json::json!({}), true)
+    );
+    market.fault_market(Venue::Bitstamp, "BTC/USD", Fault::Halted).unwrap();
+    let quote = ask(&["quote", "BTC-USD"]).await;
+    let line = "bitstamp:btcusd: its venue's list has it as halted: \"";
+    assert!(quote.code == 0 && quote.out.contains(line), "{quote:?}");
+    let said = ask(&["quote", "BTC-USD", "--json"]).await.json().unwrap();
+    let bitstamp =
+        said["sources"].as_array().unwrap().iter().find(|s| s["source"] == "bitstamp:btcusd").unwrap();
+    assert_eq!((&bitstamp["verdict"], &bitstamp["listed"]), (&"halted".into(), &"halted".into()), "{said:#}");
+    let halted = ask(&["check", "--online"]).await;
+    assert!(halted.code == 0 && halted.out.contains("market bitstamp:btcusd"), "{halted:?}");
+    market.clear_all();
+    market.fault_market(Venue::Okx, "BTC/USDT", Fault::Unlisted).unwrap();
+    let gone = ask(&["check", "--online"]).await;
+    let line = gone.out.lines().find(|line| line.contains("market okx:BTC-USDT"));
+    assert!(gone.code == 1 && line.is_some_and(|line| line.starts_with("WRONG")), "{gone:?}");
+    // A list without any market is no list.
+    market.clear_all();
+    market.fault(Venue::Okx, Fault::Unlisted);
+    let absurd = ask(&["check", "--online"]).await;
+    assert!(absurd.code == 0 && absurd.out.contains("the list is empty"), "{absurd:?}");
+    let quote = ask(&["quote", "BTC-USD", "--json"]).await.json().unwrap();
+    assert_eq!(quote["lists_unusable"]["okx"], "the list is empty", "{quote:#}");
+    assert!(quote["sources"].as_array().unwrap().iter().all(|s| s["verdict"] == "counted"), "{quote:#}");
+}
