@@ -78,14 +78,14 @@ fn what_is_recorded_gives_the_same_when_it_is_heard_again() {
     };
     // A refused frame is asked for in halves, and a ping is due in between.
     let refused = r#"{"event":"error","code":"60018","msg":"no \u2028 such channel"}"#;
-    let price = r#"{"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","last":"2","askPx":"3","bidPx":"1","vol24h":"4","ts":"1772807400500"}]}"#;
-    let ack = r#"{"event":"subscribe","arg":{"channel":"tickers","instId":"BTC-USDT"}}"#;
+    let price = r#"{"arg":{"channel":"tickers","instId":"SOL-USDT"},"data":[{"instId":"SOL-USDT","last":"2","askPx":"3","bidPx":"1","vol24h":"4","ts":"1772807400500"}]}"#;
+    let ack = r#"{"event":"subscribe","arg":{"channel":"tickers","instId":"SOL-USDT"}}"#;
     let (okx, script) = of(
         "okx",
-        &["BTC-USDT", "ETH-USDT"],
+        &["SOL-USDT", "ETH-USDT"],
         &[text(40, refused), text(900, ack), text(1_500, price), text(18_000, "pong")],
     );
-    assert_eq!(script.gives().into_iter().collect::<Vec<_>>(), [("BTC-USDT", "1 3 2 4 @-500")]);
+    assert_eq!(script.gives().into_iter().collect::<Vec<_>>(), [("SOL-USDT", "1 3 2 4 @-500")]);
     let readings = script.readings("stream", okx).unwrap();
     assert!(readings.iter().all(|reading| reading.is_right()), "{readings:?}");
     let written: Vec<_> =
