@@ -295,6 +295,17 @@ async fn a_market_that_its_venue_lists_no_more_loses_its_vote_while_its_price_go
     follow(&world, 68_100).await.unwrap();
     market.clear_all();
     world.wait_logged("PUB-5026", SOON, |line| line["venue"] == "okx").await.unwrap();
+    // One that has lost most of its rows takes nobody out, until it has stayed so for three of its intervals.
+    for pair in ["BTC/USD", "ETH/USD", "ETH/USDT", "USDT/USD"] {
+        market.fault_market(Venue::Okx, pair, Fault::Unlisted).unwrap();
+    }
+    let shrunk = |line: &Value| line["venue"] == "okx" && line["from"].as_u64() >= Some(5) && line["to"] == 1;
+    world.wait_logged("PUB-5027", SOON, shrunk).await.unwrap();
+    let unusable = world.logged("PUB-5025").unwrap();
+    assert!(
+        unusable.iter().any(|line| line["error"] == "the list has lost most of its rows"),
+        "{unusable:?}"
+    );
     let delisted = left_out(&world, "okx:BTC-USDT").unwrap().iter().filter(|why| *why == "delisted").count();
     assert_eq!(delisted, 1, "an absurd list has taken it out");
     drop(daemon);

@@ -41,7 +41,7 @@ pub(super) struct ListArgs {
 struct Which {
     /// A venue that comes with the program, or a file that describes one (`gate.toml`).
     venue: String,
-    /// The folder of its bodies and of `expected.toml`, in place of `fixtures/NAME` beside the file.
+    /// The folder of its bodies and of `expected.toml`, in place of those of the program, or of `fixtures/NAME` beside the file.
     #[arg(long, value_name = "FOLDER")]
     fixtures: Option<PathBuf>,
     /// Ask here in place of the venue's own host.
@@ -179,8 +179,11 @@ async fn test(args: TestArgs) -> Ended {
         };
         rows.push(vec![body.to_owned(), symbol.unwrap_or("").to_owned(), read, verdict]);
     };
-    if let Some(folder) = &folder {
-        let fixtures = Fixtures::read(folder).map_err(Failure::usage)?;
+    let fixtures = match &folder {
+        Some(folder) => Fixtures::read(folder).map(Some),
+        None => Fixtures::shipped(preset.id()),
+    };
+    if let Some(fixtures) = fixtures.map_err(Failure::usage)? {
         for missing in fixtures.missing() {
             add(missing, None, Some("a body"), "nothing", false);
         }
@@ -193,9 +196,6 @@ async fn test(args: TestArgs) -> Ended {
             let how = "record some with `publisher source record --stream`";
             notes.push(format!("its stream was not checked: there are no messages (stream.toml); {how}"));
         }
-    } else if args.live.is_empty() {
-        let hint = "name its file, or a folder with --fixtures, or symbols with --live";
-        return Err(Failure::usage(format!("the program carries no bodies of {}; {hint}", preset.id())));
     }
     if !args.live.is_empty() {
         let poll = args.which.venue(&preset, &args.live)?.poll(wall).await;

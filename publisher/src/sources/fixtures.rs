@@ -9,6 +9,7 @@ use super::problem::{Problem, Problems};
 use super::stream::{Recording, Script};
 use publisher_core::quote::SourceFault;
 use publisher_core::time::Wall;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -25,6 +26,9 @@ const LISTS: &str = "instruments";
 const NOW: &str = "now_ms";
 /// 2026-03-06T14:30:01Z: when they were received where no time is given.
 const RECEIVED: Wall = Wall::from_ms(1_772_807_401_000);
+
+/// Venue, name and content of every file in `publisher/presets/fixtures`; `build.rs` collects them.
+const SHIPPED: &[(&str, &str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/fixtures.rs"));
 
 /// A folder of bodies.
 #[derive(Debug)]
@@ -96,6 +100,16 @@ pub enum FixturesError {
 }
 
 impl Fixtures {
+    /// Those that the preset of this name was tested with; none where the program has no such preset.
+    ///
+    /// # Errors
+    /// If something in them cannot be read.
+    pub fn shipped(venue: &str) -> Result<Option<Self>, FixturesError> {
+        let files = SHIPPED.iter().filter(|(of, ..)| *of == venue);
+        let files: Vec<_> = files.map(|(_, name, bytes)| (PathBuf::from(name), bytes.to_vec())).collect();
+        if files.is_empty() { Ok(None) } else { Self::of(files).map(Some) }
+    }
+
     /// Reads a folder. One that is empty or not there has no bodies.
     ///
     /// # Errors
@@ -105,34 +119,36 @@ impl Fixtures {
             let path = path.to_owned();
             move |error| FixturesError::Io(path, error)
         };
-        let (mut bodies, mut streams) = (BTreeMap::new(), BTreeMap::new());
-        let files = match fs::read_dir(folder) {
-            Ok(files) => files.collect::<Result<Vec<_>, _>>().map_err(failed(folder))?,
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries.collect::<Result<Vec<_>, _>>().map_err(failed(folder))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(failed(folder)(error)),
         };
-        for path in files.into_iter().map(|file| file.path()) {
+        let known =
+            |path: &PathBuf| path.extension().is_some_and(|ending| ending == "json" || ending == "toml");
+        let paths = entries.into_iter().map(|entry| entry.path()).filter(known);
+        let file = |path: PathBuf| -> Result<_, FixturesError> {
+            let bytes = fs::read(&path).map_err(failed(&path))?;
+            Ok((path, bytes))
+        };
+        Self::of(paths.map(file).collect::<Result<_, _>>()?)
+    }
+
+    fn of(files: Vec<(PathBuf, Vec<u8>)>) -> Result<Self, FixturesError> {
+        let (mut bodies, mut streams) = (BTreeMap::new(), BTreeMap::new());
+        let mut expected = toml::Table::new();
+        for (path, bytes) in files {
             let Some(name) = path.file_stem().and_then(|name| name.to_str()).map(str::to_owned) else {
                 continue;
             };
-            match path.extension().and_then(|end| end.to_str()) {
-                Some("json") => drop(bodies.insert(name, fs::read(&path).map_err(failed(&path))?)),
-                Some("toml") if name.starts_with(STREAMS) => {
-                    let text = fs::read_to_string(&path).map_err(failed(&path))?;
-                    let script = toml::from_str(&text);
-                    let script = script.map_err(|error| FixturesError::NotToml(path, Box::new(error)))?;
-                    streams.insert(name, script);
-                }
-                _ => {}
+            if path.extension().is_some_and(|ending| ending == "json") {
+                bodies.insert(name, bytes);
+            } else if path.file_name().is_some_and(|name| name == EXPECTED) {
+                expected = parse(path, bytes)?;
+            } else if name.starts_with(STREAMS) {
+                streams.insert(name, parse(path, bytes)?);
             }
         }
-        let path = folder.join(EXPECTED);
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            text => text.map_err(failed(&path))?,
-        };
-        let mut expected: toml::Table =
-            text.parse().map_err(|error| FixturesError::NotToml(path, Box::new(error)))?;
         let received = expected.remove(NOW).and_then(|now| now.as_integer()).map_or(RECEIVED, Wall::from_ms);
         Ok(Self { received, bodies, streams, expected })
     }
@@ -221,6 +237,14 @@ impl Fixtures {
         let path = folder.join(format!("{name}.toml"));
         if self.streams.contains_key(name) && !force { Err(FixturesError::Exists(path)) } else { Ok(path) }
     }
+}
+
+fn parse<T: DeserializeOwned>(path: PathBuf, bytes: Vec<u8>) -> Result<T, FixturesError> {
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return Err(FixturesError::Io(path, io::Error::new(io::ErrorKind::InvalidData, error))),
+    };
+    toml::from_str(&text).map_err(|error| FixturesError::NotToml(path, Box::new(error)))
 }
 
 /// Keeps what came over a socket, and what the preset makes of it as what is expected; gives the last quote of each

@@ -3,6 +3,9 @@
 use super::*;
 use publisher_doubles::venues::StreamFault;
 
+/// The exchanges, which all have a stream and a list.
+const EXCHANGES: [&str; 3] = ["coinbase", "kraken", "upbit"];
+
 fn presets() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../publisher/presets")
 }
@@ -68,6 +71,26 @@ async fn a_venue_of_data_alone_is_recorded_tested_and_quoted_over_both_transport
     }
     let told = source(&["source", "test", "mine.toml"]).await;
     assert!(told.out.contains("stream.toml: message["), "{told:?}");
+}
+
+/// Without this nobody can see on the spot what a venue of the program was tested with.
+#[tokio::test]
+async fn every_venue_of_the_program_is_tested_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = async |args: &[&str]| run(BINARY, dir.path(), args, &[]).await.unwrap();
+    let list = source(&["source", "list", "--json"]).await.json().unwrap();
+    for venue in list["venues"].as_array().unwrap() {
+        let venue = venue["venue"].as_str().unwrap();
+        let tested = source(&["source", "test", venue, "--json"]).await;
+        let said = tested.json().unwrap();
+        assert!(tested.code == 0 && said["notes"] == serde_json::json!([]), "{venue}: {said:#}");
+        let readings = said["readings"].as_array().unwrap();
+        let of = |body: &str| readings.iter().filter(|reading| reading["body"] == body).count();
+        assert!(of("ok") > 0, "{venue}");
+        if EXCHANGES.contains(&venue) {
+            assert!(of("stream") > 3 && of("instruments") > 1, "{venue}: {said:#}");
+        }
+    }
 }
 
 /// Without this whoever records a stream in vain is left with half a file, or with one that says nothing.
