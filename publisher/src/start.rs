@@ -13,9 +13,9 @@ use crate::config::{Config, Problems};
 use crate::driver::nodes::{Met, meet};
 use crate::driver::{Clock, Driver, Edges, FeedWire, Nodes};
 use crate::signer::{Client as SignerClient, Dialect, Policy, Signer, SignerConfig, SignerKind};
-use crate::sources::Client;
+use crate::sources::{Client, Source};
 use crate::store::{Journal, StoreError};
-use crate::telemetry::Health;
+use crate::telemetry::{ConstantHealth, Health};
 use alloy::primitives::Address;
 use publisher_bindings::SUBMITTED_VERSIONS;
 use publisher_core::book::BookError;
@@ -369,6 +369,12 @@ pub async fn assemble(
     let client = Client::new().map_err(|error| StartError::Wrong(error.to_string()))?;
     let sources = config.sources(&client).map_err(|error| StartError::Wrong(error.to_string()))?;
     let (journal, recovered) = Journal::open(&config.journal, identity.chain_id, identity.genesis).await?;
+    let beliefs = journal.reader().beliefs().await?;
+    for source in &sources {
+        if let Source::Network(network) = source {
+            network.recall(&beliefs).await;
+        }
+    }
     health.update(|state| {
         state.replica = journal.me().to_string();
         for (id, feed) in &config.feeds {
@@ -394,6 +400,11 @@ pub async fn assemble(
         .map_err(|error| StartError::Wrong(error.to_string()))?;
     // Before the first look: what is paused stays so over a restart.
     machine.obey(journal.reader().orders(clock.now().wall).await?);
+    let constants = machine.book().constants().map(|(id, constant)| {
+        let comment = config.constants.get(id).map(|note| note.comment.clone()).unwrap_or_default();
+        (id.clone(), ConstantHealth { constant: *constant, comment })
+    });
+    health.update(|state| state.constants = constants.collect());
     Ok(Driver {
         machine,
         journal: Arc::new(journal),

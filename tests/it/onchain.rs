@@ -4,6 +4,7 @@ use crate::BINARY;
 use alloy::primitives::{Address, I256, U256, address};
 use alloy::sol_types::SolValue;
 use anyhow::{Result, ensure};
+use publisher::store::Journal;
 use publisher_bindings::{Aggregator, AggregatorProxy};
 use publisher_doubles::venues::Venue;
 use publisher_tests::cli::run;
@@ -109,6 +110,79 @@ async fn f41_f44_a_vault_that_breaks_spins_or_jumps_loses_its_vote_and_gets_it_b
             assert_eq!(world.round(&feed).await.unwrap(), 1, "{what}");
         }
     }
+    drop(daemon);
+}
+
+/// What the journal has of the vault.
+async fn believed(world: &World) -> Result<Option<String>> {
+    let reader = Journal::open_read_only(&world.journal()).await?;
+    let found = reader.beliefs().await;
+    reader.close().await;
+    Ok(found?.first().map(|belief| belief.believed.last.0.to_string()))
+}
+
+/// Without this, whoever can have a publisher restarted can have any step of a vault believed, or a restart stops a
+/// vault that has earned something meanwhile, or a loss that is real takes an operator who stops the publisher.
+#[tokio::test]
+async fn f44_a_vaults_step_while_the_process_is_dead_is_not_believed_and_what_it_earned_is() {
+    let world = world("vault", "kind = \"erc4626\"").await.unwrap();
+    world.edit("kind = \"erc4626\"", &format!("kind = \"erc4626\"\naddress = \"{VAULT}\"")).unwrap();
+    let mut token = Scripted::at(TOKEN);
+    token.set::<decimalsCall>(End::Returns(U256::from(2).abi_encode())).put(&world.owner).await.unwrap();
+    let mut vault = Scripted::at(VAULT);
+    vault.set::<assetCall>(End::Returns(TOKEN.abi_encode()));
+    vault.set::<decimalsCall>(End::Returns(U256::from(18).abi_encode()));
+    let feed = world.feed().clone();
+    let told = |code: &str| -> Result<usize> {
+        Ok(world
+            .logged(code)?
+            .iter()
+            .filter(|line| line["source"].as_str().is_some_and(|s| s.starts_with("vault")))
+            .count())
+    };
+    let mut daemon = None;
+    // What it is worth while nobody looks, what is believed of that, and whether it is told of as a step. A process
+    // that starts reads the block before the newest one, so that a step may be told of twice.
+    for (cents, kept, is_step) in [
+        (6_700_050u64, "67000.5", false),
+        (9_000_000, "67000.5", true),
+        (6_705_050, "67050.5", false),
+        (6_365_000, "67050.5", true),
+    ] {
+        let worth = End::Returns(U256::from(cents).abi_encode());
+        vault.set::<convertToAssetsCall>(worth).put(&world.owner).await.unwrap();
+        let before = told("PUB-5028").unwrap();
+        let running = world.daemon(BINARY, &[]).unwrap();
+        world
+            .wait(SOON, &format!("{cents} was looked at"), async || {
+                let is_told = !is_step || told("PUB-5028")? > before;
+                Ok(is_told && believed(&world).await?.as_deref() == Some(kept))
+            })
+            .await
+            .unwrap();
+        world.wait_answer(&feed, 6_700_050_000_000, SOON).await.unwrap();
+        assert_eq!(world.round(&feed).await.unwrap(), 1, "after {cents}");
+        if cents == 6_365_000 {
+            daemon = Some(running);
+        } else {
+            running.kill().unwrap();
+        }
+    }
+    // The loss is real. A slip in the word is not believed either.
+    let accept = async |price: &str| {
+        let args = ["source", "accept", "vault", "--price", price, "--reason", "slashed", "--by", "ann"];
+        run(BINARY, world.dir.path(), &args, &[]).await.unwrap()
+    };
+    let unknown = ["source", "accept", "coinbase", "--price", "1", "--reason", "slashed", "--by", "ann"];
+    assert_eq!(run(BINARY, world.dir.path(), &unknown, &[]).await.unwrap().code, 64);
+    let back = told("PUB-1006").unwrap();
+    assert_eq!(accept("6365").await.code, 0);
+    world.wait(SOON, "the slip is heard", async || Ok(told("PUB-5029")? == 1)).await.unwrap();
+    assert_eq!(accept("63650").await.code, 0);
+    let is_believed =
+        async || Ok(told("PUB-1006")? > back && believed(&world).await?.as_deref() == Some("63650"));
+    world.wait(SOON, "the loss is believed", is_believed).await.unwrap();
+    assert_eq!(told("PUB-5029").unwrap(), 2);
     drop(daemon);
 }
 

@@ -39,7 +39,7 @@ pub async fn run(binary: &str, dir: &Path, args: &[&str], env: &[(&str, &str)]) 
 }
 
 /// Set this variable to write transcripts anew instead of comparing with them.
-const UPDATE: &str = "PUBLISHER_UPDATE_TRANSCRIPTS";
+const UPDATE: &str = "UPDATE";
 
 /// Compares what verbs said with a committed transcript. `hide` are texts that differ from run to run, and their names.
 pub fn transcript(file: &Path, ran: &[(&[&str], Ran)], hide: &[(String, &str)]) -> Result<()> {

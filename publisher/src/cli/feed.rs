@@ -48,10 +48,10 @@ pub(super) struct ShowArgs {
 
 /// Who says it, and why.
 #[derive(Args)]
-struct Word {
+pub(super) struct Word {
     /// Why, for those who read it later.
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    reason: String,
+    pub(super) reason: String,
     /// Who says it; by default the user of this session, $USER.
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     by: Option<String>,
@@ -59,7 +59,7 @@ struct Word {
 
 impl Word {
     /// Who says it.
-    fn by(&self) -> Result<String, Failure> {
+    pub(super) fn by(&self) -> Result<String, Failure> {
         let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
         let nobody = || Failure::usage("who says it? There is no $USER: name somebody with --by");
         self.by.clone().or_else(user).ok_or_else(nobody)

@@ -1,14 +1,17 @@
 //! `publisher source`: the venues that can be read, and what proves that one is read rightly.
 
+use super::feed::Word;
 use super::output::{json, put, table};
 use super::simulate::{self, SimulateArgs};
-use super::{Ended, FINDING, Failure, OK};
+use super::{Common, Ended, FINDING, Failure, OK, load};
 use crate::driver::wall;
 use crate::sources::{
-    ApiKey, Client, Fixtures, Preset, Problem, StreamSpec, Venue, VenueSpec, preset, presets, read_body,
-    record_stream,
+    ApiKey, Client, Fixtures, Preset, Problem, SourceWord, StreamSpec, Venue, VenueSpec, preset, presets,
+    read_body, record_stream,
 };
+use crate::store::Journal;
 use clap::{Args, Subcommand};
+use publisher_core::price::Price;
 use publisher_core::quote::{Observation, VenueId};
 use publisher_core::time::Span;
 use serde_json::json;
@@ -25,6 +28,8 @@ pub(super) enum SourceVerb {
     Test(TestArgs),
     /// Ask a venue, or listen to it, and keep what it says and what is read from that as a fixture.
     Record(RecordArgs),
+    /// Say what a share is worth whose step is not believed: what follows is held against that.
+    Accept(AcceptArgs),
     /// Run doubles of all venues on loopback, over HTTP and WebSocket, whose prices and faults are yours to set.
     Simulate(SimulateArgs),
 }
@@ -53,6 +58,19 @@ struct Which {
     /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct AcceptArgs {
+    /// The source, as the configuration names it: an `erc4626` or a `curve-lp`.
+    source: String,
+    /// What it is worth, as `publisher quote` shows it.
+    #[arg(long)]
+    price: Price,
+    #[command(flatten)]
+    word: Word,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Args)]
@@ -96,6 +114,7 @@ pub(super) async fn run(verb: SourceVerb) -> Ended {
         SourceVerb::List(args) => Ok(list(args.json)),
         SourceVerb::Test(args) => test(args).await,
         SourceVerb::Record(args) => record(args).await,
+        SourceVerb::Accept(args) => accept(args).await,
         SourceVerb::Simulate(args) => simulate::run(args).await,
     }
 }
@@ -158,6 +177,37 @@ impl Which {
         let client = Client::new().map_err(Failure::unavailable)?;
         Venue::new(preset, spec, symbols, &client).map_err(Failure::usage)
     }
+}
+
+async fn accept(args: AcceptArgs) -> Ended {
+    let config = load(&args.common)?;
+    let (source, price) = (VenueId::new(&args.source), args.price);
+    let contract = config
+        .networks
+        .values()
+        .find_map(|network| network.sources.iter().find(|s| s.id == source)?.contract(network.chain_id));
+    let none = || {
+        Failure::usage(format!(
+            "no share is called {source}: only an erc4626 or curve-lp source is held to its steps"
+        ))
+    };
+    let contract = contract.ok_or_else(none)?;
+    if !price.is_positive() {
+        return Err(Failure::usage("a share is worth more than nothing"));
+    }
+    let (by, reason) = (args.word.by()?, args.word.reason);
+    let desk = Journal::open_desk(&config.journal).await.map_err(Failure::unavailable)?;
+    let said = desk.accept(SourceWord { id: 0, source, contract, price, said_at: wall(), by, reason }).await;
+    desk.close().await;
+    let word = said.map_err(Failure::unavailable)?;
+    match args.common.json {
+        true => json(&json!({
+            "id": word.id, "source": word.source.as_str(), "contract": word.contract, "price": price.to_string(),
+            "said_at_ms": word.said_at.ms(), "by": word.by, "reason": word.reason,
+        })),
+        false => put(&format!("{}: worth {price} from now on, word {}", word.source, word.id)),
+    }
+    Ok(OK)
 }
 
 async fn test(args: TestArgs) -> Ended {

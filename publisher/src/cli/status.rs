@@ -4,7 +4,7 @@ use super::output::{json, put, table};
 use super::{Common, Ended, FINDING, Failure, OK, load};
 use crate::config::Config;
 use crate::store::{Decision, Journal};
-use crate::telemetry::{ClockStatus, Phase, Status};
+use crate::telemetry::{ClockStatus, ConstantStatus, Phase, Status};
 use clap::Args;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -132,6 +132,13 @@ fn show(status: &Status, as_json: bool) {
     }
     for (rate, _) in status.pegs_lost.iter().filter(|(_, lost)| **lost) {
         put(&format!("{rate} has lost its peg"));
+    }
+    for constant in &status.constants {
+        let ConstantStatus { constant, value, comment, .. } = constant;
+        match value {
+            Some(value) => put(&format!("{constant} is {value}: {comment}")),
+            None => put(&format!("{constant} is over")),
+        }
     }
     for failing in &status.readiness.failing {
         put(&format!("not ready: {} {}: {}", failing.what, failing.code, failing.detail));

@@ -468,7 +468,7 @@ section! {
         min_manipulation_cost: Price, Words("required for a pool"), [r#""50000""#, r#""60000""#],
             "What it must cost at least to move the pool's price by 1 %, in units of the quote token. A thinner pool has no vote. Of a `curve` pool this is reckoned as if its product were constant, which is less than it costs.";
         max_decrease: Ratio, Value(r#""0.1%""#), [r#""0.2%""#, r#""0.3%""#],
-            "A share that is worth so much less than it was is not believed before a restart.";
+            "A share that is worth so much less than it was is not believed, over restarts too, until an operator says so (`publisher source accept`).";
         max_growth: Ratio, Value(r#""1%""#), [r#""2%""#, r#""3%""#],
             "Nor is one whose worth rises by more than this in a day.";
         url: Endpoint, Words("required without `kind`"), [r#""https://api.acme.example/btc""#, r#""https://mirror.acme.example/btc""#],

@@ -5,13 +5,14 @@ use super::edges::Edges;
 use super::streams::Streams;
 use super::{Driver, inbox::Sender, wall};
 use crate::chain::{ChainError, VerifyError};
-use crate::sources::{Listed, Network, NextPoll, Source, Venue};
+use crate::sources::{Listed, Network, NextPoll, Source, Venue, Watch};
 use crate::store::Journal;
 use crate::telemetry::{Health, Notice, notify, venue_answered, venue_limits, venue_listed};
 use alloy::primitives::B256;
 use publisher_core::io::Input;
 use publisher_core::quote::VenueId;
 use publisher_core::tx::BlockRef;
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,7 +54,8 @@ pub(super) fn spawn(tasks: &mut JoinSet<()>, driver: &Driver, sender: &Sender) {
                 tasks.spawn(lists(Arc::clone(venue), sender.clone()));
             }
             Source::Network(network) => {
-                tasks.spawn(contracts(Arc::clone(network), sender.clone()));
+                let journal = Arc::clone(&driver.journal);
+                tasks.spawn(contracts(Arc::clone(network), journal, sender.clone()));
             }
         }
     }
@@ -245,14 +247,47 @@ async fn lists(venue: Arc<Venue>, sender: Sender) {
 }
 
 /// Reads the contracts of one chain at its own pace.
-async fn contracts(network: Arc<Network>, sender: Sender) {
+async fn contracts(network: Arc<Network>, journal: Arc<Journal>, sender: Sender) {
     let mut pace = NextPoll::new(network.every(), seed(network.id()));
+    let mut refused = BTreeSet::new();
     loop {
+        if network.has_shares() {
+            obey(&network, &journal).await;
+        }
         let poll = network.poll(wall).await;
         let wait = pace.after(&poll);
         venue_answered(network.id(), poll.fault.map_or("ok", |fault| fault.code()), poll.elapsed);
         sender.observed(network.id().clone(), poll.observations);
+        watch(&network, &journal, &mut refused).await;
         tokio::time::sleep(wait.into()).await;
+    }
+}
+
+/// Follows what operators say of shares. While the journal cannot be read, what is believed holds.
+async fn obey(network: &Network, journal: &Journal) {
+    let Ok(words) = journal.reader().source_words().await else { return };
+    for word in network.obey(&words).await {
+        let (source, price) = (word.source.to_string(), word.price.to_string());
+        notify(&Notice::SourceAccepted { source, price, by: word.by, reason: word.reason });
+    }
+}
+
+/// Keeps what is believed of shares, and says once that a step is not. What cannot be written is written after a later
+/// poll; until then a restart goes on from what was believed before.
+async fn watch(network: &Network, journal: &Journal, refused: &mut BTreeSet<VenueId>) {
+    for Watch { source, unkept, refused: why } in network.watch().await {
+        match why {
+            Some(detail) if refused.insert(source.clone()) => {
+                notify(&Notice::SourceStep { source: source.to_string(), detail });
+            }
+            Some(_) => {}
+            None => drop(refused.remove(&source)),
+        }
+        if let Some(belief) = unkept
+            && journal.believe(&belief).await.is_ok()
+        {
+            network.kept(belief).await;
+        }
     }
 }
 

@@ -43,7 +43,10 @@ pub use fixtures::{Fixtures, FixturesError, Reading, read as read_body, record_s
 pub use guard::{Client, Guard, is_public};
 pub use instruments::{Entry, Listed};
 pub use key::ApiKey;
-pub use onchain::{ContractKind, ContractSource, Ema, Growth, Network, NetworkSpec, Twap};
+pub use onchain::{
+    Belief, Believed, ContractKind, ContractSource, Ema, Growth, Network, NetworkSpec, SourceWord, Twap,
+    Watch,
+};
 pub use pace::NextPoll;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, SourceSetupError};

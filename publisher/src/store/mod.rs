@@ -15,6 +15,7 @@
 //! old rounds, and any knowledge of what a record means: which records are right to write is decided by the core.
 
 mod append;
+mod belief;
 mod db;
 mod error;
 mod lease;

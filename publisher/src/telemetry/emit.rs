@@ -1,6 +1,6 @@
 //! Metrics of facts that are not events: requests, and what a scrape reads from the health state.
 
-use super::health::{SourceHealth, State};
+use super::health::{ConstantHealth, SourceHealth, State};
 use super::metrics::{self as m, seconds};
 use super::readiness::{Phase, readiness};
 use crate::chain::Standing;
@@ -100,6 +100,10 @@ pub(super) fn scraped(state: &State, now: Now) {
     }
     for (rate, lost) in &state.pegs {
         m::PEG_LOST.flag([rate.as_str()], *lost);
+    }
+    for (name, ConstantHealth { constant, .. }) in &state.constants {
+        m::CONSTANT_VALUE.set([name.as_str()], integer(&constant.value.to_string()));
+        m::CONSTANT_LEFT.set([name.as_str()], seconds(constant.until.since(now.wall)));
     }
     for (account, health) in &state.accounts {
         m::LEASE_EPOCH.set([&account.to_string()], integer(&health.epoch.unwrap_or(0).to_string()));
@@ -287,7 +291,7 @@ pub(super) fn scope_name(scope: &Scope) -> String {
     }
 }
 
-/// An integer as a float for the eye; through its text, because it may be wider than any integer that casts.
+/// A number as a float for the eye; through its text, because it may be wider than any integer that casts.
 fn integer(digits: &str) -> f64 {
     digits.parse().unwrap_or(f64::NAN)
 }

@@ -2,6 +2,7 @@
 
 use crate::chain::Standing;
 use alloy::primitives::{Address, B256};
+use publisher_core::constant::Constant;
 use publisher_core::drift::{Drift, Skew};
 use publisher_core::machine::MarketView;
 use publisher_core::policy::{Conduct, Hold, Known, Order};
@@ -55,10 +56,21 @@ pub struct State {
     pub feeds: BTreeMap<FeedId, FeedHealth>,
     /// The rates that have a peg, and whether each is lost.
     pub pegs: BTreeMap<FeedId, bool>,
+    /// Every value that is spelled out.
+    pub constants: BTreeMap<FeedId, ConstantHealth>,
     /// Every account in use.
     pub accounts: BTreeMap<Address, AccountHealth>,
     /// Every loop that has to go round.
     pub loops: BTreeMap<&'static str, LoopHealth>,
+}
+
+/// A value that is spelled out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConstantHealth {
+    /// What it is, and until when.
+    pub constant: Constant,
+    /// Why it may be taken as that, in the words of the configuration.
+    pub comment: String,
 }
 
 /// The head as last polled.
@@ -259,6 +271,7 @@ impl Health {
             halts: BTreeMap::new(),
             feeds: BTreeMap::new(),
             pegs: BTreeMap::new(),
+            constants: BTreeMap::new(),
             accounts: BTreeMap::new(),
             loops: BTreeMap::new(),
         };

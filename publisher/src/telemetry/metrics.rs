@@ -131,6 +131,8 @@ registry! {
     Gauge SOURCES "sources_effective" ["feed"] "Venues that voted in the latest published answer.";
     Gauge HEARTBEAT_MARGIN "heartbeat_margin_seconds" ["feed"] "Time left until the heartbeat is missed; negative is a broken promise.";
     Gauge PEG_LOST "peg_lost" ["rate"] "1 while the rate of a stable asset has lost its peg; absent where it has none.";
+    Gauge CONSTANT_VALUE "constant_value" ["constant"] "What a constant was configured to be.";
+    Gauge CONSTANT_LEFT "constant_left_seconds" ["constant"] "Time until a constant ends; 0 once it is over, and what it converts has no vote.";
     Gauge SOURCE_LEFT_OUT "source_left_out" ["feed", "source"] "1 while a source has no vote in a feed.";
     Gauge SOURCE_STANDING "source_standing" ["feed", "source", "standing"] "1 for how a source of a feed stands, 0 for every other.";
     Gauge SOURCE_HITS "source_hit_ratio" ["feed", "source"] "Share of the looks at a source, one a second, at which it had a usable quote to compare.";

@@ -28,8 +28,8 @@ pub use emit::{
     venue_listed,
 };
 pub use health::{
-    AccountHealth, Clock, ClockHealth, FeedHealth, HeadSeen, Health, LoopHealth, NodeHealth, SourceHealth,
-    State, StreamHealth,
+    AccountHealth, Clock, ClockHealth, ConstantHealth, FeedHealth, HeadSeen, Health, LoopHealth, NodeHealth,
+    SourceHealth, State, StreamHealth,
 };
 pub use log::{LogError, LogFormat, LogSetup};
 pub use metrics::{Entry, Kind, METRICS, Recorder, RecorderError};
@@ -38,6 +38,6 @@ pub use readiness::{Failing, Phase, Readiness, readiness};
 pub use report::report;
 pub use serve::Server;
 pub use status::{
-    AccountStatus, ClockStatus, FeedStatus, HeadStatus, LoopStatus, Loops, NodeStatus, SourceStatus, Status,
-    StreamStatus,
+    AccountStatus, ClockStatus, ConstantStatus, FeedStatus, HeadStatus, LoopStatus, Loops, NodeStatus,
+    SourceStatus, Status, StreamStatus,
 };

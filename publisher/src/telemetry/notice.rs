@@ -44,6 +44,10 @@ pub enum Notice {
     ListBack { venue: String },
     /// It has lost most of its rows, has stayed so, and is believed from now on.
     ListShrunk { venue: String, from: usize, to: usize },
+    /// A share moved further than it may at once.
+    SourceStep { source: String, detail: String },
+    /// An operator says what a share is worth, whatever was believed before.
+    SourceAccepted { source: String, price: String, by: String, reason: String },
     /// Another node is read than before.
     ReaderChanged { from: String, to: String },
     /// Nodes contradict each other about the same block.
@@ -95,6 +99,8 @@ impl Notice {
             Self::ListUnusable { .. } => "PUB-5025",
             Self::ListBack { .. } => "PUB-5026",
             Self::ListShrunk { .. } => "PUB-5027",
+            Self::SourceStep { .. } => "PUB-5028",
+            Self::SourceAccepted { .. } => "PUB-5029",
         }
     }
 
@@ -109,6 +115,7 @@ impl Notice {
             | Self::HeadsTold { .. }
             | Self::StreamUp { .. }
             | Self::ListBack { .. }
+            | Self::SourceAccepted { .. }
             | Self::ReaderChanged { .. }
             | Self::JournalBack => Level::Info,
             Self::NodeFailing { .. }
@@ -119,6 +126,7 @@ impl Notice {
             | Self::StreamDown { .. }
             | Self::ListUnusable { .. }
             | Self::ListShrunk { .. }
+            | Self::SourceStep { .. }
             | Self::CheckWarned { .. }
             | Self::CheckWaits { .. } => Level::Warn,
             Self::NodeRefused { .. }
@@ -152,6 +160,8 @@ impl Notice {
             Self::ListUnusable { .. } => "venue's list of markets unusable",
             Self::ListBack { .. } => "venue's list of markets back",
             Self::ListShrunk { .. } => "venue's list of markets has shrunk for good",
+            Self::SourceStep { .. } => "step of a share not believed",
+            Self::SourceAccepted { .. } => "operator's word on a share",
             Self::ReaderChanged { .. } => "another node is read",
             Self::NodesDiffer { .. } => "nodes contradict each other",
             Self::JournalUnavailable { .. } => "journal unavailable",
@@ -196,6 +206,9 @@ impl Notice {
             }
             Self::ListShrunk { .. } => {
                 "What it lacks loses its vote with the next list. See what the venue says of it: markets that moved elsewhere need another venue."
+            }
+            Self::SourceStep { .. } => {
+                "Find out what moved it. If it is right, say so with `publisher source accept NAME --price PRICE`; it comes back by itself once it is within its limits."
             }
             Self::NodesDiffer { .. } => {
                 "Nothing is concluded from either. Find out which node is wrong and take it out of chain.rpc."
@@ -245,6 +258,8 @@ pub fn notify(notice: &Notice) {
         Notice::StreamDown { venue, why, error } | Notice::ListUnusable { venue, why, error } => {
             line!(venue, why, error,)
         }
+        Notice::SourceStep { source, detail } => line!(source, detail,),
+        Notice::SourceAccepted { source, price, by, reason } => line!(source, price, by, reason,),
         Notice::ListBack { venue } => line!(venue,),
         Notice::ListShrunk { venue, from, to } => line!(venue, from, to,),
         Notice::NodeBack { node } | Notice::HeadsTold { node } => line!(node,),

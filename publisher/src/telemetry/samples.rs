@@ -282,6 +282,13 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::ListUnusable { venue: "okx".into(), why: "absurd", error: "the list is empty".into() },
         Notice::ListBack { venue: "okx".into() },
         Notice::ListShrunk { venue: "okx".into(), from: 900, to: 400 },
+        Notice::SourceStep { source: "vault".into(), detail: "fell from 1.1 to 0.9".into() },
+        Notice::SourceAccepted {
+            source: "vault".into(),
+            price: "0.9".into(),
+            by: "ann".into(),
+            reason: "slashed".into(),
+        },
         Notice::ReaderChanged { from: node(), to: "http://127.0.0.2:8545".into() },
         Notice::NodesDiffer { what: "nonce", detail: "7 here, 8 there".into() },
         Notice::JournalUnavailable { error: "disk full".into() },

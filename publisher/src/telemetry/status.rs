@@ -1,12 +1,13 @@
 //! The answers of `/status` and `/healthz`: what `publisher status` shows.
 
 use super::emit::scope_name;
-use super::health::{ClockHealth, SourceHealth, State};
+use super::health::{ClockHealth, ConstantHealth, SourceHealth, State};
 use super::readiness::{Readiness, readiness};
 use alloy::primitives::{Address, B256};
 use publisher_core::drift::Skew;
 use publisher_core::machine::MarketView;
 use publisher_core::policy::{Instruction, Order};
+use publisher_core::quote::FeedId;
 use publisher_core::time::{Now, Span, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,6 +43,9 @@ pub struct Status {
     /// Every rate that has a peg, by name, and whether it is lost.
     #[serde(default)]
     pub pegs_lost: BTreeMap<String, bool>,
+    /// Every constant, by name.
+    #[serde(default)]
+    pub constants: Vec<ConstantStatus>,
     /// Every account.
     pub accounts: Vec<AccountStatus>,
     /// What stands still, and why.
@@ -117,6 +121,35 @@ impl From<&ClockHealth> for ClockStatus {
         let ClockHealth { venue, drift, skew } = clock;
         let state = skew.map_or("right", Skew::code).to_owned();
         Self { venue: venue.to_string(), state, offset_ms: drift.offset_ms, delay_ms: drift.delay_ms }
+    }
+}
+
+/// A value that is spelled out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConstantStatus {
+    /// Its name.
+    pub constant: String,
+    /// What it is, as a decimal number; absent once it is over.
+    pub value: Option<String>,
+    /// As of when it is that, in seconds since the epoch: nobody quotes it, so that as long as it lasts it is as of now.
+    /// Absent once it is over.
+    pub as_of_s: Option<i64>,
+    /// When it ends, in seconds since the epoch.
+    pub ends_at_s: i64,
+    /// Why it may be taken as that.
+    pub comment: String,
+}
+
+impl ConstantStatus {
+    fn of(name: &FeedId, health: &ConstantHealth, now: Wall) -> Self {
+        let estimate = health.constant.at(now).ok();
+        Self {
+            constant: name.to_string(),
+            value: estimate.map(|estimate| estimate.price.to_string()),
+            as_of_s: estimate.map(|estimate| unix_s(estimate.as_of)),
+            ends_at_s: unix_s(health.constant.until),
+            comment: health.comment.clone(),
+        }
     }
 }
 
@@ -367,6 +400,7 @@ impl Status {
             own_clock: state.own_clock.map_or("right", Skew::code).to_owned(),
             feeds: feeds.collect(),
             pegs_lost: state.pegs.iter().map(|(rate, lost)| (rate.to_string(), *lost)).collect(),
+            constants: state.constants.iter().map(|(id, c)| ConstantStatus::of(id, c, now.wall)).collect(),
             accounts: accounts.collect(),
             halts: state.halts.iter().map(|(scope, reason)| (scope_name(scope), reason.clone())).collect(),
         }

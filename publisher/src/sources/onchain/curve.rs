@@ -1,6 +1,6 @@
 //! Curve: what a pool's share is worth, and what one of its coins is worth in another.
 
-use super::growth::{Believed, Growth};
+use super::growth::{self, Growth};
 use super::pair;
 use super::{Call, Heard, Reader, Returned, Trouble, call, exact, positive, returned, sane_decimals};
 use alloy::primitives::{Address, U256};
@@ -29,17 +29,20 @@ const DECIMALS: i32 = 18;
 /// A share of a pool, in units of what the pool's coins are worth each: its `get_virtual_price`.
 pub(super) struct Share {
     pool: Address,
-    limits: Growth,
-    believed: Believed,
+    share: growth::Share,
 }
 
 impl Share {
     pub(super) fn new(pool: Address, limits: Growth) -> Self {
-        Self { pool, limits, believed: Believed::default() }
+        Self { pool, share: growth::Share::new(limits) }
     }
 }
 
 impl Reader for Share {
+    fn share(&mut self) -> Option<&mut growth::Share> {
+        Some(&mut self.share)
+    }
+
     fn questions(&self) -> Vec<Call> {
         vec![call(self.pool, &get_virtual_priceCall {})]
     }
@@ -47,7 +50,7 @@ impl Reader for Share {
     fn hear(&mut self, at: &BlockRef, answers: &[Returned]) -> Result<Heard, Trouble> {
         let worth = exact::wide(returned::<get_virtual_priceCall>(answers, 0)?);
         let price = positive(exact::quotient(worth, exact::wide(U256::from(1)), -DECIMALS))?;
-        let price = self.believed.take(price, at.time, self.limits)?;
+        let price = self.share.take(price, at.time)?;
         Ok(Heard::Price(price, at.time))
     }
 }

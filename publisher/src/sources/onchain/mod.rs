@@ -20,8 +20,8 @@ mod uniswap_v3;
 mod vault;
 
 pub use curve::Ema;
-pub use growth::Growth;
-pub use network::{Network, NetworkSpec};
+pub use growth::{Belief, Believed, Growth, SourceWord};
+pub use network::{Network, NetworkSpec, Watch};
 pub use pair::Twap;
 
 use crate::chain::ChainError;
@@ -41,6 +41,15 @@ pub struct ContractSource {
     pub address: Address,
     /// What it is.
     pub kind: ContractKind,
+}
+
+impl ContractSource {
+    /// The contract in words that tell it from every other one: `erc4626 0x… on chain 1`. `None` where nothing is
+    /// remembered of it.
+    pub fn contract(&self, chain_id: u64) -> Option<String> {
+        let is_share = matches!(self.kind, ContractKind::Erc4626(_) | ContractKind::CurveLp(_));
+        is_share.then(|| format!("{} {} on chain {chain_id}", self.kind.name(), self.address))
+    }
 }
 
 /// What a contract is, and how its price is read.
@@ -106,6 +115,11 @@ trait Reader: Send {
 
     /// That block is gone, and with it what was remembered of it and of what came after.
     fn forget(&mut self, _gone: &BlockRef) {}
+
+    /// What it is held to, if it is a share.
+    fn share(&mut self) -> Option<&mut growth::Share> {
+        None
+    }
 
     /// What to ask at a block.
     fn questions(&self) -> Vec<Call>;

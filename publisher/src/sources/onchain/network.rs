@@ -4,6 +4,7 @@
 //! the contracts, and a few more the first time. A block that a reorg took away is an error of the node, which leads to
 //! another block at the next poll. A node that fails, or serves another chain, makes room for the next one.
 
+use super::growth::{Belief, Share, SourceWord};
 use super::{Call, ContractSource, Heard, Reader, Returned, Trouble};
 use crate::chain::{ChainError, Node, NodeSetup, VerifyError};
 use crate::sources::CUSTOM_SYMBOL;
@@ -48,6 +49,8 @@ pub struct Network {
     confirmations: u64,
     every: Span,
     markets: Vec<MarketId>,
+    /// Which contract each is, where something is remembered of it.
+    contracts: Vec<Option<String>>,
     memory: Mutex<Memory>,
 }
 
@@ -62,6 +65,17 @@ struct Memory {
     kept: BTreeSet<B256>,
     /// The block that was read last, and what was read there.
     last: Option<(B256, Vec<Outcome>)>,
+}
+
+/// What is to be known of a share after a poll.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// The source's name.
+    pub source: VenueId,
+    /// What the journal is to have of it, if that is news.
+    pub unkept: Option<Belief>,
+    /// Why its last price was not believed, if it was not.
+    pub refused: Option<String>,
 }
 
 /// A price and when it was true, or why there is none.
@@ -96,6 +110,7 @@ impl Network {
             confirmations: spec.confirmations,
             every,
             markets: spec.sources.iter().map(|s| MarketId::new(s.id.as_str(), CUSTOM_SYMBOL)).collect(),
+            contracts: spec.sources.iter().map(|s| s.contract(spec.chain_id)).collect(),
             memory: Mutex::new(Memory {
                 node: 0,
                 silent: 0,
@@ -115,6 +130,62 @@ impl Network {
     /// The interval between polls.
     pub fn every(&self) -> Span {
         self.every
+    }
+
+    /// Goes on from what was believed of its shares before the start.
+    pub async fn recall(&self, beliefs: &[Belief]) {
+        for (source, contract, share) in self.shares(&mut *self.memory.lock().await) {
+            let is_its = |belief: &&Belief| belief.source == *source && belief.contract == contract;
+            beliefs.iter().filter(is_its).for_each(|belief| share.recall(belief.believed.clone()));
+        }
+    }
+
+    /// Follows what operators say of its shares. Returns the words that are news.
+    pub async fn obey(&self, words: &[SourceWord]) -> Vec<SourceWord> {
+        let mut news = Vec::new();
+        for (source, contract, share) in self.shares(&mut *self.memory.lock().await) {
+            let is_its = |word: &&SourceWord| word.source == *source && word.contract == contract;
+            news.extend(words.iter().filter(is_its).filter(|word| share.obey(word)).cloned());
+        }
+        news
+    }
+
+    /// What is to be known of its shares.
+    pub async fn watch(&self) -> Vec<Watch> {
+        let mut memory = self.memory.lock().await;
+        let watch = |(source, contract, share): (&VenueId, &str, &mut Share)| Watch {
+            source: source.clone(),
+            unkept: share.unkept().map(|believed| Belief {
+                source: source.clone(),
+                contract: contract.to_owned(),
+                believed: believed.clone(),
+            }),
+            refused: share.refused.clone(),
+        };
+        self.shares(&mut memory).map(watch).collect()
+    }
+
+    /// The journal has this.
+    pub async fn kept(&self, belief: Belief) {
+        let mut memory = self.memory.lock().await;
+        if let Some((.., share)) = self.shares(&mut memory).find(|(source, ..)| **source == belief.source) {
+            share.keep(belief.believed);
+        }
+    }
+
+    /// Whether something is remembered of any of its sources.
+    pub fn has_shares(&self) -> bool {
+        self.contracts.iter().any(Option::is_some)
+    }
+
+    fn shares<'a>(
+        &'a self,
+        memory: &'a mut Memory,
+    ) -> impl Iterator<Item = (&'a VenueId, &'a str, &'a mut Share)> {
+        let named = self.markets.iter().zip(&self.contracts).zip(&mut memory.readers);
+        named.filter_map(|((market, contract), reader)| {
+            Some((&market.venue, contract.as_deref()?, reader.share()?))
+        })
     }
 
     /// Reads every contract at one block. Dropping the future abandons the requests and loses nothing else.

@@ -1,6 +1,6 @@
 //! An ERC-4626 vault: what one share is worth in the vault's asset.
 
-use super::growth::{Believed, Growth};
+use super::growth::{Growth, Share};
 use super::{Call, Heard, Reader, Returned, Trouble, call, exact, positive, returned, sane_decimals};
 use alloy::primitives::{Address, U256};
 use publisher_core::tx::BlockRef;
@@ -14,8 +14,7 @@ alloy::sol! {
 /// The vault.
 pub(super) struct Vault {
     address: Address,
-    limits: Growth,
-    believed: Believed,
+    share: Share,
     known: Known,
 }
 
@@ -31,11 +30,15 @@ enum Known {
 
 impl Vault {
     pub(super) fn new(address: Address, limits: Growth) -> Self {
-        Self { address, limits, believed: Believed::default(), known: Known::Nothing }
+        Self { address, share: Share::new(limits), known: Known::Nothing }
     }
 }
 
 impl Reader for Vault {
+    fn share(&mut self) -> Option<&mut Share> {
+        Some(&mut self.share)
+    }
+
     fn questions(&self) -> Vec<Call> {
         match self.known {
             Known::Nothing => vec![call(self.address, &assetCall {}), call(self.address, &decimalsCall {})],
@@ -63,7 +66,7 @@ impl Reader for Vault {
             Known::Decimals(_, asset) => {
                 let assets = exact::wide(returned::<convertToAssetsCall>(answers, 0)?);
                 let price = exact::quotient(assets, exact::wide(U256::from(1)), -i32::from(asset));
-                let price = self.believed.take(positive(price)?, at.time, self.limits)?;
+                let price = self.share.take(positive(price)?, at.time)?;
                 Ok(Heard::Price(price, at.time))
             }
         }

@@ -1,5 +1,6 @@
 //! What the journal promises, tried out on real files.
 
+mod beliefs;
 mod damage;
 mod facts;
 mod kill;

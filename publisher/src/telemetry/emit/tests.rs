@@ -1,10 +1,12 @@
 use super::super::health::{FeedHealth, HeadSeen, LoopHealth};
 use super::super::metrics::{METRICS, Recorder};
-use super::super::{Health, samples};
+use super::super::{ConstantStatus, Health, Status, samples};
 use super::*;
+use publisher_core::constant::Constant;
 use publisher_core::policy::Known;
 use publisher_core::quote::FeedId;
 use publisher_core::time::{Mono, Wall};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn page(within: impl FnOnce()) -> String {
@@ -85,6 +87,7 @@ fn a_scrape_reads_margins_ages_and_progress() {
         let beat = LoopHealth { period: Span::from_s(1), progressed_at: Mono::from_ms(49_500) };
         state.loops.insert("heads", beat);
         state.nodes = vec![samples::node()];
+        state.constants = constants();
     });
     let page = page(|| scraped(&health.state(), now));
     for (series, expected) in [
@@ -99,12 +102,41 @@ fn a_scrape_reads_margins_ages_and_progress() {
         (r#"publisher_node_state{node="http://127.0.0.1:8545",state="alive"}"#, 0.0),
         (r#"publisher_node_reader{node="http://127.0.0.1:8545"}"#, 1.0),
         (r#"publisher_node_head_number{node="http://127.0.0.1:8545"}"#, 68.0),
+        (r#"publisher_constant_value{constant="LAST"}"#, 1.25),
+        (r#"publisher_constant_left_seconds{constant="LAST"}"#, 60.0),
+        (r#"publisher_constant_left_seconds{constant="OVER"}"#, 0.0),
         ("publisher_head_age_seconds", 2.0),
         ("publisher_journal_unavailable", 1.0),
         ("publisher_ready", 0.0),
     ] {
         assert_eq!(value(&page, series), Some(expected), "{series} in\n{page}");
     }
+}
+
+/// One that lasts until second 1060, and one that ended at second 1000.
+fn constants() -> BTreeMap<FeedId, ConstantHealth> {
+    let constant = |(name, until_s)| {
+        let constant = Constant { value: "1.25".parse().unwrap(), until: Wall::from_s(until_s) };
+        (FeedId::new(name), ConstantHealth { constant, comment: "by decree".into() })
+    };
+    [("LAST", 1060), ("OVER", 1000)].map(constant).into()
+}
+
+/// Without this nobody sees what converts a feed's sources, nor that it is over, before the log says so.
+#[test]
+fn a_status_tells_what_a_constant_is_as_of_when_and_until_when() {
+    let now = Now { wall: Wall::from_s(1000), mono: Mono::default() };
+    let health = Health::new(138, Span::from_s(30), Arc::new(move || now));
+    health.update(|state| state.constants = constants());
+    let row = |name: &str, value: Option<&str>, ends_at_s| ConstantStatus {
+        constant: name.into(),
+        value: value.map(Into::into),
+        as_of_s: value.map(|_| 1000),
+        ends_at_s,
+        comment: "by decree".into(),
+    };
+    let found = Status::of(&health.state(), now).constants;
+    assert_eq!(found, [row("LAST", Some("1.25"), 1060), row("OVER", None, 1000)]);
 }
 
 fn known() -> Known {
@@ -127,6 +159,7 @@ fn everything_emitted_is_described_with_its_labels() {
         health.update(|state| {
             state.nodes = vec![samples::node()];
             state.streams.entry(VenueId::new("kraken")).or_default();
+            state.constants = constants();
         });
         scraped(&health.state(), Now::default());
     });
