@@ -203,6 +203,79 @@ async fn heartbeats_of_the_night_repeat_what_was_said_before_it() {
     }
 }
 
+/// Without this an exchange that stops trading has its last price published as today's for as long as it is young, or its
+/// feeds have to be taken out of the configuration one by one, and somebody has to put them back.
+#[tokio::test]
+async fn a_halted_market_is_silent_until_it_is_resumed_and_quoted_whatever_restarts_meanwhile() {
+    let world = alternating("post", "normal").await.unwrap();
+    // This venue's quotes of before the resumption count for its first seconds otherwise.
+    world.venues.market().fault(Venue::Bitstamp, Fault::ClockSkew { ms: -LATE_MS });
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    let feed = world.feed().clone();
+    world.wait_answer(&feed, 6_700_000_000_000, SOON).await.unwrap();
+    let dir = world.dir.path();
+    let market = async |args: &[&str]| {
+        let by = ["--reason", "the exchange is down", "--by", "ann", "--json"];
+        let shows = args.first().is_some_and(|verb| ["list", "show"].contains(verb));
+        let words = if shows { &by[4..] } else { &by[..] };
+        run(BINARY, dir, &[&["market"], args, words].concat(), &[]).await.unwrap()
+    };
+    let halted = market(&["halt", "turns", "--for", "1h"]).await;
+    let order = halted.json().unwrap();
+    assert_eq!((&order["calendar"], &order["order"]), (&"turns".into(), &"halt".into()));
+    let is_held = |page: &Value| {
+        let feed = &page["feeds"][0];
+        feed["market"]["status"] == "halted"
+            && feed["hold"] == "market_closed"
+            && feed["orders"][0]["by"] == "ann"
+    };
+    world.wait_page("/status", SOON, |_, page| is_held(page)).await.unwrap();
+    // What was on its way has arrived; from here on nothing does, over heartbeats, a move and a restart.
+    world.settled().await.unwrap();
+    let before = world.round(&feed).await.unwrap();
+    world.price(feed.pair, "70000").await.unwrap();
+    drop(daemon);
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    let told_again = async || Ok(world.logged("PUB-1011")?.len() == 2);
+    world.wait(SOON, "the halt after the restart", told_again).await.unwrap();
+    world.wait_page("/status", SOON, |_, page| is_held(page)).await.unwrap();
+    assert_eq!(world.round(&feed).await.unwrap(), before);
+    let listed = market(&["list"]).await.json().unwrap();
+    let listed = &listed["feeds"][0];
+    assert_eq!((&listed["market"]["status"], &listed["halts"][0]["id"]), (&"halted".into(), &order["id"]));
+    // Another word about the feed ends no halt of its market, and neither does one about the feed's own.
+    let resumed =
+        run(BINARY, dir, &["feed", "resume", feed.id, "--reason", "x", "--by", "bob"], &[]).await.unwrap();
+    assert!(resumed.out.contains("publisher market resume turns"), "{resumed:?}");
+    let resumed = market(&["resume", feed.id]).await.json().unwrap();
+    assert_eq!((&resumed["ended"], &resumed["still_halted"][0]), (&0.into(), &"turns".into()));
+    let resumed_ms = now_ms().unwrap();
+    let resumed = market(&["resume", "turns"]).await.json().unwrap();
+    assert_eq!((&resumed["ended"], &resumed["still_halted"]), (&1.into(), &serde_json::json!([])));
+    world.wait_answer(&feed, 7_000_000_000_000, SOON).await.unwrap();
+    let first = journalled(&world).await.unwrap();
+    let first = first.iter().find(|round| round.number > before).unwrap();
+    assert!(first.planned_at.ms() >= resumed_ms + LATE_MS, "quotes of before the end counted after it");
+    let shown = market(&["show", "turns"]).await.json().unwrap();
+    let said = |at: usize| (shown["said"][at]["order"].clone(), shown["said"][at]["by"].clone());
+    assert_eq!([said(0), said(1)], [("market_resume".into(), "ann".into()), ("halt".into(), "ann".into())]);
+    assert_eq!(shown["feeds"][0]["halts"], serde_json::json!([]));
+    // What never ends, is over, or is no market, is refused.
+    for bad in [
+        &["turns", "--for", "31d"][..],
+        &["turns", "--until", "2020-01-01T00:00:00Z"],
+        &["turns", "--until", "2999-01-01T00:00:00Z"],
+        &["turns", "--until", "tomorrow"],
+        &["turns"],
+        &["nyse", "--for", "1h"],
+    ] {
+        let ran = market(&[&["halt"], bad].concat()).await;
+        assert_eq!(ran.code, 64, "{ran:?}");
+    }
+    world.drain(daemon).await.unwrap();
+    world.judge(0).await.unwrap();
+}
+
 /// The next block carries this time, in seconds since the Unix epoch.
 async fn block_at(world: &World, s: u64) -> Result<()> {
     world.owner.anvil_set_next_block_timestamp(s).await?;

@@ -6,7 +6,7 @@
 use crate::aggregate::LeftOut;
 use crate::book::{Change, PegChange};
 use crate::drift::{ClockChange, Skew};
-use crate::policy::{Hold, Order, Status, Trigger};
+use crate::policy::{Hold, Instruction, Order, Status, Trigger};
 use crate::price::{Answer, Price};
 use crate::quote::{FeedId, VenueId};
 use crate::record::{Outcome, Scope};
@@ -57,9 +57,9 @@ pub enum Event {
     /// A feed's circuit breaker has been open for long, and nothing confirms the value.
     BreakerStuck { feed: FeedId, for_span: Span },
     /// An operator's order about a feed holds from now on, until it ends by itself.
-    OrderStands { order: Order },
+    OrderStands { feed: FeedId, order: Order },
     /// It has ended, by itself or by another word.
-    OrderOver { order: Order },
+    OrderOver { feed: FeedId, order: Order },
     /// A feed's market has opened, closed, or become unknown.
     MarketStatus { feed: FeedId, calendar: Arc<str>, status: Status },
     /// The calendar of a feed's market says nothing from then on.
@@ -345,6 +345,9 @@ impl Event {
             Self::HeldBack { hold, .. } | Self::HeartbeatBlocked { hold, .. } => hold.advice(),
             Self::BreakerStuck { .. } => {
                 "Compare `publisher quote` with markets outside. If the price is real, add venues that say so; nothing is published on its word alone."
+            }
+            Self::OrderStands { order: Order { what: Instruction::Halt, .. }, .. } => {
+                "It ends by itself; `publisher market resume` ends it earlier. `publisher market show` lists who ordered what, and why."
             }
             Self::OrderStands { .. } => {
                 "It ends by itself; `publisher feed resume` ends it earlier. `publisher feed show` lists who ordered what, and why."

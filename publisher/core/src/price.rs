@@ -372,6 +372,17 @@ impl Ratio {
     pub const fn ppb(self) -> u64 {
         self.0
     }
+
+    /// So many times as much, rounded up to a part per billion; the largest one where that is too large.
+    pub fn scaled(self, factor: Self) -> Self {
+        let scaled = (u128::from(self.0) * u128::from(factor.0)).div_ceil(u128::from(Self::ONE.0));
+        Self(u64::try_from(scaled).unwrap_or(u64::MAX))
+    }
+
+    /// The same as so many times the whole, as configuration writes it: `2.5x`.
+    pub fn multiple(self) -> String {
+        format!("{}x", Answer(I256::try_from(self.0).unwrap_or(I256::MAX)).display(9))
+    }
 }
 
 impl FromStr for Ratio {

@@ -189,10 +189,13 @@ impl Table {
 
 fn read(sessions: &[Session]) -> Result<Vec<Trading>, String> {
     let trading = |session: &Session| {
-        let known = [Status::Open, Status::HalfDay, Status::Pre, Status::Post];
+        let known = [Status::Open, Status::HalfDay, Status::Pre, Status::Post, Status::Overnight];
         let status = known.into_iter().find(|status| status.code() == session.status);
         let status = status.ok_or_else(|| {
-            format!("{:?} is no status of a session: use open, half_day, pre or post", session.status)
+            format!(
+                "{:?} is no status of a session: use open, half_day, pre, post or overnight",
+                session.status
+            )
         })?;
         Ok((status, time(&session.from)?, time(&session.to)?))
     };
@@ -231,6 +234,11 @@ fn next_day(day: Date) -> Result<Date, String> {
 /// An instant for people: `2026-03-09T13:30:00Z`.
 pub fn utc(at: Wall) -> String {
     Timestamp::from_millisecond(at.ms()).map_or_else(|_| format!("{at:?}"), |at| at.to_string())
+}
+
+/// Reads such an instant; `None`: it is none, or does not say where it is that time.
+pub fn instant(text: &str) -> Option<Wall> {
+    text.parse().ok().map(wall)
 }
 
 fn wall(at: Timestamp) -> Wall {

@@ -114,6 +114,20 @@ fn a_session_may_begin_and_end_at_a_second() {
     assert_eq!(changes(&calendar, "2026-01-02T16:29:30Z"), [Status::Open, Status::Closed]);
 }
 
+/// Shares that trade from Sunday evening to Friday evening have a thin session every night, which begins on the day before.
+#[test]
+fn a_night_of_trading_is_a_session_that_ends_on_the_next_day() {
+    let text = GOOD.replace(
+        "to = \"16:00\" }",
+        "to = \"16:00\" }, { status = \"overnight\", from = \"20:00\", to = \"08:00\" }",
+    );
+    let text = text.replace("\"mon\", \"fri\"", "\"mon\", \"tue\"").replace("2026-12-25", "2026-12-22");
+    let calendar = Calendar::parse("mine", &text).unwrap();
+    assert_eq!(changes(&calendar, "2026-01-05T20:00:00Z"), [Status::Closed, Status::Overnight]);
+    assert_eq!(changes(&calendar, "2026-01-06T08:00:00Z"), [Status::Overnight, Status::Open]);
+    assert_eq!(changes(&calendar, "2026-01-07T08:00:00Z"), [Status::Overnight, Status::Closed]);
+}
+
 #[test]
 fn a_file_that_makes_no_sense_is_refused_with_the_reason() {
     assert!(Calendar::parse("mine", GOOD).is_ok());
@@ -132,6 +146,7 @@ fn a_file_that_makes_no_sense_is_refused_with_the_reason() {
         ("\"2026-12-25\"", "\"2026-12-25\", \"2026-12-25\"", "named twice"),
         ("2026-12-21", "2026-12-25", "named twice"),
         ("\"open\"", "\"closed\"", "no status of a session"),
+        ("\"open\"", "\"halted\"", "use open, half_day, pre, post or overnight"),
         ("from = \"08:00\", to = \"16:00\"", "from = \"8:00\", to = \"16:00\"", "not a time"),
         ("from = \"08:00\", to = \"16:00\"", "from = \"08:00\", to = \"24:00\"", "not a time"),
         ("from = \"08:00\", to = \"16:00\"", "from = \"08:00:5\", to = \"16:00\"", "not a time"),

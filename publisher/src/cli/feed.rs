@@ -1,22 +1,22 @@
 //! `publisher feed`: what an operator says about a feed for a while, kept in the journal with who said it and why. A
 //! daemon that runs, and every replica, follows within moments; none has to run.
 
-use super::market::{market_in_words, market_json};
+use super::market::{halted, market_in_words, market_json};
 use super::output::{json, put, table};
 use super::{Common, Ended, Failure, OK, load};
 use crate::config::Config;
 use crate::driver::wall;
 use crate::store::{Desk, Journal, Said};
 use clap::{Args, Subcommand};
-use publisher_core::policy::{Instruction, Order};
+use publisher_core::policy::{Instruction, Market, Order, Subject};
 use publisher_core::quote::FeedId;
 use publisher_core::time::{Span, Wall};
 use serde_json::{Value, json};
 
 /// Nothing that is to hold for longer is temporary: it belongs into the configuration.
-const FOR_MAX: Span = Span::from_s(30 * 86_400);
+pub(super) const FOR_MAX: Span = Span::from_s(30 * 86_400);
 /// Lines of the audit that are shown.
-const SAID: u32 = 20;
+pub(super) const SAID: u32 = 20;
 
 #[derive(Subcommand)]
 pub(super) enum FeedVerb {
@@ -26,7 +26,7 @@ pub(super) enum FeedVerb {
     Show(ShowArgs),
     /// Publish nothing of a feed for a while.
     Pause(PauseArgs),
-    /// End all that was said about a feed.
+    /// End all that was said about a feed, but halts of its market.
     Resume(ResumeArgs),
     /// Let a feed's breaker pass what it holds, or give it a shorter heartbeat, for a while.
     Override(OverrideArgs),
@@ -118,7 +118,7 @@ struct Override {
     heartbeat: Option<Span>,
 }
 
-fn lasting(text: &str) -> Result<Span, String> {
+pub(super) fn lasting(text: &str) -> Result<Span, String> {
     let span: Span = text.parse().map_err(|error: publisher_core::time::SpanError| error.to_string())?;
     match span {
         Span::ZERO => Err("no time at all".to_owned()),
@@ -150,7 +150,7 @@ fn named(config: &Config, name: &str) -> Result<FeedId, Failure> {
     config.feeds.keys().find(|id| id.as_str() == name).cloned().ok_or_else(missing)
 }
 
-async fn desk(config: &Config) -> Result<Desk, Failure> {
+pub(super) async fn desk(config: &Config) -> Result<Desk, Failure> {
     Journal::open_desk(&config.journal).await.map_err(Failure::unavailable)
 }
 
@@ -159,16 +159,32 @@ async fn order(common: &Common, feed: &str, what: Instruction, lasts: Span, word
     let feed = named(&config, feed)?;
     let said_at = wall();
     let (by, reason) = (word.by()?, word.reason);
-    let order = Order { id: 0, feed, what, said_at, until: said_at + lasts, by, reason };
-    let desk = desk(&config).await?;
+    let order = Order { id: 0, of: Subject::Feed(feed), what, said_at, until: said_at + lasts, by, reason };
+    give(common, &config, order).await
+}
+
+/// Gives an order, and shows it as it is kept.
+pub(super) async fn give(common: &Common, config: &Config, order: Order) -> Ended {
+    let desk = desk(config).await?;
     let given = desk.order(order).await.map_err(Failure::unavailable);
     desk.close().await;
     let order = given?;
     match common.json {
         true => json(&order_json(&order)),
-        false => put(&format!("order {}: {}", order.id, in_words(&order, said_at))),
+        false => put(&format!("order {}: {}", order.id, in_words(&order, order.said_at))),
     }
     Ok(OK)
+}
+
+/// The orders about a feed, or about its market, that stand.
+pub(super) fn standing<'a>(
+    orders: &'a [Order],
+    id: &'a FeedId,
+    market: Option<&'a Market>,
+    now: Wall,
+) -> impl Iterator<Item = &'a Order> {
+    let calendar = market.map(|market| &*market.hours.calendar);
+    orders.iter().filter(move |order| order.of.concerns(id, calendar) && order.stands(now))
 }
 
 async fn resume(args: ResumeArgs) -> Ended {
@@ -181,10 +197,18 @@ async fn resume(args: ResumeArgs) -> Ended {
     let ended = desk.resume(&feed, &by, &args.word.reason, now).await.map_err(Failure::unavailable);
     desk.close().await;
     ended?;
-    let over = standing?.iter().filter(|order| order.feed == feed).count();
+    let market = config.feeds.get(&feed).and_then(|feed| feed.policy.market.as_ref());
+    let orders = standing?;
+    let is_halt = |order: &&Order| order.what == Instruction::Halt;
+    let (halts, over): (Vec<_>, Vec<_>) = self::standing(&orders, &feed, market, now).partition(is_halt);
     match args.common.json {
-        true => json(&json!({ "feed": feed.as_str(), "ended": over })),
-        false => put(&format!("{feed}: {over} orders ended")),
+        true => json(&json!({ "feed": feed.as_str(), "ended": over.len() })),
+        false => {
+            put(&format!("{feed}: {} orders ended", over.len()));
+            if let Some(halt) = halts.first() {
+                put(&format!("its market stays halted: `publisher market resume {}` ends that", halt.of));
+            }
+        }
     }
     Ok(OK)
 }
@@ -196,7 +220,10 @@ async fn list(common: &Common) -> Ended {
     let orders = reader.orders(now).await.map_err(Failure::unavailable);
     reader.close().await;
     let orders = orders?;
-    let of = |id: &FeedId| orders.iter().filter(move |order| order.feed == *id).collect::<Vec<_>>();
+    let of = |id: &FeedId| {
+        let market = config.feeds.get(id).and_then(|feed| feed.policy.market.as_ref());
+        standing(&orders, id, market, now).cloned().collect::<Vec<_>>()
+    };
     if common.json {
         let feeds: Vec<Value> = config.feeds.keys().map(|id| feed_json(id, &of(id))).collect();
         json(&json!({ "feeds": feeds }));
@@ -204,7 +231,7 @@ async fn list(common: &Common) -> Ended {
     }
     let mut rows = vec![["feed", "orders that stand"].map(str::to_owned).to_vec()];
     for id in config.feeds.keys() {
-        let words: Vec<String> = of(id).into_iter().map(|order| in_words(order, now)).collect();
+        let words: Vec<String> = of(id).iter().map(|order| in_words(order, now)).collect();
         let words = if words.is_empty() { "none".to_owned() } else { words.join("; ") };
         rows.push(vec![id.to_string(), words]);
     }
@@ -217,74 +244,91 @@ async fn show(args: &ShowArgs) -> Ended {
     let id = named(&config, &args.feed)?;
     let reader = Journal::open_read_only(&config.journal).await.map_err(Failure::unavailable)?;
     let now = wall();
-    let (orders, said) = (reader.orders(now).await, reader.orders_said(&id, SAID).await);
+    let (orders, said) =
+        (reader.orders(now).await, reader.orders_said(&Subject::Feed(id.clone()), SAID).await);
     reader.close().await;
-    let (mut orders, said) = (orders.map_err(Failure::unavailable)?, said.map_err(Failure::unavailable)?);
-    orders.retain(|order| order.feed == id);
+    let (orders, said) = (orders.map_err(Failure::unavailable)?, said.map_err(Failure::unavailable)?);
     let effective = config.effective();
     let prefix = [format!("feed.{id}.policy."), format!("feed.{:?}.policy.", id.as_str())];
     let policy = effective.iter().filter_map(|(path, value)| {
         Some((prefix.iter().find_map(|prefix| path.strip_prefix(prefix.as_str()))?, value.as_str()))
     });
     let market = config.feeds.get(&id).and_then(|feed| feed.policy.market.as_ref());
+    let market = market.map(|market| halted(market, &id, &orders, now));
+    let orders: Vec<Order> = standing(&orders, &id, market.as_ref(), now).cloned().collect();
     if args.common.json {
         let policy: serde_json::Map<String, Value> =
             policy.map(|(key, value)| (key.to_owned(), json!(value))).collect();
         let said: Vec<Value> = said.iter().map(said_json).collect();
-        let mut shown = feed_json(&id, &orders.iter().collect::<Vec<_>>());
+        let mut shown = feed_json(&id, &orders);
         if let Some(shown) = shown.as_object_mut() {
             shown.insert("policy".into(), Value::Object(policy));
             shown.insert("said".into(), json!(said));
-            shown.insert("market".into(), market.map(|market| market_json(market, Some(now), now)).into());
+            shown.insert("market".into(), market.map(|market| market_json(&market, Some(now), now)).into());
         }
         json(&shown);
         return Ok(OK);
     }
     table(&policy.map(|(key, value)| vec![key.to_owned(), value.to_owned()]).collect::<Vec<_>>());
-    if let Some(market) = market {
+    if let Some(market) = &market {
         put(&market_in_words(market, Some(now), now));
     }
     for order in &orders {
         put(&format!("stands: order {}: {}", order.id, in_words(order, now)));
     }
-    for line in &said {
-        let what = line.what.map_or("resume", Instruction::code);
-        let ago = now.since(line.said_at).ms() / 1000;
-        put(&format!("said {ago} s ago: {what}, by {}: {}", line.by, line.reason));
-    }
+    said.iter().for_each(|line| put(&said_in_words(line, now)));
     Ok(OK)
 }
 
+/// A line of the audit, for people.
+pub(super) fn said_in_words(line: &Said, now: Wall) -> String {
+    let ago = now.since(line.said_at).ms() / 1000;
+    format!("said {ago} s ago: {}, by {}: {}", line.what.code(), line.by, line.reason)
+}
+
 /// What an order says, for people.
-fn in_words(order: &Order, now: Wall) -> String {
+pub(super) fn in_words(order: &Order, now: Wall) -> String {
     let what = match order.what {
         Instruction::Pause => "paused".to_owned(),
         Instruction::PauseDeviations => "paused but for heartbeats".to_owned(),
         Instruction::Accept => "the breaker lets everything pass".to_owned(),
         Instruction::Heartbeat(span) => format!("a heartbeat of {span}"),
+        Instruction::Halt => format!("{} halted", order.of),
     };
     let left = order.until.since(now).ms().div_ceil(1000);
     format!("{what} for another {left} s, by {}: {}", order.by, order.reason)
 }
 
-fn order_json(order: &Order) -> Value {
+pub(super) fn order_json(order: &Order) -> Value {
     let heartbeat_ms = match order.what {
         Instruction::Heartbeat(span) => Some(span.ms()),
         _ => None,
     };
+    let (feed, calendar) = subject_json(&order.of);
     json!({
-        "id": order.id, "feed": order.feed.as_str(), "order": order.what.code(), "heartbeat_ms": heartbeat_ms,
+        "id": order.id, "feed": feed, "calendar": calendar, "order": order.what.code(),
+        "heartbeat_ms": heartbeat_ms,
         "said_at_ms": order.said_at.ms(), "until_ms": order.until.ms(), "by": order.by, "reason": order.reason,
     })
 }
 
-fn said_json(said: &Said) -> Value {
+/// What an order is about: a feed or a calendar, the other one null.
+fn subject_json(of: &Subject) -> (Option<&str>, Option<&str>) {
+    match of {
+        Subject::Feed(feed) => (Some(feed.as_str()), None),
+        Subject::Calendar(calendar) => (None, Some(calendar)),
+    }
+}
+
+pub(super) fn said_json(said: &Said) -> Value {
+    let (feed, calendar) = subject_json(&said.of);
     json!({
-        "id": said.id, "order": said.what.map_or("resume", Instruction::code), "said_at_ms": said.said_at.ms(),
+        "id": said.id, "feed": feed, "calendar": calendar, "order": said.what.code(),
+        "said_at_ms": said.said_at.ms(),
         "until_ms": said.until.ms(), "by": said.by, "reason": said.reason,
     })
 }
 
-fn feed_json(id: &FeedId, orders: &[&Order]) -> Value {
-    json!({ "feed": id.as_str(), "orders": orders.iter().map(|order| order_json(order)).collect::<Vec<_>>() })
+fn feed_json(id: &FeedId, orders: &[Order]) -> Value {
+    json!({ "feed": id.as_str(), "orders": orders.iter().map(order_json).collect::<Vec<_>>() })
 }

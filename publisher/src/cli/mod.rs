@@ -59,6 +59,9 @@ enum Verb {
     /// Pause feeds and override their policies, for a while and with a reason.
     #[command(subcommand)]
     Feed(feed::FeedVerb),
+    /// Show what the markets of feeds do, and say that one of them is halted, for a while and with a reason.
+    #[command(subcommand)]
+    Market(market::MarketVerb),
     /// Deploy the contracts of a configuration's feeds, or verify them.
     #[command(subcommand)]
     Deploy(deploy::DeployVerb),
@@ -128,6 +131,7 @@ pub fn main() -> ExitCode {
             Verb::Source(verb) => source::run(verb).await,
             Verb::Status(args) => status::run(args).await,
             Verb::Feed(verb) => feed::run(verb).await,
+            Verb::Market(verb) => market::run(verb).await,
             Verb::Deploy(verb) => deploy::run(verb).await,
             Verb::Quickstart(args) => quickstart::run(args).await,
             Verb::Config(verb) => Ok(config::run(&verb)),

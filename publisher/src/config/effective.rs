@@ -40,8 +40,7 @@ impl Out<'_> {
 
     /// A share as so many times the whole. Zero means off.
     fn times(&mut self, key: &str, share: Ratio) {
-        let times = Answer::from(i64::try_from(share.ppb()).unwrap_or(i64::MAX)).display(9);
-        if share == Ratio::default() { self.put(key, "off") } else { self.put(key, format!("{times}x")) }
+        if share == Ratio::default() { self.put(key, "off") } else { self.put(key, share.multiple()) }
     }
 
     fn below(&mut self, key: &str) -> Out<'_> {
@@ -377,7 +376,7 @@ fn feed(feed: &Feed, out: &mut Out<'_>) {
     let mut on_market = out.below("on_market");
     for status in Status::ALL.into_iter().filter(|status| *status != Status::Open) {
         let conduct = policy.market.as_ref().and_then(|market| market.conduct.get(&status));
-        on_market.opt(status.code(), conduct.map(|conduct| conduct.code()));
+        on_market.opt(status.code(), conduct);
     }
     out.below("on_depeg").rule("heartbeat", policy.depeg_heartbeat);
     out.rule("standby", policy.standby);

@@ -296,8 +296,8 @@ section! {
 }
 
 section! {
-    /// What a feed with a `calendar` does while its market is not simply open: `normal`, every rule holds; `heartbeat_only`, heartbeats repeat the last value that was computed before; `freeze`, nothing is published, and heartbeats are missed.
-    /// Nothing is assumed: consumers who measure an answer's age need other than those who trade on it. At an opening, what held before goes on until every quote that counts is of after it.
+    /// What a feed with a `calendar` does while its market is not simply open: `normal`, every rule holds; `widen:3x`, every rule holds, with three times `deviation`, `deviation_decay`, `deviation_abs` and `accept_deviation`, while gates, confidence and breaker stay as they are; `heartbeat_only`, heartbeats repeat the last value that was computed before; `freeze`, nothing is published, and heartbeats are missed.
+    /// Nothing is assumed: consumers who measure an answer's age need other than those who trade on it. At an opening, what held before goes on, where that says less, until every quote that counts is of after it.
     OnMarket {
         closed: Allowed, Words("required if the calendar has it"), [r#""heartbeat_only""#, r#""freeze""#],
             "While the market is closed.";
@@ -307,6 +307,10 @@ section! {
             "In an early session, before the opening.";
         post: Allowed, Words("required if the calendar has it"), [r#""heartbeat_only""#, r#""normal""#],
             "In a late session, after the close.";
+        overnight: Allowed, Words("none, but required if the calendar has it"), [r#""heartbeat_only""#, r#""widen:3x""#],
+            "In the night between two days of a market that trades around the clock on weekdays.";
+        halted: Allowed, Value(r#""freeze""#), [r#""heartbeat_only""#, r#""widen:2.5x""#],
+            "While an operator has halted it with `publisher market halt`, whatever its calendar says meanwhile. The end of a halt is an opening.";
         unknown: Allowed, Words("required with a calendar"), [r#""freeze""#, r#""normal""#],
             "When the calendar has ended: it is told of 60 days ahead (PUB-1014).";
     }

@@ -6,6 +6,7 @@ use crate::sources::TimeUnit;
 use crate::store::Location;
 use crate::telemetry::LogFormat;
 use alloy::primitives::{Address, B256};
+use publisher_core::policy::Conduct;
 use publisher_core::price::{Price, Ratio};
 use publisher_core::time::{Span, Wall};
 use std::collections::BTreeMap;
@@ -216,13 +217,18 @@ impl Leaf for Multiple {
         r#"{"type":"string","pattern":"^[0-9]+([.][0-9]+)?x$"}"#,
     );
     fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
-        let number = not_negative(text::<Self>(value)?)?.strip_suffix('x');
-        let times: Option<Price> = number.and_then(|number| number.parse().ok());
-        // A hundred percent is once.
-        let percent = times.and_then(|times| times.times("100".parse().ok()?));
-        let ratio = percent.and_then(|percent| format!("{percent}%").parse().ok());
-        ratio.map(Self).ok_or_else(|| Fault::new("not a multiple"))
+        multiple(text::<Self>(value)?).map(Self)
     }
+}
+
+/// A number of times, as a share of the whole: `2.5x`.
+fn multiple(text: &str) -> Result<Ratio, Fault> {
+    let number = not_negative(text)?.strip_suffix('x');
+    let times: Option<Price> = number.and_then(|number| number.parse().ok());
+    // A hundred percent is once.
+    let percent = times.and_then(|times| times.times("100".parse().ok()?));
+    let ratio = percent.and_then(|percent| format!("{percent}%").parse().ok());
+    ratio.ok_or_else(|| Fault::new("not a multiple"))
 }
 rule!(
     Multiple,
@@ -505,15 +511,36 @@ macro_rules! choice {
     };
 }
 
-choice! {
-    /// What a feed does while its market is not simply open.
-    pub(super) Allowed, "\"normal\", \"heartbeat_only\" or \"freeze\"", {
-        /// Every rule holds.
-        Normal = "normal",
-        /// Heartbeats repeat the last value.
-        HeartbeatOnly = "heartbeat_only",
-        /// Nothing is published.
-        Freeze = "freeze",
+/// What a feed does while its market is not simply open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Allowed(pub(super) Conduct);
+
+/// Thresholds widen by no more than this many times: what is meant by more is `heartbeat_only`.
+const WIDEN_MAX: u64 = 1_000;
+
+impl Leaf for Allowed {
+    const KIND: Kind = kind(
+        "conduct",
+        "\"normal\", \"widen:3x\", \"heartbeat_only\" or \"freeze\"",
+        r#"{"type":"string","pattern":"^(normal|heartbeat_only|freeze|widen:[0-9]+([.][0-9]+)?x)$"}"#,
+    );
+    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
+        Ok(Self(match text::<Self>(value)? {
+            "normal" => Conduct::Normal,
+            "heartbeat_only" => Conduct::HeartbeatOnly,
+            "freeze" => Conduct::Freeze,
+            other => {
+                let factor =
+                    other.strip_prefix("widen:").ok_or_else(|| Fault::new("not one of the choices"))?;
+                let factor = multiple(factor)?;
+                let max = Ratio::from_ppb(Ratio::ONE.ppb() * WIDEN_MAX);
+                if factor <= Ratio::ONE || factor > max {
+                    let hint = format!("write more than 1x and at most {WIDEN_MAX}x");
+                    return Err(Fault::new("thresholds would not widen, or never fire").hint(hint));
+                }
+                Conduct::Widen(factor)
+            }
+        }))
     }
 }
 

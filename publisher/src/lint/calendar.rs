@@ -29,7 +29,7 @@ pub(super) fn cron_never(view: &View<'_>) -> Vec<Said> {
 fn never_open(slot: &Slot, market: &Market) -> Option<u32> {
     let moment = Span::from_ms(1);
     let begins_at = market.hours.begins_at()?;
-    let is_open = |at: Wall| market.told(market.hours.at(at).status) == Conduct::Normal;
+    let is_open = |at: Wall| market.told(market.hours.at(at).status).is_live();
     let (mut before, mut times) = (market.hours.ends_at - moment, 0);
     while let Some(at) = slot.at.latest(&slot.zone, before).filter(|at| *at >= begins_at) {
         if is_open(at) || is_open(at + slot.jitter) || times >= TIMES_MAX {

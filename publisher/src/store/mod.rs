@@ -32,7 +32,7 @@ mod tests;
 
 pub use error::StoreError;
 pub use location::Location;
-pub use order::{Desk, Said};
+pub use order::{Desk, Said, Word};
 pub use read::{AccountNonces, AttemptEntry, DecidedMarket, Decision, Reader, RoundEntry};
 pub use survey::Survey;
 

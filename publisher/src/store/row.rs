@@ -86,7 +86,7 @@ impl From<&Why> for DecisionRow {
             calendar: market.map(|market| market.calendar.to_string()),
             digest: market.map(|market| market.digest.to_vec()),
             status: market.map(|market| market.status.code().to_owned()),
-            conduct: market.map(|market| market.conduct.code().to_owned()),
+            conduct: market.map(|market| market.conduct.to_string()),
         }
     }
 }

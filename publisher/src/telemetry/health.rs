@@ -5,7 +5,7 @@ use alloy::primitives::{Address, B256};
 use publisher_core::constant::Constant;
 use publisher_core::drift::{Drift, Skew};
 use publisher_core::machine::MarketView;
-use publisher_core::policy::{Conduct, Hold, Known, Order};
+use publisher_core::policy::{Hold, Known, Order};
 use publisher_core::price::{Price, Ratio};
 use publisher_core::quote::{FeedId, VenueId};
 use publisher_core::record::Scope;
@@ -196,7 +196,7 @@ pub struct SourceHealth {
 impl FeedHealth {
     /// Its market is closed, so that its sources have nothing to say.
     pub fn is_shut(&self) -> bool {
-        self.market.as_ref().is_some_and(|market| market.conduct != Conduct::Normal)
+        self.market.as_ref().is_some_and(|market| !market.conduct.is_live())
     }
 
     /// Milliseconds until the heartbeat is missed; negative if it is already.

@@ -124,8 +124,8 @@ registry! {
     Gauge ANSWER "answer" ["feed"] "The latest included answer as the aggregator's integer; for display only.";
     Gauge ROUND "round" ["feed"] "The latest known round.";
     Gauge HELD "held" ["feed"] "1 while the feed may not publish.";
-    Gauge ORDERS "orders" ["feed"] "Orders of operators about the feed that stand: pauses and overrides.";
-    Gauge MARKET_STATUS "market_status" ["feed", "status"] "1 for what the feed's market does by its calendar, 0 for everything else; only of feeds that keep a market's hours.";
+    Gauge ORDERS "orders" ["feed"] "Orders of operators about the feed that stand: pauses, overrides and halts.";
+    Gauge MARKET_STATUS "market_status" ["feed", "status"] "1 for what the feed's market does by its calendar or an operator's halt, 0 for everything else; only of feeds that keep a market's hours.";
     Gauge CALENDAR_LEFT "calendar_left_seconds" ["feed"] "Time until the calendar of the feed's market says nothing any more.";
     Gauge IN_FLIGHT "in_flight" ["feed"] "1 while a transaction of the feed is on its way.";
     Gauge SOURCES "sources_effective" ["feed"] "Venues that voted in the latest published answer.";

@@ -36,12 +36,12 @@ fn log(event: &Event) {
             line!(event, %feed, overdue_ms = overdue.ms(), hold = hold.code())
         }
         Event::BreakerStuck { feed, for_span } => line!(event, %feed, for_ms = for_span.ms()),
-        Event::OrderStands { order } => {
-            let Order { feed, what, until, by, reason, .. } = order;
+        Event::OrderStands { feed, order } => {
+            let Order { what, until, by, reason, .. } = order;
             line!(event, %feed, order = what.code(), until_ms = until.ms(), by, reason)
         }
-        Event::OrderOver { order } => {
-            let Order { feed, what, by, reason, .. } = order;
+        Event::OrderOver { feed, order } => {
+            let Order { what, by, reason, .. } = order;
             line!(event, %feed, order = what.code(), by, reason)
         }
         Event::MarketStatus { feed, calendar, status } => {

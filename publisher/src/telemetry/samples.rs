@@ -5,7 +5,7 @@ use alloy::primitives::{Address, B256, I256};
 use publisher_core::aggregate::{LeftOut, Refusal};
 use publisher_core::drift::Skew;
 use publisher_core::event::{Event, Latency};
-use publisher_core::policy::{Hold, Instruction, Order, Status, Trigger};
+use publisher_core::policy::{Hold, Instruction, Order, Status, Subject, Trigger};
 use publisher_core::price::{Answer, Price};
 use publisher_core::quote::{FeedId, SourceFault, VenueId};
 use publisher_core::record::{Outcome, Scope};
@@ -20,7 +20,7 @@ pub(super) fn events() -> Vec<Event> {
     let what = || "BTC-USD round 7".to_owned();
     let order = || Order {
         id: 1,
-        feed: feed(),
+        of: Subject::Feed(feed()),
         what: Instruction::Pause,
         said_at: Wall::from_s(1_700_000_000),
         until: Wall::from_s(1_700_003_600),
@@ -73,8 +73,8 @@ pub(super) fn events() -> Vec<Event> {
         },
         Event::Released { feed: feed() },
         Event::BreakerStuck { feed: feed(), for_span: Span::from_s(3600) },
-        Event::OrderStands { order: order() },
-        Event::OrderOver { order: order() },
+        Event::OrderStands { feed: feed(), order: order() },
+        Event::OrderOver { feed: feed(), order: order() },
         Event::MarketStatus { feed: feed(), calendar: "nyse".into(), status: Status::Closed },
         Event::MarketStatus { feed: feed(), calendar: "nyse".into(), status: Status::Unknown },
         Event::CalendarEnds { feed: feed(), calendar: "nyse".into(), left: second.times(5_184_000) },

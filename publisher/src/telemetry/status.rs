@@ -238,9 +238,9 @@ pub struct MarketStatus {
     /// The Keccak-256 of its text.
     #[serde(default)]
     pub calendar_digest: String,
-    /// `open`, `half_day`, `pre`, `post`, `closed` or `unknown`.
+    /// `open`, `half_day`, `pre`, `post`, `overnight`, `closed`, `halted` or `unknown`.
     pub status: String,
-    /// What the feed does meanwhile: `normal`, `heartbeat_only` or `freeze`.
+    /// What the feed does meanwhile: `normal`, `widen:3x`, `heartbeat_only` or `freeze`.
     pub conduct: String,
     /// When the status changes, in seconds since the epoch; absent beyond the end of the calendar.
     pub until_s: Option<i64>,
@@ -257,7 +257,7 @@ impl From<&MarketView> for MarketStatus {
             calendar: market.calendar.to_string(),
             calendar_digest: market.digest.to_string(),
             status: market.status.code().to_owned(),
-            conduct: market.conduct.code().to_owned(),
+            conduct: market.conduct.to_string(),
             until_s: market.until.map(unix_s),
             calendar_begins_s: market.begins_at.map(unix_s),
             calendar_ends_s: unix_s(market.ends_at),
@@ -268,7 +268,7 @@ impl From<&MarketView> for MarketStatus {
 /// One order of an operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderStatus {
-    /// What holds: `pause`, `pause_deviations`, `accept`, `heartbeat`.
+    /// What holds: `pause`, `pause_deviations`, `accept`, `heartbeat`, `halt`.
     pub order: String,
     /// The heartbeat that was ordered, in milliseconds.
     pub heartbeat_ms: Option<u64>,

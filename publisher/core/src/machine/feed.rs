@@ -5,7 +5,7 @@ use super::contract::Refusals;
 use crate::aggregate::{Estimate, LeftOut};
 use crate::event::{Event, Latency};
 use crate::io::{Effect, Ticket};
-use crate::policy::{Conduct, Hold, Known, Memory, Order, Policy, Status, Trigger};
+use crate::policy::{Conduct, Halt, Hold, Known, Memory, Order, Policy, Status, Trigger};
 use crate::price::{Answer, Price, Ratio};
 use crate::quote::{FeedId, VenueId};
 use crate::time::{Mono, Now, Span, Wall};
@@ -132,6 +132,8 @@ pub(super) struct Feed {
     hastened: Wall,
     /// The orders that stand.
     pub orders: Vec<Order>,
+    /// When its market was halted lately, and is.
+    pub halts: Vec<Halt>,
     /// When this process began to look at it.
     pub began: Mono,
     pub memory: Memory,
@@ -166,6 +168,7 @@ impl Feed {
             policy: spec.policy.clone(),
             hastened: Wall::default(),
             orders: Vec::new(),
+            halts: Vec::new(),
             spec,
             began: now.mono,
             memory: Memory::default(),
@@ -190,7 +193,8 @@ impl Feed {
 
     /// Computes the policy that holds from the configured one, the orders that stand, and how the world is.
     pub fn hold_to(&mut self, conduct: Conduct, is_off_peg: bool, now: Wall) {
-        let policy = self.spec.policy.under(&self.orders).off_peg(is_off_peg).during(conduct);
+        let policy = self.spec.policy.under(&self.orders).halted(&self.halts);
+        let policy = policy.off_peg(is_off_peg).during(conduct);
         let before = std::mem::replace(&mut self.policy, policy).heartbeat;
         let after = self.policy.heartbeat;
         if after > Span::ZERO && (before == Span::ZERO || after < before) {

@@ -20,11 +20,11 @@ pub struct MarketView {
     pub calendar: Arc<str>,
     /// The Keccak-256 of its text.
     pub digest: B256,
-    /// What the market does by its calendar.
+    /// What the market does, by its calendar or by an operator's word.
     pub status: Status,
     /// What that lets the feed do; at an opening still what it did before, until the market is quoted.
     pub conduct: Conduct,
-    /// When the status changes; `None` beyond the end of the calendar.
+    /// When the status changes: of a halt, when it ends by itself; `None` beyond the end of the calendar.
     pub until: Option<Wall>,
     /// From when on the calendar says something.
     pub begins_at: Option<Wall>,
@@ -36,9 +36,9 @@ impl Machine {
     /// Says which markets have opened or closed, and which calendars end soon.
     pub(super) fn follow_markets(&mut self, now: Now, out: &mut Vec<Effect>) {
         for (id, feed) in &mut self.feeds {
-            let Some(market) = &feed.spec.policy.market else { continue };
+            let Some(market) = &feed.policy.market else { continue };
             let calendar = Arc::clone(&market.hours.calendar);
-            let status = market.hours.at(now.wall).status;
+            let status = market.at(now.wall).status;
             if feed.market_reported.replace(status) != Some(status) {
                 let (feed, calendar) = (id.clone(), Arc::clone(&calendar));
                 out.push(Effect::Report(Event::MarketStatus { feed, calendar, status }));
@@ -58,7 +58,7 @@ impl Feed {
     /// from the first value of after it; and with whether a peg that the value rests on is lost.
     pub fn follow_world(&mut self, value: Result<&Estimate, Refusal>, is_off_peg: bool, now: Wall) {
         let as_of = value.ok().map(|value| value.as_of);
-        let conduct = self.spec.policy.market.as_ref().map(|market| market.conduct(as_of, now));
+        let conduct = self.policy.market.as_ref().map(|market| market.conduct(as_of, now));
         let conduct = conduct.unwrap_or_default();
         if (conduct, is_off_peg) != (self.policy.conduct, self.policy.is_off_peg) {
             self.hold_to(conduct, is_off_peg, now);
@@ -70,7 +70,7 @@ impl Feed {
     /// look, because a price stands for as long as its market is closed.
     pub fn says(&self, value: Result<Estimate, Refusal>, now: Wall) -> Result<Estimate, Hold> {
         match self.policy.conduct {
-            Conduct::Normal => value.map_err(Hold::NoValue),
+            Conduct::Normal | Conduct::Widen(_) => value.map_err(Hold::NoValue),
             Conduct::HeartbeatOnly => {
                 let last = self.last_open.or_else(|| self.on_chain()).ok_or(Hold::MarketClosed)?;
                 Ok(Estimate { as_of: now, ..last })
@@ -82,7 +82,7 @@ impl Feed {
     /// Whether what was decided may still be planned by its market's hours: while the contract was being asked the market
     /// may have closed.
     pub fn still_keeps(&self, offer: Offer, now: Wall) -> bool {
-        let market = self.spec.policy.market.as_ref();
+        let market = self.policy.market.as_ref();
         market.is_none_or(|market| market.conduct(Some(offer.observed_at), now) == offer.conduct)
     }
 
@@ -95,8 +95,8 @@ impl Feed {
 
     /// Its market, for status pages.
     pub fn market(&self, now: Wall) -> Option<MarketView> {
-        let hours = &self.spec.policy.market.as_ref()?.hours;
-        let now = hours.at(now);
+        let market = self.policy.market.as_ref()?;
+        let (hours, now) = (&market.hours, market.at(now));
         Some(MarketView {
             calendar: Arc::clone(&hours.calendar),
             digest: hours.digest,

@@ -7,7 +7,7 @@ use crate::aggregate::LeftOut;
 use crate::event::{Event, Latency};
 use crate::head::Standing;
 use crate::io::{Effect, Ticket};
-use crate::policy::{Conduct, Decision, Hold, Known, Look, Trigger, answer_of, decide};
+use crate::policy::{Decision, Hold, Known, Look, Trigger, answer_of, decide};
 use crate::quote::FeedId;
 use crate::record::Why;
 use crate::time::{Now, Span};
@@ -120,7 +120,7 @@ impl Machine {
             }
             None => Decision::Hold(Hold::RoundUnknown),
         };
-        if feed.policy.conduct == Conduct::Normal && !matches!(decision, Decision::Hold(_)) {
+        if feed.policy.conduct.is_live() && !matches!(decision, Decision::Hold(_)) {
             feed.last_open = value.ok();
         }
         feed.hold = match decision {
@@ -526,7 +526,7 @@ impl Machine {
             (None, None) => return,
         };
         let why = |entry: &DecidedEntry| {
-            let market = self.feeds.get(&entry.feed).and_then(|feed| feed.spec.policy.market.as_ref());
+            let market = self.feeds.get(&entry.feed).and_then(|feed| feed.policy.market.as_ref());
             let market = market.map(|market| market.state(entry.offer.conduct, now.wall));
             Why { feed: entry.feed.clone(), trigger: entry.trigger, market }
         };

@@ -3,7 +3,7 @@
 use super::Machine;
 use super::feed::Feed;
 use crate::aggregate::Aggregation;
-use crate::policy::{Conduct, Support};
+use crate::policy::Support;
 use crate::price::{Price, Ratio};
 use crate::quote::{FeedId, VenueId};
 use crate::time::Now;
@@ -52,8 +52,7 @@ impl Machine {
     /// Remembers who stands behind an answer that is to be signed.
     pub(super) fn note_backers(&mut self, entry: &Entry, now: Now) {
         // While the market is closed nobody stands behind what is repeated.
-        let corroborates =
-            |feed: &Feed| feed.policy.breaker.corroborate > 0 && feed.policy.conduct == Conduct::Normal;
+        let corroborates = |feed: &Feed| feed.policy.breaker.corroborate > 0 && feed.policy.conduct.is_live();
         if !self.feeds.get(&entry.feed).is_some_and(corroborates) {
             return;
         }

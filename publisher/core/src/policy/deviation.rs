@@ -55,6 +55,17 @@ impl Deviation {
         from.1
     }
 
+    /// The same with thresholds that are so many times as large, rounded up. Any difference at all remains one.
+    pub fn widened(self, factor: Ratio) -> Self {
+        let (factor_ppb, whole) = (U256::from(factor.ppb()), U256::from(Ratio::ONE.ppb()));
+        Self {
+            relative: self.relative.scaled(factor),
+            decay: self.decay.into_iter().map(|(age, ratio)| (age, ratio.scaled(factor))).collect(),
+            absolute: self.absolute.saturating_mul(factor_ppb).div_ceil(whole),
+            ..self
+        }
+    }
+
     /// Whether `new` is far enough from `old`, which has been on chain for `age`.
     pub fn fires(&self, old: Answer, new: Answer, age: Span) -> bool {
         (self.on_change && old != new) || self.reaches(Ratio::ONE, old, new, age)
@@ -165,6 +176,32 @@ mod tests {
             assert_eq!(reaches, reached, "{share} {new}");
         }
         assert!(!relative("100%").reaches(Ratio::from_ppb(u64::MAX), answer("1"), answer("9"), Span::ZERO));
+    }
+
+    #[test]
+    fn widened_thresholds_are_so_many_times_as_large_rounded_up_and_a_change_is_one() {
+        let decay = vec![(Span::from_s(60), "0.2%".parse().unwrap())];
+        let rule = Deviation { decay, absolute: U256::from(101), combine: Combine::All, ..relative("1%") };
+        for (factor, wide, decayed, units) in [
+            ("100%", "1%", "0.2%", 101),
+            ("250%", "2.5%", "0.5%", 253),
+            ("100.0000001%", "1.0000001%", "0.2000001%", 102),
+            ("100000%", "1000%", "200%", 101_000),
+        ] {
+            let widened = rule.clone().widened(factor.parse().unwrap());
+            let expected = Deviation { absolute: U256::from(units), ..relative(wide) };
+            let decay = vec![(Span::from_s(60), decayed.parse().unwrap())];
+            assert_eq!(widened, Deviation { decay, combine: Combine::All, ..expected }, "{factor}");
+        }
+        let huge = Deviation { absolute: U256::MAX, ..relative("1000000000%") };
+        assert_eq!(huge.widened(Ratio::from_ppb(u64::MAX)).relative.ppb(), u64::MAX);
+        assert_eq!(Deviation::default().widened("300%".parse().unwrap()), Deviation::default());
+        assert_eq!(on_change().widened("300%".parse().unwrap()), on_change());
+        // At three times 1%, one below, at and above.
+        let rule = relative("1%").widened("300%".parse().unwrap());
+        for (new, fires) in [("10299", false), ("10300", true), ("10301", true), ("9701", false)] {
+            assert_eq!(rule.fires(answer("10000"), answer(new), Span::ZERO), fires, "{new}");
+        }
     }
 
     #[test]

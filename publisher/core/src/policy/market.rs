@@ -5,9 +5,11 @@
 //! calendar that was forgotten is not taken for one that says *open*.
 
 use super::Policy;
+use crate::price::Ratio;
 use crate::time::{Span, Wall};
 use alloy_primitives::B256;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// What a market does.
@@ -21,16 +23,28 @@ pub enum Status {
     Pre,
     /// It trades thinly after the close.
     Post,
+    /// It trades thinly at night, between two days of a market that trades around the clock on weekdays.
+    Overnight,
     /// It does not trade.
     Closed,
+    /// It would trade, and somebody has stopped it: no calendar says this, but an operator.
+    Halted,
     /// The calendar does not reach so far.
     Unknown,
 }
 
 impl Status {
     /// Every one of them.
-    pub const ALL: [Self; 6] =
-        [Self::Open, Self::HalfDay, Self::Pre, Self::Post, Self::Closed, Self::Unknown];
+    pub const ALL: [Self; 8] = [
+        Self::Open,
+        Self::HalfDay,
+        Self::Pre,
+        Self::Post,
+        Self::Overnight,
+        Self::Closed,
+        Self::Halted,
+        Self::Unknown,
+    ];
 
     /// The name in configuration, logs, metrics and JSON.
     pub const fn code(self) -> &'static str {
@@ -39,18 +53,22 @@ impl Status {
             Self::HalfDay => "half_day",
             Self::Pre => "pre",
             Self::Post => "post",
+            Self::Overnight => "overnight",
             Self::Closed => "closed",
+            Self::Halted => "halted",
             Self::Unknown => "unknown",
         }
     }
 }
 
-/// What a feed does while its market has some status.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a feed does while its market has some status. What says less is greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Conduct {
     /// Every rule holds.
     #[default]
     Normal,
+    /// Every rule holds, with thresholds of deviation that are so many times as large.
+    Widen(Ratio),
     /// Heartbeats repeat the last value that was computed before.
     HeartbeatOnly,
     /// Nothing is published.
@@ -58,12 +76,20 @@ pub enum Conduct {
 }
 
 impl Conduct {
-    /// The name in configuration and JSON.
-    pub const fn code(self) -> &'static str {
+    /// Whether what is published is what is computed at that moment.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Normal | Self::Widen(_))
+    }
+}
+
+/// The name in configuration, the journal and JSON: `normal`, `widen:3x`, `heartbeat_only`, `freeze`.
+impl fmt::Display for Conduct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Normal => "normal",
-            Self::HeartbeatOnly => "heartbeat_only",
-            Self::Freeze => "freeze",
+            Self::Normal => f.write_str("normal"),
+            Self::Widen(factor) => write!(f, "widen:{}", factor.multiple()),
+            Self::HeartbeatOnly => f.write_str("heartbeat_only"),
+            Self::Freeze => f.write_str("freeze"),
         }
     }
 }
@@ -132,6 +158,15 @@ pub struct MarketState {
     pub conduct: Conduct,
 }
 
+/// A time in which an operator says that a market does not trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Halt {
+    /// When it began.
+    pub since: Wall,
+    /// When it ends, or ended, by itself or by another word.
+    pub until: Wall,
+}
+
 /// A feed's market.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Market {
@@ -139,31 +174,48 @@ pub struct Market {
     pub hours: Arc<Hours>,
     /// What the feed does meanwhile. Of a status that is not here nothing is known, so nothing is published.
     pub conduct: BTreeMap<Status, Conduct>,
+    /// When it was halted whatever its calendar says, and until when it is: those of before matter as long as quotes of
+    /// before their end may count.
+    pub halts: Vec<Halt>,
 }
 
 impl Market {
-    /// What the feed does now, given when the oldest quote of its value was true. At an opening the conduct of before
-    /// goes on until every quote that counts is of after it: what is left of yesterday would else be today's first
-    /// price.
-    pub fn conduct(&self, as_of: Option<Wall>, now: Wall) -> Conduct {
-        let Stretch { status, since, .. } = self.hours.at(now);
-        let conduct = self.told(status);
-        let Some(since) = since.filter(|_| conduct == Conduct::Normal) else { return conduct };
-        if as_of.is_some_and(|as_of| as_of >= since) {
-            return conduct;
+    /// The stretch that an instant is in, by the calendar and by what was said of halts, which goes before it.
+    pub fn at(&self, now: Wall) -> Stretch {
+        let hours = self.hours.at(now);
+        let standing = || self.halts.iter().filter(|halt| halt.since <= now && now < halt.until);
+        if let Some(until) = standing().map(|halt| halt.until).max() {
+            let since = standing().map(|halt| halt.since).min();
+            return Stretch { status: Status::Halted, since, until: Some(until) };
         }
-        self.told(self.hours.at(since - Span::from_ms(1)).status)
+        let resumed = self.halts.iter().map(|halt| halt.until).filter(|until| *until <= now).max();
+        Stretch { since: hours.since.max(resumed), ..hours }
+    }
+
+    /// What the feed does now, given when the oldest quote of its value was true. At an opening the conduct of before
+    /// goes on, where that says less, until every quote that counts is of after it: what is left of yesterday would else
+    /// be today's first price. The end of a halt is an opening.
+    pub fn conduct(&self, as_of: Option<Wall>, now: Wall) -> Conduct {
+        let mut stretch = self.at(now);
+        let mut conduct = self.told(stretch.status);
+        while let Some(since) = stretch.since.filter(|_| conduct.is_live()) {
+            if as_of.is_some_and(|as_of| as_of >= since) {
+                break;
+            }
+            stretch = self.at(since - Span::from_ms(1));
+            conduct = conduct.max(self.told(stretch.status));
+            if as_of.is_none() {
+                break;
+            }
+        }
+        conduct
     }
 
     /// How it stands now for a feed that does this.
     pub fn state(&self, conduct: Conduct, now: Wall) -> MarketState {
         let Hours { calendar, digest, .. } = &*self.hours;
-        MarketState {
-            calendar: Arc::clone(calendar),
-            digest: *digest,
-            status: self.hours.at(now).status,
-            conduct,
-        }
+        let (calendar, digest) = (Arc::clone(calendar), *digest);
+        MarketState { calendar, digest, status: self.at(now).status, conduct }
     }
 
     /// What the feed does while the market has a status.
@@ -175,14 +227,30 @@ impl Market {
 impl Policy {
     /// The policy that holds while its market lets it do only so much. Where only heartbeats are sent they repeat a
     /// value that has been judged before, so nothing deviates, nothing is a step, and no time has anything new to say.
+    /// Where thresholds widen, gates, confidence and breaker stay as they are: they say what is believed, not what it is
+    /// worth to publish.
     pub fn during(self, conduct: Conduct) -> Self {
         match conduct {
+            Conduct::Widen(factor) => Self {
+                conduct,
+                deviation: self.deviation.widened(factor),
+                accept_deviation: self.accept_deviation.scaled(factor),
+                ..self
+            },
             Conduct::HeartbeatOnly => {
                 let (deviation, confidence, breaker, schedule) = Default::default();
                 Self { conduct, deviation, confidence, breaker, schedule, ..self }
             }
             Conduct::Normal | Conduct::Freeze => Self { conduct, ..self },
         }
+    }
+
+    /// The same policy while its market was, or is, halted at these times.
+    pub fn halted(mut self, halts: &[Halt]) -> Self {
+        if let Some(market) = &mut self.market {
+            market.halts = halts.to_vec();
+        }
+        self
     }
 }
 
@@ -205,7 +273,7 @@ mod tests {
             (Status::Closed, closed),
             (Status::Unknown, Conduct::Freeze),
         ];
-        Market { hours: hours().into(), conduct: conduct.into() }
+        Market { hours: hours().into(), conduct: conduct.into(), halts: Vec::new() }
     }
 
     #[test]
@@ -264,5 +332,93 @@ mod tests {
         }
         let silent = Market { conduct: BTreeMap::new(), ..market(Normal) };
         assert_eq!(silent.conduct(Some(Wall::from_s(150)), Wall::from_s(150)), Freeze);
+    }
+
+    /// Halted for fifty seconds within the session, for the last of the break and the first of the half day, and, by two
+    /// words, around its close.
+    fn halted(halted: Conduct) -> Market {
+        let market = market(Conduct::HeartbeatOnly);
+        let mut conduct = market.conduct;
+        conduct.insert(Status::Halted, halted);
+        let halts = [(120, 170), (290, 310), (340, 355), (345, 360)];
+        let halts =
+            halts.map(|(since, until)| Halt { since: Wall::from_s(since), until: Wall::from_s(until) });
+        Market { conduct, halts: halts.to_vec(), ..market }
+    }
+
+    #[test]
+    fn a_halt_goes_before_the_calendar_and_leaves_it_as_it_was() {
+        use Status::*;
+        let market = halted(Conduct::Freeze);
+        for (at_ms, status, since, until) in [
+            (119_999, Open, 100, 200),
+            (120_000, Halted, 120, 170),
+            (169_999, Halted, 120, 170),
+            (170_000, Open, 170, 200),
+            (200_000, Closed, 200, 300),
+            (290_000, Halted, 290, 310),
+            (309_999, Halted, 290, 310),
+            (310_000, HalfDay, 310, 350),
+            (344_999, Halted, 340, 355),
+            (345_000, Halted, 340, 360),
+            (359_999, Halted, 345, 360),
+            (360_000, Closed, 360, 400),
+        ] {
+            let (since, until) = (Some(Wall::from_s(since)), Some(Wall::from_s(until)));
+            assert_eq!(market.at(Wall::from_ms(at_ms)), Stretch { status, since, until }, "{at_ms}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_halt_is_an_opening() {
+        use Conduct::*;
+        for (halt, as_of, now, conduct) in [
+            (Freeze, Some(119), 119, Normal),
+            (Freeze, Some(120), 120, Freeze),
+            (Freeze, Some(169), 170, Freeze),
+            (Freeze, Some(150), 199, Freeze),
+            (Freeze, None, 170, Freeze),
+            (Freeze, Some(170), 171, Normal),
+            (HeartbeatOnly, Some(169), 170, HeartbeatOnly),
+            // A halt within a break, and one that outlasts it: what was said at night is no morning's price.
+            (Freeze, Some(309), 311, Freeze),
+            (Freeze, Some(310), 311, Normal),
+            // Where a halt changes nothing, what was before it counts: the day is one, but the morning is not the night.
+            (Normal, Some(119), 171, Normal),
+            (Normal, Some(99), 171, HeartbeatOnly),
+            (Normal, Some(290), 311, Normal),
+            (Normal, Some(289), 311, HeartbeatOnly),
+        ] {
+            let as_of = as_of.map(Wall::from_s);
+            let told = halted(halt).conduct(as_of, Wall::from_s(now));
+            assert_eq!(told, conduct, "{halt:?} {as_of:?} {now}");
+        }
+        // Nothing said of halts: nothing is published in one.
+        let mut silent = halted(Freeze);
+        silent.conduct.remove(&Status::Halted);
+        assert_eq!(silent.conduct(Some(Wall::from_s(150)), Wall::from_s(150)), Freeze);
+    }
+
+    /// Thresholds that are wide at night are so at once, and until no quote of the night counts.
+    #[test]
+    fn the_wider_of_two_conducts_holds_while_quotes_of_both_count() {
+        let (wide, wider) =
+            (Conduct::Widen("200%".parse().unwrap()), Conduct::Widen("300%".parse().unwrap()));
+        for (closed, half_day, as_of, now, expected) in [
+            (wide, Conduct::Normal, 199, 200, wide),
+            (wide, Conduct::Normal, 299, 300, wide),
+            (wide, Conduct::Normal, 300, 300, Conduct::Normal),
+            (wide, wider, 299, 300, wider),
+            (wider, wide, 299, 300, wider),
+            (wider, wide, 300, 300, wide),
+            (Conduct::HeartbeatOnly, wide, 299, 300, Conduct::HeartbeatOnly),
+        ] {
+            let mut market = market(closed);
+            market.conduct.insert(Status::HalfDay, half_day);
+            let told = market.conduct(Some(Wall::from_s(as_of)), Wall::from_s(now));
+            assert_eq!(told, expected, "{closed} {half_day} {as_of} {now}");
+        }
+        assert_eq!([wide.to_string(), Conduct::Freeze.to_string()], ["widen:2x", "freeze"]);
+        assert!(Conduct::Normal < wide && wide < wider && wider < Conduct::HeartbeatOnly);
     }
 }

@@ -23,8 +23,8 @@ pub use confirm::Confirm;
 pub use deviation::{Combine, Deviation};
 pub use early::Early;
 pub use hold::Hold;
-pub use market::{Conduct, Hours, Market, MarketState, Status, Stretch};
-pub use order::{Instruction, Order, Paused};
+pub use market::{Conduct, Halt, Hours, Market, MarketState, Status, Stretch};
+pub use order::{Instruction, Order, Paused, Subject};
 pub use pace::Pace;
 pub use schedule::{Cron, Offsets, Schedule, Slot};
 

@@ -1,30 +1,61 @@
-//! What an operator says about a feed, for a while: a pause, a word for a step, a shorter heartbeat.
+//! What an operator says about a feed, or about a market, for a while: a pause, a word for a step, a shorter heartbeat, a
+//! halt.
 //!
 //! Orders are never applied to anything that has to be restored. The policy that holds is computed from the configured
 //! one and the orders that stand, at each look, so that one which ends leaves nothing behind, whenever it ends and
 //! whoever was restarted meanwhile.
 
-use super::{Breaker, Policy};
+use super::{Breaker, Halt, Policy};
 use crate::quote::FeedId;
 use crate::time::{Span, Wall};
+use std::fmt;
+use std::sync::Arc;
 
 /// One order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// The journal's number for it.
     pub id: u64,
-    /// The feed.
-    pub feed: FeedId,
+    /// What it is about.
+    pub of: Subject,
     /// What is to hold.
     pub what: Instruction,
     /// When it was given.
     pub said_at: Wall,
-    /// When it ends by itself.
+    /// When it ends by itself. A halt that another word has ended ended then.
     pub until: Wall,
     /// Who gave it.
     pub by: String,
     /// Why, for people.
     pub reason: String,
+}
+
+/// What an order is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// One feed.
+    Feed(FeedId),
+    /// All feeds that keep the hours of this calendar. Only a [`Instruction::Halt`] is about one.
+    Calendar(Arc<str>),
+}
+
+impl Subject {
+    /// Whether it is this feed, or the calendar that it keeps.
+    pub fn concerns(&self, feed: &FeedId, calendar: Option<&str>) -> bool {
+        match self {
+            Self::Feed(named) => named == feed,
+            Self::Calendar(named) => calendar == Some(&**named),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Feed(feed) => write!(f, "{feed}"),
+            Self::Calendar(calendar) => f.write_str(calendar),
+        }
+    }
 }
 
 /// What an order says.
@@ -38,6 +69,8 @@ pub enum Instruction {
     Accept,
     /// A round at least this often, if that is more often than configured.
     Heartbeat(Span),
+    /// The market does not trade: what the feed does then is said by its policy.
+    Halt,
 }
 
 impl Instruction {
@@ -48,6 +81,7 @@ impl Instruction {
             Self::PauseDeviations => "pause_deviations",
             Self::Accept => "accept",
             Self::Heartbeat(_) => "heartbeat",
+            Self::Halt => "halt",
         }
     }
 }
@@ -69,6 +103,12 @@ impl Order {
     pub fn stands(&self, now: Wall) -> bool {
         now < self.until
     }
+
+    /// The time in which it halts a market. One that was given on a clock ahead of ours begins now.
+    pub fn halts(&self, now: Wall) -> Option<Halt> {
+        let since = self.said_at.min(now);
+        (self.what == Instruction::Halt).then_some(Halt { since, until: self.until })
+    }
 }
 
 impl Policy {
@@ -81,6 +121,8 @@ impl Policy {
                 Instruction::PauseDeviations => policy.paused = policy.paused.max(Paused::Deviations),
                 Instruction::Accept => policy.breaker = Breaker::default(),
                 Instruction::Heartbeat(span) => policy = policy.at_least_every(span),
+                // Not the policy changes by it but the market: see `Policy::halted`.
+                Instruction::Halt => {}
             }
         }
         policy
@@ -95,7 +137,7 @@ mod tests {
     fn order(what: Instruction) -> Order {
         Order {
             id: 1,
-            feed: FeedId::new("BTC-USD"),
+            of: Subject::Feed(FeedId::new("BTC-USD")),
             what,
             said_at: Wall::from_s(100),
             until: Wall::from_s(200),

@@ -58,6 +58,7 @@ impl Trading {
         Market {
             hours: hours.into(),
             conduct: BTreeMap::from([(Status::Open, Conduct::Normal), (Status::Closed, closed)]),
+            halts: Vec::new(),
         }
     }
 }

@@ -3,8 +3,9 @@
 use crate::rig::*;
 use alloy_primitives::B256;
 use publisher_core::event::Event;
-use publisher_core::io::Effect;
-use publisher_core::policy::{Conduct, Hold, Hours, Market, Status, Trigger};
+use publisher_core::io::{Effect, Input};
+use publisher_core::policy::{Conduct, Hold, Hours, Instruction, Market, Order, Status, Subject, Trigger};
+use publisher_core::quote::FeedId;
 use publisher_core::record::Record;
 use publisher_core::time::{Span, Wall};
 
@@ -30,7 +31,7 @@ fn rig(closed: Conduct) -> Rig {
         (Status::Unknown, Conduct::Freeze),
     ];
     let mut spec = spec(&["BTC-USD"]);
-    let market = Market { hours: hours.into(), conduct: conduct.into() };
+    let market = Market { hours: hours.into(), conduct: conduct.into(), halts: Vec::new() };
     spec.feeds.get_mut(&btc()).unwrap().policy.market = Some(market);
     Rig::running_with(spec)
 }
@@ -148,4 +149,108 @@ fn an_end_of_the_calendar_is_told_ahead_and_then_taken_for_unknown() {
     });
     assert_eq!(told.collect::<Vec<_>>(), [Status::Open, Status::Closed, Status::HalfDay, Status::Unknown]);
     assert_eq!(rig.count_events("PUB-1014"), 1, "once");
+}
+
+/// A halt of what the feed's market is called, between two times after the beginning.
+fn halt(of: Subject, since_s: u64, until_s: u64) -> Order {
+    let at = |s: u64| Wall::from_s(EPOCH_S + s);
+    let (by, reason) = ("ann".to_owned(), "circuit breaker of the exchange".to_owned());
+    Order { id: 7, of, what: Instruction::Halt, said_at: at(since_s), until: at(until_s), by, reason }
+}
+
+/// Without it prices of a market that does not trade are published, or the first one after a halt is one of before it,
+/// whether the halt ends by itself, by another word, or while the daemon is away.
+#[test]
+fn a_halted_market_says_nothing_until_it_is_quoted_after_the_halt() {
+    for (name, of) in [("calendar", Subject::Calendar("test".into())), ("feed", Subject::Feed(btc()))] {
+        for ends in ["by itself", "by a word", "during a restart"] {
+            let mut rig = rig(Conduct::Freeze);
+            rig.blocks_until(10);
+            let since_s = rig.now().wall.since(Wall::from_s(EPOCH_S)).ms() / 1000;
+            let until_s = if ends == "by a word" { since_s + 3_600 } else { since_s + 20 };
+            rig.step(Input::Orders(vec![halt(of.clone(), since_s, until_s)]));
+            let before = decided(&rig);
+            rig.price *= 2;
+            rig.blocks_until(since_s + 18);
+            let market = rig.view(&btc()).market.unwrap();
+            let until = Some(Wall::from_s(EPOCH_S + until_s));
+            assert_eq!(
+                (market.status, market.conduct, market.until),
+                (Status::Halted, Conduct::Freeze, until)
+            );
+            assert_eq!(decided(&rig), before, "{name} {ends}");
+            assert_eq!((rig.view(&btc()).hold, rig.count_events("PUB-1004")), (Some(Hold::MarketClosed), 0));
+            rig.pass_ms(BLOCK_MS + 1_000);
+            let over = vec![halt(of.clone(), since_s, since_s + 20)];
+            match ends {
+                "by a word" => drop(rig.step(Input::Orders(over))),
+                "during a restart" => {
+                    rig.restart();
+                    rig.machine.obey(over);
+                }
+                _ => {}
+            }
+            rig.pass_ms(100);
+            let market = rig.view(&btc()).market.unwrap();
+            assert_eq!((market.status, market.conduct), (Status::Open, Conduct::Freeze), "{name} {ends}");
+            assert_eq!(decided(&rig), before, "{name} {ends}");
+            rig.quotes(VENUES - 1);
+            assert_eq!(decided(&rig), before, "{name} {ends}: a quote of before it counts");
+            rig.blocks(2);
+            assert_eq!(decided(&rig).last(), Some(&(rig.price, Trigger::Deviation)), "{name} {ends}");
+            let told = [rig.count_events("PUB-1011"), rig.count_events("PUB-1012")];
+            assert_eq!(told, [1, 1], "{name} {ends}");
+        }
+    }
+}
+
+/// Without it a halt of one market silences another.
+#[test]
+fn a_halt_of_another_market_or_feed_changes_nothing() {
+    let mut rig = rig(Conduct::Freeze);
+    rig.blocks_until(10);
+    let others = [Subject::Calendar("BTC-USD".into()), Subject::Feed(FeedId::new("test"))];
+    rig.step(Input::Orders(others.map(|of| halt(of, 10, 3_600)).to_vec()));
+    rig.deviate();
+    assert_eq!(decided(&rig).last(), Some(&(rig.price, Trigger::Deviation)));
+    assert_eq!((rig.view(&btc()).market.unwrap().status, rig.count_events("PUB-1011")), (Status::Open, 0));
+}
+
+/// Without it what is decided in a market's last moment is written while it is halted.
+#[test]
+fn what_a_contract_consents_to_after_a_halt_is_not_written_any_more() {
+    let mut rig = rig(Conduct::Freeze);
+    rig.blocks_until(10);
+    let before = decided(&rig);
+    rig.hold = |effect| matches!(effect, Effect::Preflight { .. });
+    rig.deviate();
+    assert_eq!(rig.held.len(), 1, "it was decided while the market was open");
+    rig.step(Input::Orders(vec![halt(Subject::Feed(btc()), 10, 3_600)]));
+    rig.release();
+    assert_eq!((decided(&rig), rig.view(&btc()).hold), (before, Some(Hold::MarketClosed)));
+}
+
+/// Without it thin quotes of an extended session make a round for every flicker, or a move is missed that is none.
+#[test]
+fn a_wide_threshold_holds_in_its_session_and_no_longer() {
+    let wide = Conduct::Widen("300%".parse().unwrap());
+    let mut rig = rig(wide);
+    rig.blocks_until(CLOSES_S + 2 * BLOCK_S);
+    let (before, said) = (decided(&rig).len(), decided(&rig).last().unwrap().0);
+    assert_eq!(rig.view(&btc()).market.unwrap().conduct, wide);
+    // The deviation of the rig is half a percent.
+    rig.price = said * 1_014 / 1_000;
+    rig.blocks(3);
+    let deviations = |rig: &Rig| {
+        decided(rig)[before..].iter().filter(|(_, trigger)| *trigger == Trigger::Deviation).count()
+    };
+    assert_eq!(deviations(&rig), 0);
+    rig.price = decided(&rig).last().unwrap().0 * 1_016 / 1_000;
+    rig.blocks(3);
+    assert_eq!((deviations(&rig), decided(&rig).last().unwrap().0), (1, rig.price));
+    rig.blocks_until(OPENS_S + 2 * BLOCK_S);
+    assert_eq!(rig.view(&btc()).market.unwrap().conduct, Conduct::Normal);
+    rig.price = decided(&rig).last().unwrap().0 * 1_006 / 1_000;
+    rig.blocks(3);
+    assert_eq!((deviations(&rig), decided(&rig).last().unwrap().0), (2, rig.price));
 }

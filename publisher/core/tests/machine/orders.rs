@@ -3,7 +3,7 @@
 use crate::rig::*;
 use publisher_core::event::Event;
 use publisher_core::io::Input;
-use publisher_core::policy::{Breaker, Hold, Instruction, Order};
+use publisher_core::policy::{Breaker, Hold, Instruction, Order, Subject};
 use publisher_core::price::Ratio;
 use publisher_core::time::Span;
 
@@ -11,7 +11,8 @@ use publisher_core::time::Span;
 fn say(rig: &mut Rig, id: u64, what: Instruction, lasts_s: u64) -> Order {
     let said_at = rig.now().wall;
     let (by, reason) = ("ann".to_owned(), "venue maintenance".to_owned());
-    let order = Order { id, feed: btc(), what, said_at, until: said_at + Span::from_s(lasts_s), by, reason };
+    let (of, until) = (Subject::Feed(btc()), said_at + Span::from_s(lasts_s));
+    let order = Order { id, of, what, said_at, until, by, reason };
     rig.step(Input::Orders(vec![order.clone()]));
     order
 }
@@ -93,5 +94,7 @@ fn a_shorter_heartbeat_holds_for_its_time_and_leaves_nothing_behind() {
     rig.blocks(usize::try_from(HEARTBEAT_S).unwrap());
     let after = rig.rounds(&btc()).len() - rounds;
     assert!((2..=3).contains(&after), "{after} rounds in twice {HEARTBEAT_S} s");
-    assert!(rig.events.iter().any(|event| matches!(event, Event::OrderOver { order } if order.by == "ann")));
+    assert!(
+        rig.events.iter().any(|event| matches!(event, Event::OrderOver { order, .. } if order.by == "ann"))
+    );
 }

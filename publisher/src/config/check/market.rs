@@ -50,11 +50,16 @@ impl Check<'_> {
     /// The market of a feed.
     pub(super) fn market(&mut self, layers: &Layers<'_>, heartbeat: Span) -> Option<Market> {
         let calendar = layers.rule("calendar", |p| p.calendar.as_ref());
-        let told: [(Status, Set<Allowed>); 5] = [
+        let told: [(Status, Set<Allowed>); 7] = [
             (Status::Closed, layers.rule("on_market.closed", |p| p.on_market.as_ref()?.closed.as_ref())),
             (Status::HalfDay, layers.rule("on_market.half_day", |p| p.on_market.as_ref()?.half_day.as_ref())),
             (Status::Pre, layers.rule("on_market.pre", |p| p.on_market.as_ref()?.pre.as_ref())),
             (Status::Post, layers.rule("on_market.post", |p| p.on_market.as_ref()?.post.as_ref())),
+            (
+                Status::Overnight,
+                layers.rule("on_market.overnight", |p| p.on_market.as_ref()?.overnight.as_ref()),
+            ),
+            (Status::Halted, layers.rule("on_market.halted", |p| p.on_market.as_ref()?.halted.as_ref())),
             (Status::Unknown, layers.rule("on_market.unknown", |p| p.on_market.as_ref()?.unknown.as_ref())),
         ];
         let Some(name) = &calendar.value else {
@@ -66,41 +71,35 @@ impl Check<'_> {
         };
         let hours = self.hours(name, &calendar.place)?;
         let whose = layers.whose(&calendar.place);
-        let mut conduct = BTreeMap::from([(Status::Open, Conduct::Normal)]);
+        // Of a halt no calendar knows: until something else is said of it, nothing is published.
+        let mut conduct =
+            BTreeMap::from([(Status::Open, Conduct::Normal), (Status::Halted, Conduct::Freeze)]);
         for (status, set) in told {
-            let meets = hours.statuses().any(|met| met == status);
+            let is_halt = status == Status::Halted;
+            let meets = is_halt || hours.statuses().any(|met| met == status);
             match set.value {
-                None if meets && !self.found.has_error_below(&set.place.path) => {
+                None if meets && !is_halt && !self.found.has_error_below(&set.place.path) => {
                     let reason =
                         format!("{name} can be {}, and nothing is said of that{whose}", status.code());
-                    let hint = "say \"normal\", \"heartbeat_only\" or \"freeze\"; there is no default";
+                    let hint =
+                        "say \"normal\", \"widen:3x\", \"heartbeat_only\" or \"freeze\"; there is no default";
                     self.found.error(&set.place, reason, hint);
                 }
                 None => {}
-                Some(allowed) => {
+                Some(Allowed(allowed)) => {
                     if set.own && !meets {
                         let reason = format!("{name} is never {}", status.code());
                         self.found.warn(&set.place, reason, "leave it out");
                     }
-                    if allowed == Allowed::HeartbeatOnly && heartbeat == Span::ZERO {
+                    if allowed == Conduct::HeartbeatOnly && heartbeat == Span::ZERO {
                         let reason = format!("there is no heartbeat, so it is the same as freeze{whose}");
                         self.found.warn(&set.place, reason, "set heartbeat, or say \"freeze\"");
                     }
-                    conduct.insert(status, allowed.into());
+                    conduct.insert(status, allowed);
                 }
             }
         }
-        Some(Market { hours, conduct })
-    }
-}
-
-impl From<Allowed> for Conduct {
-    fn from(allowed: Allowed) -> Self {
-        match allowed {
-            Allowed::Normal => Self::Normal,
-            Allowed::HeartbeatOnly => Self::HeartbeatOnly,
-            Allowed::Freeze => Self::Freeze,
-        }
+        Some(Market { hours, conduct, halts: Vec::new() })
     }
 }
 
