@@ -183,7 +183,7 @@ fn a_halted_market_says_nothing_until_it_is_quoted_after_the_halt() {
             rig.pass_ms(BLOCK_MS + 1_000);
             let over = vec![halt(of.clone(), since_s, since_s + 20)];
             match ends {
-                "by a word" => drop(rig.step(Input::Orders(over))),
+                "by a word" => rig.step(Input::Orders(over)),
                 "during a restart" => {
                     rig.restart();
                     rig.machine.obey(over);
