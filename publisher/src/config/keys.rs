@@ -3,10 +3,11 @@
 //! The reader, the JSON schema, the reference and the tests that set one key after the other all come from here. What
 //! the keys mean together is the matter of `check`.
 
+use super::allowed::Allowed;
 use super::crons::Crons;
 use super::leaf::{
-    Allowed, Beyond, Both, Company, Contract, Database, Date, Decay, Dialect, Entry, FinalityRule, Lead,
-    Listen, Listening, Multiple, Profile, Rule, Socket, Spend, Together, Wei,
+    Beyond, Both, Company, Contract, Database, Date, Decay, Dialect, Entry, FinalityRule, Lead, Listen,
+    Listening, Multiple, Profile, Rule, Socket, Spend, Together, Wei,
 };
 use super::problem::{Place, join};
 use super::raw::{Branch, Chapter, Default, Item, Key, Leaf, Reader, Section, Table, section};

@@ -6,7 +6,6 @@ use crate::sources::TimeUnit;
 use crate::store::Location;
 use crate::telemetry::LogFormat;
 use alloy::primitives::{Address, B256};
-use publisher_core::policy::Conduct;
 use publisher_core::price::{Price, Ratio};
 use publisher_core::time::{Span, Wall};
 use std::collections::BTreeMap;
@@ -18,7 +17,7 @@ use url::Url;
 /// More entries than any list needs.
 const LIST_MAX: usize = 32;
 
-fn text<'v, T: Leaf>(value: &'v DeValue<'_>) -> Result<&'v str, Fault> {
+pub(super) fn text<'v, T: Leaf>(value: &'v DeValue<'_>) -> Result<&'v str, Fault> {
     value.as_str().ok_or_else(|| mismatch::<T>(value))
 }
 
@@ -41,7 +40,7 @@ fn parsed<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Fault> {
     not_negative(text)?.parse().map_err(|error: T::Err| Fault::new(error.to_string()))
 }
 
-const fn kind(name: &'static str, form: &'static str, schema: &'static str) -> Kind {
+pub(super) const fn kind(name: &'static str, form: &'static str, schema: &'static str) -> Kind {
     Kind { name, form, schema, secret: false }
 }
 
@@ -222,7 +221,7 @@ impl Leaf for Multiple {
 }
 
 /// A number of times, as a share of the whole: `2.5x`.
-fn multiple(text: &str) -> Result<Ratio, Fault> {
+pub(super) fn multiple(text: &str) -> Result<Ratio, Fault> {
     let number = not_negative(text)?.strip_suffix('x');
     let times: Option<Price> = number.and_then(|number| number.parse().ok());
     // A hundred percent is once.
@@ -509,39 +508,6 @@ macro_rules! choice {
     (@list $first:literal $(, $rest:literal)*) => {
         concat!("\"", $first, "\"" $(, ",\"", $rest, "\"")*)
     };
-}
-
-/// What a feed does while its market is not simply open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Allowed(pub(super) Conduct);
-
-/// Thresholds widen by no more than this many times: what is meant by more is `heartbeat_only`.
-const WIDEN_MAX: u64 = 1_000;
-
-impl Leaf for Allowed {
-    const KIND: Kind = kind(
-        "conduct",
-        "\"normal\", \"widen:3x\", \"heartbeat_only\" or \"freeze\"",
-        r#"{"type":"string","pattern":"^(normal|heartbeat_only|freeze|widen:[0-9]+([.][0-9]+)?x)$"}"#,
-    );
-    fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
-        Ok(Self(match text::<Self>(value)? {
-            "normal" => Conduct::Normal,
-            "heartbeat_only" => Conduct::HeartbeatOnly,
-            "freeze" => Conduct::Freeze,
-            other => {
-                let factor =
-                    other.strip_prefix("widen:").ok_or_else(|| Fault::new("not one of the choices"))?;
-                let factor = multiple(factor)?;
-                let max = Ratio::from_ppb(Ratio::ONE.ppb() * WIDEN_MAX);
-                if factor <= Ratio::ONE || factor > max {
-                    let hint = format!("write more than 1x and at most {WIDEN_MAX}x");
-                    return Err(Fault::new("thresholds would not widen, or never fire").hint(hint));
-                }
-                Conduct::Widen(factor)
-            }
-        }))
-    }
 }
 
 choice! {

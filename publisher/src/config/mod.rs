@@ -10,6 +10,7 @@
 //!
 //! It asks no network. It reads the file, files that the text refers to, and the environment, once.
 
+mod allowed;
 mod check;
 pub mod circles;
 mod crons;

@@ -3,7 +3,7 @@
 use super::{Check, Layers, Set};
 use crate::calendar::{Calendar, shipped};
 use crate::config::FILE_MAX_BYTES;
-use crate::config::leaf::Allowed;
+use crate::config::allowed::Allowed;
 use crate::config::problem::{Place, suggestion};
 use publisher_core::policy::{Conduct, Hours, Market, Status};
 use publisher_core::time::Span;
