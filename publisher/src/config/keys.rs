@@ -423,7 +423,7 @@ section! {
     Venue {
         preset: String, Words("the venue's name"), [r#""binance""#, r#""kraken""#],
             "Whose request and answer format it speaks: a venue of the program, or a file of one's own (`./mine.toml`) like those in `publisher/presets`.";
-        family: String, Words("its own name, or `aggregators` for what repeats exchanges"), [r#""global""#, r#""world""#],
+        family: String, Words("its preset's, such as `aggregators` for what repeats exchanges, else the preset's name; with a `base_url` its own name"), [r#""global""#, r#""world""#],
             "What it fails together with, such as an exchange and its mirror: venues of one family share one vote.";
         base_url: Endpoint, Words("the preset's hosts"), [r#""http://127.0.0.1:7000""#, r#""http://127.0.0.2:7000""#],
             "A mirror, a proxy of one's own or a simulator. It may be a private address.";

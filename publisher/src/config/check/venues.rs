@@ -85,10 +85,15 @@ impl Venues {
         self.read.borrow_mut().entry(market.clone()).or_insert_with(|| place.clone());
     }
 
-    /// What a venue fails together with.
+    /// What a venue fails together with. Two names for one preset's hosts are one exchange; somebody else's host may be
+    /// another one that speaks the same format.
     pub(super) fn family(&self, venue: &VenueId) -> FamilyId {
+        let of_preset = || {
+            let (spec, _, preset, _) = self.presets.get(venue.as_str())?;
+            let exchange = spec.base_url.is_none().then(|| preset.id());
+            preset.family().or(exchange).map(FamilyId::new)
+        };
         let family = self.families.get(venue.as_str()).cloned();
-        let of_preset = || self.preset(venue).and_then(Preset::family).map(FamilyId::new);
         family.or_else(of_preset).unwrap_or_else(|| FamilyId::new(venue.as_str()))
     }
 

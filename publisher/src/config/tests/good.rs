@@ -251,6 +251,21 @@ fn aggregators_share_one_vote() {
     assert_eq!(feed(&good(&apart)).families, 4);
 }
 
+/// Without this one exchange under three names outvotes two that are honest.
+#[test]
+fn two_names_for_one_exchange_share_one_vote() {
+    let venue = |more: &str| {
+        let section = format!("[venue.mirror]\npreset = \"kraken\"\n{more}[feed.\"BTC-USD\"]");
+        let sources = "\"kraken:XBTUSD\", \"mirror:XBTUSD\"";
+        changed(SMALL, &[("\"kraken:XBTUSD\"", sources), ("[feed.\"BTC-USD\"]", &section)])
+    };
+    let families = |more: &str| feed(&good(&venue(more))).families;
+    assert_eq!(families(""), 3);
+    assert_eq!(families("family = \"apart\"\n"), 4);
+    // Whoever answers there may be another exchange that speaks as Kraken does.
+    assert_eq!(families("base_url = \"https://mirror.example\"\n"), 4);
+}
+
 const DEPLOYED: &str = "decimals = 8\naggregator = \"0x5fbdb2315678afecb367f032d93f642f64180aa3\"";
 
 fn facts(decimals: u8, min: &str, max: &str) -> BTreeMap<FeedId, FeedFacts> {
