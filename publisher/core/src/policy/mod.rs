@@ -43,6 +43,8 @@ pub struct Policy {
     pub heartbeat_lead: Span,
     /// A round at these times.
     pub schedule: Schedule,
+    /// One round after an operator has asked for it, which was then.
+    pub demanded_at: Option<Wall>,
     /// A round as soon as the value is so far from the answer on chain.
     pub deviation: Deviation,
     /// A round once the value is so unsure.
@@ -137,6 +139,8 @@ pub enum Trigger {
     Repeat,
     /// A time of its schedule has come.
     Schedule,
+    /// An operator has asked for a round.
+    Demand,
     /// The value deviates from the answer on chain.
     Deviation,
     /// The value has become unsure.
@@ -157,6 +161,7 @@ impl Trigger {
             Self::Heartbeat => "heartbeat",
             Self::Repeat => "repeat",
             Self::Schedule => "schedule",
+            Self::Demand => "demand",
             Self::Deviation => "deviation",
             Self::Confidence => "confidence",
             Self::Early => "early",
@@ -191,6 +196,7 @@ impl Policy {
             heartbeat: Span::ZERO,
             heartbeat_lead: Span::ZERO,
             schedule: Schedule::default(),
+            demanded_at: None,
             deviation: Deviation::default(),
             confidence: Confidence::default(),
             settle: Span::ZERO,
@@ -223,6 +229,13 @@ impl Policy {
         // A lead that suits a longer one could leave nothing of this.
         let heartbeat_lead = self.heartbeat_lead.min(Span::from_ms(heartbeat.ms() / 4));
         Self { heartbeat, heartbeat_lead, ..self }
+    }
+
+    /// Whether an operator has asked for a round since the latest one. Blocks have times in whole seconds, and a round
+    /// counts as one of after the word from the next second on: else one of the same second would be written twice.
+    fn is_demanded(&self, known: &Known, now: Wall) -> bool {
+        let from = |at: Wall| Wall::from_ms(at.ms().saturating_add(999).div_euclid(1000) * 1000);
+        self.demanded_at.map(from).is_some_and(|from| now >= from && known.updated_at < from)
     }
 
     /// Whether a heartbeat is to be sent by now.
@@ -274,6 +287,8 @@ fn due(policy: &Policy, memory: &mut Memory, look: Look<'_>) -> Decision {
         let repeats = policy.conduct == Conduct::HeartbeatOnly;
         let trigger = if repeats { Trigger::Repeat } else { Trigger::Heartbeat };
         Decision::Publish { answer, trigger }
+    } else if policy.is_demanded(known, now.wall) {
+        Decision::Publish { answer, trigger: Trigger::Demand }
     } else if unsure && !paced && !paused {
         Decision::Publish { answer, trigger: Trigger::Confidence }
     } else if policy.schedule.is_due(known, now.wall) {

@@ -69,6 +69,8 @@ pub enum Instruction {
     Accept,
     /// A round at least this often, if that is more often than configured.
     Heartbeat(Span),
+    /// One round, now.
+    Submit,
     /// The market does not trade: what the feed does then is said by its policy.
     Halt,
 }
@@ -81,6 +83,7 @@ impl Instruction {
             Self::PauseDeviations => "pause_deviations",
             Self::Accept => "accept",
             Self::Heartbeat(_) => "heartbeat",
+            Self::Submit => "submit",
             Self::Halt => "halt",
         }
     }
@@ -121,6 +124,7 @@ impl Policy {
                 Instruction::PauseDeviations => policy.paused = policy.paused.max(Paused::Deviations),
                 Instruction::Accept => policy.breaker = Breaker::default(),
                 Instruction::Heartbeat(span) => policy = policy.at_least_every(span),
+                Instruction::Submit => policy.demanded_at = policy.demanded_at.max(Some(order.said_at)),
                 // Not the policy changes by it but the market: see `Policy::halted`.
                 Instruction::Halt => {}
             }

@@ -3,18 +3,50 @@
 use crate::rig::*;
 use publisher_core::event::Event;
 use publisher_core::io::Input;
-use publisher_core::policy::{Breaker, Hold, Instruction, Order, Subject};
+use publisher_core::policy::{Breaker, Hold, Instruction, Order, Subject, Trigger};
 use publisher_core::price::Ratio;
 use publisher_core::time::Span;
 
-/// Says something about a feed that holds for so many seconds.
-fn say(rig: &mut Rig, id: u64, what: Instruction, lasts_s: u64) -> Order {
+/// What is said about a feed now, and holds for so many seconds.
+fn order(rig: &Rig, id: u64, what: Instruction, lasts_s: u64) -> Order {
     let said_at = rig.now().wall;
     let (by, reason) = ("ann".to_owned(), "venue maintenance".to_owned());
     let (of, until) = (Subject::Feed(btc()), said_at + Span::from_s(lasts_s));
-    let order = Order { id, of, what, said_at, until, by, reason };
+    Order { id, of, what, said_at, until, by, reason }
+}
+
+/// Says something about a feed that holds for so many seconds.
+fn say(rig: &mut Rig, id: u64, what: Instruction, lasts_s: u64) -> Order {
+    let order = order(rig, id, what, lasts_s);
     rig.step(Input::Orders(vec![order.clone()]));
     order
+}
+
+/// Without it whoever is called at night, and sees that all is well again, has to wait for an hour's heartbeat; and with
+/// a word that holds for as long as it stands consumers would get a round a block.
+#[test]
+fn a_round_that_is_asked_for_is_written_once() {
+    let mut rig = Rig::running_with(spec(&["BTC-USD"]));
+    rig.blocks(3);
+    assert_eq!(rig.rounds(&btc()).len(), 1);
+    say(&mut rig, 1, Instruction::Submit, HEARTBEAT_S);
+    rig.blocks(8);
+    assert_eq!(rig.rounds(&btc()).len(), 2);
+    let by_it = |event: &&Event| matches!(event, Event::Decided { trigger: Trigger::Demand, .. });
+    assert_eq!(rig.events.iter().filter(by_it).count(), 1);
+}
+
+/// Without it a word that nobody could follow, because everything was paused or no value was right, is lost.
+#[test]
+fn a_round_that_is_asked_for_waits_for_what_holds_it() {
+    let mut rig = Rig::running_with(spec(&["BTC-USD"]));
+    let orders = [(1, Instruction::Submit, HEARTBEAT_S), (2, Instruction::Pause, 12)]
+        .map(|(id, what, s)| order(&rig, id, what, s));
+    rig.step(Input::Orders(orders.to_vec()));
+    rig.blocks(4);
+    assert_eq!((rig.rounds(&btc()).len(), rig.view(&btc()).hold), (1, Some(Hold::OnOrder)));
+    rig.blocks(8);
+    assert_eq!(rig.rounds(&btc()).len(), 2);
 }
 
 fn codes(rig: &Rig) -> (usize, usize) {
