@@ -53,6 +53,7 @@ async fn help_says_what_the_transcript_says() {
         &["feed", "show", "--help"],
         &["feed", "pause", "--help"],
         &["feed", "override", "--help"],
+        &["feed", "submit", "--help"],
         &["deploy", "--help"],
         &["deploy", "plan", "--help"],
         &["deploy", "apply", "--help"],

@@ -395,3 +395,34 @@ async fn a_feed_is_paused_beside_its_daemon_and_everybody_sees_by_whom_until_whe
         assert_eq!(ran.code, 64, "{ran:?}");
     }
 }
+
+/// Without this whoever is called because a feed is stale, and has mended it, waits for the rest of a heartbeat.
+#[tokio::test]
+async fn a_round_that_an_operator_asks_for_is_published_once_though_nothing_else_is_due() {
+    let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    let feed = world.feed().clone();
+    world.wait_answer(&feed, 6_700_000_000_000, SOON).await.unwrap();
+    let said = run(
+        BINARY,
+        world.dir.path(),
+        &["feed", "submit", feed.id, "--reason", "consumers call it stale", "--by", "ann"],
+        &[],
+    );
+    let said = said.await.unwrap();
+    assert!(said.code == 0 && said.out.contains("one round, tried for another 900 s, by ann"), "{said:?}");
+    world.wait(SOON, "the round", async || Ok(world.round(&feed).await? == 2)).await.unwrap();
+    world.wait_logged("PUB-1001", SOON, |line| line["trigger"] == "demand").await.unwrap();
+    // The word stands for another quarter of an hour, over a restart as well, and has nothing more to say.
+    drop(daemon);
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    world
+        .wait(SOON, "the order is read again", async || Ok(world.logged("PUB-1011")?.len() == 2))
+        .await
+        .unwrap();
+    world.price(feed.pair, "70000").await.unwrap();
+    world.wait_answer(&feed, 7_000_000_000_000, SOON).await.unwrap();
+    assert_eq!(world.round(&feed).await.unwrap(), 3);
+    drop(daemon);
+    world.judge(0).await.unwrap();
+}

@@ -5,7 +5,7 @@ ALTER TABLE feed_order
     DROP CONSTRAINT feed_order_kind_check,
     DROP CONSTRAINT feed_order_check1,
     ADD CONSTRAINT feed_order_kind_check CHECK (
-        kind IN ('pause', 'pause_deviations', 'accept', 'heartbeat', 'resume', 'halt', 'market_resume')
+        kind IN ('pause', 'pause_deviations', 'accept', 'heartbeat', 'resume', 'halt', 'market_resume', 'submit')
     ),
     ADD CONSTRAINT feed_order_subject_check CHECK ((feed IS NULL) <> (calendar IS NULL)),
     ADD CONSTRAINT feed_order_calendar_kind_check CHECK (

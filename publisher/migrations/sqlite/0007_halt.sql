@@ -1,13 +1,13 @@
 -- An operator may say that a market is halted: for one feed, or for all that keep the hours of a calendar. `halt` begins it,
--- `market_resume` ends what was said of halts before, and of nothing else. SQLite changes a check only with its table, so
--- that it is made anew; every row keeps its number.
+-- `market_resume` ends what was said of halts before, and of nothing else. `submit` asks for one round of a feed. SQLite
+-- changes a check only with its table, so that it is made anew; every row keeps its number.
 
 CREATE TABLE feed_order_anew (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     feed TEXT CHECK (feed <> ''),
     calendar TEXT CHECK (calendar <> ''),
     kind TEXT NOT NULL CHECK (
-        kind IN ('pause', 'pause_deviations', 'accept', 'heartbeat', 'resume', 'halt', 'market_resume')
+        kind IN ('pause', 'pause_deviations', 'accept', 'heartbeat', 'resume', 'halt', 'market_resume', 'submit')
     ),
     heartbeat_ms INTEGER CHECK (heartbeat_ms > 0),
     said_at_ms INTEGER NOT NULL,

@@ -30,6 +30,9 @@ pub(super) enum FeedVerb {
     Resume(ResumeArgs),
     /// Let a feed's breaker pass what it holds, or give it a shorter heartbeat, for a while.
     Override(OverrideArgs),
+    /// Ask for one round of a feed now, whatever its policy waits for. Quorum, bounds, breaker, a pause and a closed
+    /// market hold it as they hold any other.
+    Submit(SubmitArgs),
 }
 
 #[derive(Args)]
@@ -108,6 +111,19 @@ pub(super) struct OverrideArgs {
 }
 
 #[derive(Args)]
+pub(super) struct SubmitArgs {
+    /// The feed, as the configuration names it.
+    feed: String,
+    /// How long it is tried, up to 30d, where the round is held.
+    #[arg(long = "for", value_name = "TIME", value_parser = lasting, default_value = "15m")]
+    lasts: Span,
+    #[command(flatten)]
+    word: Word,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Override {
     /// The circuit breaker lets everything pass: what it holds has been looked at, and is right.
@@ -138,6 +154,9 @@ pub(super) async fn run(verb: FeedVerb) -> Ended {
         FeedVerb::Override(args) => {
             let what = args.what.heartbeat.map_or(Instruction::Accept, Instruction::Heartbeat);
             order(&args.common, &args.feed, what, args.lasts, args.word).await
+        }
+        FeedVerb::Submit(args) => {
+            order(&args.common, &args.feed, Instruction::Submit, args.lasts, args.word).await
         }
         FeedVerb::Resume(args) => resume(args).await,
     }
@@ -294,6 +313,7 @@ pub(super) fn in_words(order: &Order, now: Wall) -> String {
         Instruction::Accept => "the breaker lets everything pass".to_owned(),
         Instruction::Heartbeat(span) => format!("a heartbeat of {span}"),
         Instruction::Halt => format!("{} halted", order.of),
+        Instruction::Submit => "one round, tried".to_owned(),
     };
     let left = order.until.since(now).ms().div_ceil(1000);
     format!("{what} for another {left} s, by {}: {}", order.by, order.reason)

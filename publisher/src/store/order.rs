@@ -108,6 +108,7 @@ impl Row {
             ("accept", None) => Word::Order(Instruction::Accept),
             ("heartbeat", Some(ms)) => Word::Order(Instruction::Heartbeat(Span::from_ms(row::number(ms)?))),
             ("halt", None) => Word::Order(Instruction::Halt),
+            ("submit", None) => Word::Order(Instruction::Submit),
             (RESUME, None) => Word::Resume,
             (MARKET_RESUME, None) => Word::MarketResume,
             (kind, _) => return Err(StoreError::damaged(format!("an order of kind {kind:?}"))),

@@ -36,7 +36,8 @@ async fn orders_are_given_beside_the_daemon_and_end_by_themselves_or_by_another_
     let (writer, _) = place.open().await;
     let desk = Journal::open_desk(&place.location).await.unwrap();
     let heartbeat = Instruction::Heartbeat(Span::from_s(60));
-    let kinds = [Instruction::Pause, Instruction::PauseDeviations, Instruction::Accept, heartbeat];
+    let submit = Instruction::Submit;
+    let kinds = [Instruction::Pause, Instruction::PauseDeviations, Instruction::Accept, heartbeat, submit];
     let mut given = Vec::new();
     for (what, until_ms) in kinds.into_iter().zip([2_000, 3_000, 4_000, 5_000]) {
         given.push(desk.order(order("A", what, until_ms)).await.unwrap());
