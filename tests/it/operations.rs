@@ -403,13 +403,8 @@ async fn a_round_that_an_operator_asks_for_is_published_once_though_nothing_else
     let daemon = world.daemon(BINARY, &[]).unwrap();
     let feed = world.feed().clone();
     world.wait_answer(&feed, 6_700_000_000_000, SOON).await.unwrap();
-    let said = run(
-        BINARY,
-        world.dir.path(),
-        &["feed", "submit", feed.id, "--reason", "consumers call it stale", "--by", "ann"],
-        &[],
-    );
-    let said = said.await.unwrap();
+    let submit = ["feed", "submit", feed.id, "--reason", "consumers call it stale", "--by", "ann"];
+    let said = run(BINARY, world.dir.path(), &submit, &[]).await.unwrap();
     assert!(said.code == 0 && said.out.contains("one round, tried for another 900 s, by ann"), "{said:?}");
     world.wait(SOON, "the round", async || Ok(world.round(&feed).await? == 2)).await.unwrap();
     world.wait_logged("PUB-1001", SOON, |line| line["trigger"] == "demand").await.unwrap();
