@@ -380,15 +380,14 @@ async fn quote_watches_until_it_is_interrupted() {
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
     for price in ["67000", "67100", "67200"] {
         world.venues.market().set_price("BTC/USD", price).unwrap();
+        let mut look = Value::Null;
         let seen = async {
-            loop {
-                let look: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
-                if look["price"] == price {
-                    return;
-                }
+            while look["price"] != price {
+                look = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
             }
         };
-        tokio::time::timeout(SOON, seen).await.unwrap_or_else(|_| panic!("{price} is not seen"));
+        let seen = tokio::time::timeout(SOON, seen).await;
+        assert!(seen.is_ok(), "{price} is not seen; the last look: {look:#}");
     }
     let pid = watch.id().unwrap().to_string();
     Command::new("kill").args(["-INT", &pid]).status().await.unwrap();
