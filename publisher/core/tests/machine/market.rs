@@ -240,12 +240,16 @@ fn a_wide_threshold_holds_in_its_session_and_no_longer() {
     assert_eq!(rig.view(&btc()).market.unwrap().conduct, wide);
     // The deviation of the rig is half a percent.
     rig.price = said * 1_014 / 1_000;
-    rig.blocks(3);
     let deviations = |rig: &Rig| {
         decided(rig)[before..].iter().filter(|(_, trigger)| *trigger == Trigger::Deviation).count()
     };
-    assert_eq!(deviations(&rig), 0);
-    rig.price = decided(&rig).last().unwrap().0 * 1_016 / 1_000;
+    // Only the next heartbeat takes it up.
+    let until = rig.now().wall + Span::from_s(2 * HEARTBEAT_S);
+    while decided(&rig).last().unwrap().0 != rig.price && rig.now().wall < until {
+        rig.block();
+    }
+    assert_eq!((deviations(&rig), *decided(&rig).last().unwrap()), (0, (rig.price, Trigger::Heartbeat)));
+    rig.price = rig.price * 1_016 / 1_000;
     rig.blocks(3);
     assert_eq!((deviations(&rig), decided(&rig).last().unwrap().0), (1, rig.price));
     rig.blocks_until(OPENS_S + 2 * BLOCK_S);
