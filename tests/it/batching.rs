@@ -193,7 +193,7 @@ async fn f52_killed_with_a_batch_at_each_persisted_boundary() {
 async fn killed_at(point: &'static str, nth: u32) -> Result<()> {
     let (world, store) = World::with_store(Options { finality: "depth:2", ..options(3) }).await?;
     let mut doomed = world.daemon(BINARY, &[("PUBLISHER_FAILPOINT", &format!("{point}:{nth}"))])?;
-    let status = doomed.ended(SOON).await?;
+    let status = doomed.ended().await?;
     ensure!(!status.success(), "it ended well: {status}");
     let daemon = world.daemon(BINARY, &[])?;
     wait_batches(&world, store, &[0, 1, 2], 2).await?;

@@ -32,7 +32,7 @@ fn doomed(world: &World, point: &str, nth: u32) -> Result<Daemon> {
 }
 
 async fn died(mut daemon: Daemon) -> Result<()> {
-    let status = daemon.ended(SOON).await?;
+    let status = daemon.ended().await?;
     ensure!(status.signal() == Some(ABORTED), "it ended otherwise: {status}");
     Ok(())
 }
@@ -145,9 +145,9 @@ async fn campaign(seed: u64, kills: u64, deaths: Deaths) -> Result<()> {
                 let mut daemon = world.daemon(BINARY, &[])?;
                 tokio::time::sleep(Duration::from_millis(rng.u64(200..3000))).await;
                 daemon.signal("KILL")?;
-                (daemon.ended(SOON).await, KILLED)
+                (daemon.ended().await, KILLED)
             } else {
-                (doomed(&world, point, 1)?.ended(SOON).await, ABORTED)
+                (doomed(&world, point, 1)?.ended().await, ABORTED)
             };
             let status = status.with_context(|| format!("{point}: {}", world.last_words()))?;
             let as_wanted = status.signal() == Some(wanted);
@@ -208,7 +208,7 @@ async fn f79_sigterm_drains_what_is_on_its_way_and_a_second_one_changes_nothing(
     world.price("BTC/USD", FIRST).await.unwrap();
     assert!(daemon.is_running().unwrap(), "it left its transaction behind");
     world.mine(1).await.unwrap();
-    let status = daemon.ended(Duration::from_secs(9)).await.unwrap();
+    let status = daemon.ended_within(Duration::from_secs(9)).await.unwrap();
     assert!(status.success(), "{status}");
     assert_eq!(world.inclusions(sent.hash).unwrap(), 1);
     assert_eq!(world.proxy.forwarded().len(), 1);
@@ -218,7 +218,7 @@ async fn f79_sigterm_drains_what_is_on_its_way_and_a_second_one_changes_nothing(
     let sent = world.sent_after(1).await.unwrap();
     world.pooled(sent.hash).await.unwrap();
     daemon.terminate().unwrap();
-    let status = daemon.ended(Duration::from_secs(13)).await.unwrap();
+    let status = daemon.ended_within(Duration::from_secs(13)).await.unwrap();
     assert_eq!(status.code(), Some(1), "an interrupted drain is told by the exit code");
     world.mine(1).await.unwrap();
     let _daemon = world.daemon(BINARY, &[]).unwrap();
@@ -234,7 +234,7 @@ async fn f79_sigterm_ends_a_daemon_that_waits_for_its_node() {
     let mut daemon = world.daemon(BINARY, &[]).unwrap();
     world.said("PUB-5014", 1).await.unwrap();
     daemon.terminate().unwrap();
-    assert!(daemon.ended(Duration::from_secs(9)).await.unwrap().success());
+    assert!(daemon.ended_within(Duration::from_secs(9)).await.unwrap().success());
     assert!(world.proxy.forwarded().is_empty());
 }
 
@@ -250,7 +250,7 @@ async fn two_daemons_on_one_journal_the_second_names_the_first_and_leaves() {
     let listen = world.telemetry().replace("http://", "");
     std::fs::write(&config, toml.replace(&listen, "off")).unwrap();
     let mut second = Daemon::start(BINARY, &config, dir.path(), &[]).unwrap();
-    let status = second.ended(SOON).await.unwrap();
+    let status = second.ended().await.unwrap();
     assert_eq!(status.code(), Some(69));
     let words = std::fs::read_to_string(dir.path().join("daemon.log")).unwrap();
     assert!(words.contains(&format!("process {}", first.id())), "{words}");
@@ -280,7 +280,7 @@ async fn f19_a_journal_of_another_chain_is_refused() {
     .unwrap();
     std::fs::copy(old.journal(), new.journal()).unwrap();
     let mut daemon = new.daemon(BINARY, &[]).unwrap();
-    assert_eq!(daemon.ended(SOON).await.unwrap().code(), Some(64));
+    assert_eq!(daemon.ended().await.unwrap().code(), Some(64));
     assert!(new.log_text().contains("belongs to chain 138 with genesis"), "{}", new.log_text());
     assert!(new.proxy.forwarded().is_empty());
 }

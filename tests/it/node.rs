@@ -539,7 +539,7 @@ async fn f39_before_london_legacy_transactions_work_and_others_are_refused_at_st
     let known = world.proxy.forwarded().len();
     world.edit("fees = \"legacy\"", "fees = \"eip1559\"").unwrap();
     let mut daemon = world.daemon(BINARY, &[]).unwrap();
-    assert_eq!(daemon.ended(SOON).await.unwrap().code(), Some(64));
+    assert_eq!(daemon.ended().await.unwrap().code(), Some(64));
     assert!(world.log_text().contains("no base fee"), "{}", world.log_text());
     assert_eq!(world.proxy.forwarded().len(), known);
 }

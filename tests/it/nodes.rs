@@ -461,7 +461,7 @@ async fn at_the_start_a_node_that_is_away_is_a_warning_and_another_chain_is_a_re
     assert!(line.is_some_and(|line| line.contains("WRONG") && line.contains("139")), "{}", ran.out);
     let before = sends(&world.proxy) + sends(&others[0]);
     let mut daemon = world.daemon(BINARY, &[]).unwrap();
-    assert_eq!(daemon.ended(SOON).await.unwrap().code(), Some(64));
+    assert_eq!(daemon.ended().await.unwrap().code(), Some(64));
     let refused = world.said("PUB-5015", 1).await.unwrap();
     assert!(refused.iter().any(|line| line["what"] == format!("node {}", others[0].url())), "{refused:?}");
     assert_eq!(world.round(world.feed()).await.unwrap(), 1);

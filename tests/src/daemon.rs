@@ -1,5 +1,7 @@
 //! The real daemon as a child process.
 
+use crate::miner::SOON;
+use crate::world::PATIENCE;
 use anyhow::{Context, Result};
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -81,7 +83,12 @@ impl Daemon {
     }
 
     /// Waits until it has ended, while the test's own servers go on.
-    pub async fn ended(&mut self, within: Duration) -> Result<ExitStatus> {
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
+        self.ended_within(SOON * PATIENCE).await
+    }
+
+    /// The same, where it matters how long that takes.
+    pub async fn ended_within(&mut self, within: Duration) -> Result<ExitStatus> {
         let deadline = Instant::now() + within;
         loop {
             if let Some(status) = self.child.try_wait()? {
@@ -95,7 +102,7 @@ impl Daemon {
     /// Asks it to stop and waits until everything on its way has landed.
     pub async fn drain(mut self) -> Result<()> {
         self.terminate()?;
-        let status = self.ended(Duration::from_secs(20)).await?;
+        let status = self.ended().await?;
         anyhow::ensure!(status.success(), "it did not drain: {status}");
         Ok(())
     }

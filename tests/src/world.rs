@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 /// What comes soon on a quiet machine may take this many times as long on a busy one. A test that passes waits for
 /// none of it.
-const PATIENCE: u32 = 4;
+pub const PATIENCE: u32 = 4;
 
 /// How a world differs from the usual one.
 #[derive(Clone, Debug)]

@@ -88,6 +88,7 @@ pub(super) async fn run(args: QuoteArgs) -> Ended {
     let lists = Lists::default();
     let clock = Clock::new();
     let mut timer = tokio::time::interval(args.every.into());
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut code = OK;
     loop {
         tokio::select! {
