@@ -346,6 +346,7 @@ async fn failed_over(unknown: Unknown) -> Result<()> {
                 Ok(replica.logged("PUB-2012")?.iter().any(|line| line["nonce"] == 1))
             };
             world.wait(SOON, "it says what it cannot explain", told).await?;
+            world.halted().await?;
             world.price("BTC/USD", "64000").await?;
             ensure!(world.transactions().len() == known, "sent while halted");
             let sent = world.proxy.forwarded().len();

@@ -13,11 +13,16 @@ impl World {
         std::fs::read_to_string(self.dir.path().join("daemon.log")).unwrap_or_default()
     }
 
-    /// The end of the log, for the message of a test that fails.
+    /// The ends of the log and of those of replicas, for the message of a test that fails.
     pub fn last_words(&self) -> String {
-        let log = self.log_text();
-        let lines: Vec<&str> = log.lines().collect();
-        lines.get(lines.len().saturating_sub(40)..).unwrap_or_default().join("\n")
+        let replicas = self.replica_logs.borrow();
+        let replicas = replicas.iter().map(|path| std::fs::read_to_string(path).unwrap_or_default());
+        let logs: Vec<String> = std::iter::once(self.log_text()).chain(replicas).collect();
+        let ends = logs.iter().map(|log| {
+            let lines: Vec<&str> = log.lines().collect();
+            lines.get(lines.len().saturating_sub(40)..).unwrap_or_default().join("\n")
+        });
+        ends.collect::<Vec<_>>().join("\n\n")
     }
 
     /// Every complete line of the log. A line that is no JSON object is an error, because operators' tools choke on it.

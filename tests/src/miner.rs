@@ -214,6 +214,16 @@ impl World {
         .await
     }
 
+    /// Waits until the journal knows of a halt: the log says so first, and who kills the daemon in between finds none.
+    pub async fn halted(&self) -> Result<()> {
+        let journal = self.journals().pop().context("there is no journal")?;
+        self.wait(SOON, "the journal knows of a halt", async || {
+            let recovered = journal::read(&journal, async |reader| reader.recovered().await).await?;
+            Ok(!recovered.halts.is_empty())
+        })
+        .await
+    }
+
     /// Copies the journal, the way backups are made of files. The judge reads copies named `former`, too.
     pub fn back_up(&self, name: &str) -> Result<()> {
         self.copy_journal(&self.journal(), &self.dir.path().join(format!("{name}.db")))

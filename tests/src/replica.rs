@@ -49,6 +49,7 @@ impl World {
         let config = folder.path().join("publisher.toml");
         std::fs::write(&config, toml)?;
         let daemon = Daemon::start_with(binary, &config, folder.path(), args, &[])?;
+        self.replica_logs.borrow_mut().push(folder.path().join("daemon.log"));
         Ok(Replica { daemon, folder, port })
     }
 

@@ -16,6 +16,7 @@ use publisher::store::Location;
 use publisher_bindings::{Aggregator, AggregatorProxy};
 use publisher_doubles::signer::{SignerConfig, SignerDouble};
 use publisher_doubles::venues::{SimConfig, Venue, VenueSimulator};
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -100,6 +101,8 @@ pub struct World {
     pub dir: TempDir,
     /// Shared journals, which the judge reads besides the file; the last is that of now.
     pub databases: Vec<Location>,
+    /// The logs of replicas, for the message of a test that fails.
+    pub(crate) replica_logs: RefCell<Vec<PathBuf>>,
     telemetry_port: u16,
 }
 
@@ -192,6 +195,7 @@ impl World {
             feeds,
             dir,
             databases: Vec::new(),
+            replica_logs: RefCell::default(),
             telemetry_port,
         };
         std::fs::write(world.config(), world.toml())?;
