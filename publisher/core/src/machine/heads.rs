@@ -12,8 +12,10 @@ use alloy_primitives::B256;
 
 /// Ancestors are asked for in runs of this many.
 const ANCESTORS: u64 = 32;
-/// And never for more than this many at once.
-const ANCESTORS_MAX: u64 = 128;
+/// Never for more than this many at once …
+pub(super) const ANCESTORS_MAX: u64 = 128;
+/// … and for no fewer than this, however often a node has failed to answer for more.
+const ANCESTORS_MIN: u64 = 4;
 /// A head that does not move for this many block times has stalled.
 const STALL_BLOCKS: u64 = 5;
 
@@ -87,7 +89,7 @@ impl Machine {
             return;
         }
         let gap = number.saturating_sub(self.window.tip().map_or(0, |t| t.number));
-        let count = gap.clamp(ANCESTORS, ANCESTORS_MAX).min(number.saturating_add(1));
+        let count = gap.max(ANCESTORS).min(self.ancestors_at_once).min(number.saturating_add(1));
         let asked = self.ask(now, branch.to_vec());
         out.push(Effect::FetchAncestors { ticket: asked.ticket, number, hash, count });
         self.fetching = Some(asked);
@@ -98,12 +100,13 @@ impl Machine {
         let asking = self.fetching.as_ref().is_some_and(|f| now.mono < f.deadline);
         let (Some((number, hash, count)), false) = (self.window.missing(), asking) else { return };
         let asked = self.ask(now, Vec::new());
-        let count = count.min(ANCESTORS_MAX);
+        let count = count.min(self.ancestors_at_once);
         out.push(Effect::FetchAncestors { ticket: asked.ticket, number, hash, count });
         self.fetching = Some(asked);
     }
 
-    /// Missing ancestors arrived: link the whole branch, or ask for more.
+    /// Missing ancestors arrived: link the whole branch, or ask for more. A slow node that could not answer for so many in
+    /// time is asked for half at once, because every block that passes meanwhile makes the gap larger.
     pub(super) fn ancestors(
         &mut self,
         ticket: Ticket,
@@ -112,13 +115,25 @@ impl Machine {
         out: &mut Vec<Effect>,
     ) {
         let Some(asked) = self.fetching.take_if(|f| f.ticket == ticket) else { return };
-        let Some(mut blocks) = blocks.filter(|b| !b.is_empty()) else { return };
-        if asked.what.is_empty() {
-            self.window.deepen(&blocks);
+        let is_deepening = asked.what.is_empty();
+        let branch = match blocks.filter(|b| !b.is_empty()) {
+            Some(blocks) => {
+                self.ancestors_at_once = (self.ancestors_at_once * 2).min(ANCESTORS_MAX);
+                if is_deepening {
+                    self.window.deepen(&blocks);
+                }
+                [blocks, asked.what].concat()
+            }
+            None if self.ancestors_at_once > ANCESTORS_MIN => {
+                self.ancestors_at_once = (self.ancestors_at_once / 2).max(ANCESTORS_MIN);
+                asked.what
+            }
+            None => return,
+        };
+        if is_deepening {
             self.deepen(now, out);
         } else {
-            blocks.extend(asked.what);
-            self.polled(&blocks, now, out);
+            self.polled(&branch, now, out);
         }
     }
 

@@ -180,6 +180,8 @@ pub struct Machine {
     highest_final: Option<u64>,
     /// Ancestors that are being asked for, and the branch they are to be linked to; none: the window is deepened.
     fetching: Option<Asked<Vec<BlockRef>>>,
+    /// How many ancestors are asked for at once: fewer after a failure.
+    ancestors_at_once: u64,
     anchor: Option<(u64, B256)>,
     anchoring: Option<Asked<(u64, B256)>>,
     anchored: bool,
@@ -259,6 +261,7 @@ impl Machine {
             tagged: None,
             highest_final: None,
             fetching: None,
+            ancestors_at_once: heads::ANCESTORS_MAX,
             anchor: None,
             anchoring: None,
             anchored: true,

@@ -286,3 +286,29 @@ fn a_heartbeat_is_not_counted_from_a_round_that_a_reorg_undid() {
     }
     assert!(rig.tip().time.since(landed) <= Span::from_s(60), "{}", rig.tip().time.since(landed));
 }
+
+/// Without it a daemon that a slow node has left behind asks for more the further behind it is, and never for what the
+/// node can answer.
+#[test]
+fn a_gap_is_filled_by_as_many_ancestors_at_once_as_the_node_can_answer_for() {
+    for ancestors_max in [4, 7, 60] {
+        let mut rig = landed();
+        let before = rig.count_events("PUB-3003");
+        rig.ancestors_max = ancestors_max;
+        (0..100).for_each(|_| rig.mine());
+        rig.poll();
+        rig.deviate();
+        rig.block();
+        assert_eq!(rig.rounds(&btc()).len(), 3, "{ancestors_max}");
+        assert_eq!(rig.count_events("PUB-3003"), before, "the window was never lost");
+    }
+    let mut rig = landed();
+    rig.ancestors_max = 0;
+    (0..100).for_each(|_| rig.mine());
+    let asked = rig.asked("ancestors");
+    rig.poll();
+    assert!(
+        rig.asked("ancestors") - asked <= 6,
+        "a node that answers nothing is left in peace until the next head"
+    );
+}

@@ -85,6 +85,8 @@ pub struct Rig {
     pub preflight: Option<PreflightAnswer>,
     pub signer: SignerMode,
     pub node_down: bool,
+    /// Asked for more ancestors at once, the node does not answer in time.
+    pub ancestors_max: u64,
     /// Receipts cannot be read.
     pub no_receipts: bool,
     pub paused: bool,
@@ -139,6 +141,7 @@ impl Rig {
             preflight: None,
             signer: SignerMode::Up,
             node_down: false,
+            ancestors_max: u64::MAX,
             no_receipts: false,
             paused: false,
             entries_paused: BTreeSet::new(),
@@ -431,7 +434,8 @@ impl Rig {
                 let first = number.saturating_add(1).saturating_sub(count);
                 let run = self.blocks.iter().map(|b| b.head).filter(|b| (first..=number).contains(&b.number));
                 let run: Vec<BlockRef> = run.collect();
-                let blocks = (up && run.last().is_some_and(|b| b.hash == hash)).then_some(run);
+                let able = up && count <= self.ancestors_max;
+                let blocks = (able && run.last().is_some_and(|b| b.hash == hash)).then_some(run);
                 Input::Ancestors { ticket, blocks }
             }
             Effect::FetchBlockHash { ticket, number } => {
