@@ -2,6 +2,7 @@
 
 use super::problem::join;
 use super::secret::Endpoint;
+use super::shift::Shift;
 use super::{Chain, Config, ConstantNote, Feed, OWN_NETWORK, SignerKind, SignerSpec, VenueAsk};
 use crate::chain::NodeSetup;
 use crate::sources::{ContractKind, ContractSource, CustomSource, NetworkSpec, TimeUnit};
@@ -380,4 +381,8 @@ fn feed(feed: &Feed, out: &mut Out<'_>) {
     }
     out.below("on_depeg").rule("heartbeat", policy.depeg_heartbeat);
     out.rule("standby", policy.standby);
+    let mut backup = out.below("backup");
+    backup.put("deviation_coefficient", policy.backup.coefficient.multiple());
+    backup.put("heartbeat_modifier", Shift(policy.backup.heartbeat_modifier_ms));
+    backup.rule("require_historical", policy.backup.historical);
 }

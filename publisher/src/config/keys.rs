@@ -12,6 +12,7 @@ use super::leaf::{
 use super::problem::{Place, join};
 use super::raw::{Branch, Chapter, Default, Item, Key, Leaf, Reader, Section, Table, section};
 use super::secret::{Endpoint, Secret};
+use super::shift::Shift;
 use super::weights::Weights;
 use crate::sources::TimeUnit;
 use crate::telemetry::LogFormat;
@@ -255,14 +256,27 @@ section! {
         accept_deviation: Rule<Ratio>, Value(r#""off""#), [r#""1%""#, r#""2%""#],
             "An answer on its way that the value has left by this much is replaced, under the same nonce and with a higher fee, as soon as two heads came without it; else once `chain.timing.bump_heads` did.";
         standby: Rule<Span>, Value(r#""off""#), [r#""20s""#, r#""30s""#],
-            "This publisher is a standby with a key of its own: a round that is due is left to another transmitter for this long, and written only if it has not come by then.";
+            "This publisher is a standby with a key of its own: a round that is due is left to another transmitter for this long, and written only if it has not come by then. The wait begins anew with every round on chain, so that nothing is written within this time of one that others wrote.";
         calendar: String, Words("none: its market never closes"), [r#""nyse""#, r#""lse""#],
             "The hours of its market: `fx`, `lse`, `nyse`, or a `[calendar]` of one's own. What is published outside them is said by `on_market`.";
         + gates: Gates;
+        @ backup: Option<Backup>;
         @ confirm: Option<Confirm>;
         @ breaker: Option<Breaker>;
         @ on_market: Option<OnMarket>;
         @ on_depeg: Option<OnDepeg>;
+    }
+}
+
+section! {
+    /// What a publisher that stands in for another one does otherwise, so that both may have the same policy. It writes only what the other one plainly leaves undone, and not at all within `policy.standby` of a round on chain.
+    Backup {
+        deviation_coefficient: Multiple, Value(r#""1x""#), [r#""2x""#, r#""1.5x""#],
+            "`deviation`, `deviation_decay`, `deviation_abs` and `accept_deviation` are so many times as large. With `on_change` any difference still makes a round.";
+        heartbeat_modifier: Shift, Value(r#""0s""#), [r#""+30s""#, r#""-20s""#],
+            "What is added to the heartbeat, or taken away from it.";
+        require_historical: Rule<Span>, Value(r#""off""#), [r#""5m""#, r#""10m""#],
+            "A deviation counts only if the value of so long ago deviates as well from the answer that is on chain now, to the same side. What is not known of that time, after a start or a gap in the values, makes no deviation count. Heartbeats, first rounds, times of `cron` and unsure values do not wait. Sixty values of that time are remembered, in this process.";
     }
 }
 

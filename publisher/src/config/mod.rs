@@ -21,6 +21,7 @@ mod problem;
 mod raw;
 mod reference;
 mod secret;
+mod shift;
 mod spec;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -9,9 +9,11 @@ mod calendar;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod wide;
 
 use crate::config::{Config, Feed, Problem, join};
 use publisher_core::book::{Path, Pricing};
+use publisher_core::price::Ratio;
 use publisher_core::quote::{FamilyId, FeedId, VenueId};
 use publisher_core::time::Span;
 use serde::Serialize;
@@ -61,7 +63,12 @@ type Said = (String, String, String);
 
 /// Everything that is to be found, by rule.
 pub fn lint(config: &Config) -> Vec<Finding> {
-    let view = View { config };
+    // What holds is what a backup makes of what is written.
+    let mut standing = config.clone();
+    for feed in standing.feeds.values_mut() {
+        feed.policy = feed.policy.clone().as_backup();
+    }
+    let view = View { config: &standing, written: config };
     let of_config = |problem: &Problem| Finding {
         rule: "configuration",
         severity: Weight::Warning,
@@ -86,7 +93,10 @@ pub fn lint(config: &Config) -> Vec<Finding> {
 
 /// A checked configuration, as rules look at it.
 struct View<'a> {
+    /// With the policies that hold.
     config: &'a Config,
+    /// As it is written.
+    written: &'a Config,
 }
 
 /// A feed or a rate.
@@ -117,6 +127,11 @@ impl<'a> View<'a> {
     /// What a rule says of each feed and rate.
     fn each(&self, rule: impl Fn(&Value<'a>) -> Option<Said>) -> Vec<Said> {
         self.values().filter_map(|value| rule(&value)).collect()
+    }
+
+    /// Whether a feed's thresholds are larger than those that are written, because it is a backup's.
+    fn is_multiplied(&self, value: &Value<'_>) -> bool {
+        self.written.feeds.get(value.id).is_some_and(|feed| feed.policy.backup.coefficient > Ratio::ONE)
     }
 
     /// Whether a rate that converts a source, or a source of such a rate, has a peg.

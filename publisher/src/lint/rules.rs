@@ -1,6 +1,7 @@
 //! The rules, each for itself.
 
 use super::calendar::{cron_never, freeze_outlasts_heartbeat};
+use super::wide::{deviation_never, widen_never, widen_trips_breaker, widest};
 use super::{Rule, Said, Value, View, Weight};
 use crate::config::{Feed, join};
 use publisher_core::aggregate::{CONFIDENCE_FLOOR, MAD_FROM, Rules, Weighting};
@@ -19,6 +20,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule { id: "depeg-stops", severity: Weight::Warning, find: depeg_stops },
     Rule { id: "deviation-abs-never", severity: Weight::Warning, find: deviation_abs_never },
     Rule { id: "deviation-below-unit", severity: Weight::Warning, find: deviation_below_unit },
+    Rule { id: "deviation-never", severity: Weight::Warning, find: deviation_never },
     Rule { id: "duplicate-feed", severity: Weight::Note, find: duplicate_feed },
     Rule { id: "early-never", severity: Weight::Warning, find: early_never },
     Rule { id: "few-families", severity: Weight::Warning, find: few_families },
@@ -33,6 +35,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule { id: "retired-host", severity: Weight::Warning, find: retired_host },
     Rule { id: "sync-never", severity: Weight::Warning, find: sync_never },
     Rule { id: "volume-never", severity: Weight::Warning, find: volume_never },
+    Rule { id: "widen-never", severity: Weight::Warning, find: widen_never },
+    Rule { id: "widen-trips-breaker", severity: Weight::Warning, find: widen_trips_breaker },
 ];
 
 /// Addresses at which venues used to answer; what still answers there is not what it was.
@@ -250,11 +254,13 @@ fn early_never(view: &View<'_>) -> Vec<Said> {
             );
             said(key("age"), proof, "use less than the heartbeats, or leave it out")
         });
-        // With both thresholds needed, one that is reached makes nothing due.
+        // With both thresholds needed, one that is reached makes nothing due; nor does one that a market widens beyond
+        // what is early.
         let fires = all(|feed, early| {
             let rule = &feed.policy.deviation;
             let alone = rule.combine == Combine::Any || rule.absolute.is_zero();
-            rule.on_change || (alone && rule.relative > Ratio::default() && rule.relative <= early.deviation)
+            let largest = rule.relative.scaled(widest(&feed.policy));
+            rule.on_change || (alone && largest > Ratio::default() && largest <= early.deviation)
         });
         let deviation = (early.deviation > Ratio::default() && fires).then(|| {
             let proof = format!(

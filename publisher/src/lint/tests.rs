@@ -62,6 +62,18 @@ fn market(policy: &str) -> String {
     )
 }
 
+/// The policy of a backup with an hour and a half, and with twice this deviation.
+fn backup(deviation: &str, policy: &str) -> String {
+    format!(
+        "heartbeat = \"1h\"\ndeviation = {deviation:?}\nbackup = {{ deviation_coefficient = \"2x\", heartbeat_modifier = \"+30m\" }}\n{policy}"
+    )
+}
+
+/// The policy of a feed whose thresholds are so many times as large after New York's close.
+fn thin(factor: &str, policy: &str) -> String {
+    market(policy).replace("post = \"freeze\"", &format!("post = \"widen:{factor}\""))
+}
+
 fn cases() -> Vec<Case> {
     let with = |policy: &str| format!("{POLICY}\n{policy}");
     let two = r#""coinbase:BTC-USD", "kraken:XBTUSD""#;
@@ -164,6 +176,41 @@ fn cases() -> Vec<Case> {
             [FIVE, "decimals = 0\nmin = \"200\"\nmax = \"1000000\"", POLICY, ""],
         ),
         case(
+            "deviation-never",
+            [FIVE, narrow, "heartbeat = \"1h\"\ndeviation = \"20.1%\"", ""],
+            "not 20.1% apart",
+            [FIVE, narrow, "heartbeat = \"1h\"\ndeviation = \"20%\"", ""],
+        ),
+        case(
+            "deviation-never",
+            [FIVE, narrow, &backup("10.1%", ""), ""],
+            "deviation_coefficient: answers lie between 50000 and 60000, which are not 20.2% apart",
+            [FIVE, narrow, &backup("10%", ""), ""],
+        ),
+        // It falls as far before the heartbeat that the backup has, and not before the other.
+        case(
+            "deviation-never",
+            [FIVE, narrow, &backup("30%", "deviation_decay = [[\"2h\", \"10%\"]]"), ""],
+            "not 30% apart",
+            [FIVE, narrow, &backup("30%", "deviation_decay = [[\"90m\", \"10%\"]]"), ""],
+        ),
+        case(
+            "deviation-abs-never",
+            [
+                FIVE,
+                narrow,
+                "heartbeat = \"1h\"\ndeviation_abs = \"5001\"\nbackup = { deviation_coefficient = \"2x\" }",
+                "",
+            ],
+            "between 50000 and 60000",
+            [
+                FIVE,
+                narrow,
+                "heartbeat = \"1h\"\ndeviation_abs = \"5000\"\nbackup = { deviation_coefficient = \"2x\" }",
+                "",
+            ],
+        ),
+        case(
             "duplicate-feed",
             [FIVE, FEED, POLICY, &second(FIVE)],
             "BTC-USD has the same sources",
@@ -180,6 +227,58 @@ fn cases() -> Vec<Case> {
             [FIVE, &stored, POLICY, "[store.main]\nearly = { deviation = \"0.5%\" }\n"],
             "round of its own by 0.5%",
             [FIVE, &stored, POLICY, "[store.main]\nearly = { deviation = \"0.49%\" }\n"],
+        ),
+        // What a backup or a thin market makes of the deviation is what has to come before it.
+        case(
+            "early-never",
+            [FIVE, &stored, POLICY, "[store.main]\nearly = { deviation = \"1%\" }\n"],
+            "round of its own by 1%",
+            [
+                FIVE,
+                &stored,
+                &with("backup = { deviation_coefficient = \"2.1x\" }"),
+                "[store.main]\nearly = { deviation = \"1%\" }\n",
+            ],
+        ),
+        case(
+            "early-never",
+            [
+                FIVE,
+                &stored,
+                &thin("2x", "heartbeat = \"1h\""),
+                "[store.main]\nearly = { deviation = \"1%\" }\n",
+            ],
+            "round of its own by 1%",
+            [
+                FIVE,
+                &stored,
+                &thin("2.1x", "heartbeat = \"1h\""),
+                "[store.main]\nearly = { deviation = \"1%\" }\n",
+            ],
+        ),
+        case(
+            "widen-never",
+            [FIVE, narrow, &thin("40.1x", ""), ""],
+            "post: 40.1x the thresholds is 20.05% even when the heartbeat comes",
+            [FIVE, narrow, &thin("40x", ""), ""],
+        ),
+        case(
+            "widen-never",
+            [FIVE, narrow, &thin("2x", "deviation_abs = \"5001\"\ncombine = \"all\""), ""],
+            "1% and 10002 even when",
+            [FIVE, narrow, &thin("2x", "deviation_abs = \"5001\"\ncombine = \"any\""), ""],
+        ),
+        case(
+            "widen-never",
+            [FIVE, narrow, &thin("50x", "deviation_decay = [[\"1h\", \"0.4%\"]]\nheartbeat = \"30m\""), ""],
+            "is 22.5% even when",
+            [FIVE, narrow, &thin("50x", "deviation_decay = [[\"1h\", \"0.4%\"]]\nheartbeat = \"1h\""), ""],
+        ),
+        case(
+            "widen-trips-breaker",
+            [FIVE, FEED, &thin("20x", "breaker = { min = \"10%\", max = \"10%\" }"), ""],
+            "20x the deviation is 10% at least, and the breaker opens at 10% at most",
+            [FIVE, FEED, &thin("19x", "breaker = { min = \"10%\", max = \"10%\" }"), ""],
         ),
         case(
             "sync-never",

@@ -163,7 +163,8 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub fn new(spec: FeedSpec, now: Now) -> Self {
+    pub fn new(mut spec: FeedSpec, now: Now) -> Self {
+        spec.policy = spec.policy.as_backup();
         Self {
             policy: spec.policy.clone(),
             hastened: Wall::default(),

@@ -1,5 +1,6 @@
 //! Whether a value is far enough from the answer on chain.
 
+use super::Policy;
 use crate::price::{Answer, Ratio};
 use crate::time::Span;
 use alloy_primitives::U256;
@@ -82,6 +83,17 @@ impl Deviation {
         match (relative, absolute, self.combine) {
             (Some(relative), Some(absolute), Combine::All) => relative && absolute,
             (relative, absolute, _) => relative.unwrap_or(false) || absolute.unwrap_or(false),
+        }
+    }
+}
+
+impl Policy {
+    /// The same with thresholds that are so many times as large, those for what is on its way as well.
+    pub(super) fn widened(self, factor: Ratio) -> Self {
+        Self {
+            deviation: self.deviation.widened(factor),
+            accept_deviation: self.accept_deviation.scaled(factor),
+            ..self
         }
     }
 }

@@ -231,12 +231,7 @@ impl Policy {
     /// worth to publish.
     pub fn during(self, conduct: Conduct) -> Self {
         match conduct {
-            Conduct::Widen(factor) => Self {
-                conduct,
-                deviation: self.deviation.widened(factor),
-                accept_deviation: self.accept_deviation.scaled(factor),
-                ..self
-            },
+            Conduct::Widen(factor) => Self { conduct, ..self.widened(factor) },
             Conduct::HeartbeatOnly => {
                 let (deviation, confidence, breaker, schedule) = Default::default();
                 Self { conduct, deviation, confidence, breaker, schedule, ..self }

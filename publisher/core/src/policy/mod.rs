@@ -5,6 +5,7 @@
 //! `updatedAt`, so a restart owes what was owed before. Zero switches a rule off. Each rule is a module with a table of
 //! its boundaries.
 
+mod backup;
 mod breaker;
 mod confidence;
 mod confirm;
@@ -17,6 +18,7 @@ mod order;
 mod pace;
 mod schedule;
 
+pub use backup::Backup;
 pub use breaker::{Breaker, Support};
 pub use confidence::Confidence;
 pub use confirm::Confirm;
@@ -31,6 +33,7 @@ pub use schedule::{Cron, Offsets, Schedule, Slot};
 use crate::aggregate::Estimate;
 use crate::price::{Answer, Price, Ratio};
 use crate::time::{Mono, Now, Span, Wall};
+use backup::History;
 use confidence::Crossing;
 use confirm::Confirming;
 
@@ -71,6 +74,8 @@ pub struct Policy {
     pub accept_deviation: Ratio,
     /// As a standby: a round that is due is left to the primary for this long; zero: this is no standby.
     pub standby: Span,
+    /// As a backup: how it differs from the publisher that it stands in for.
+    pub backup: Backup,
     /// Smallest answer that may be published.
     pub min_answer: Answer,
     /// Largest answer that may be published.
@@ -86,7 +91,7 @@ const RACES_MAX: u32 = 3;
 
 /// What a feed remembers between decisions. It starts empty after a restart, which only delays a deviation, an unsure
 /// value or a standby.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Since when the value deviates without a break.
     deviates_since: Option<Now>,
@@ -98,6 +103,8 @@ pub struct Memory {
     breaker: breaker::State,
     /// Since when the round after this one is due, as a standby sees it.
     due: Option<(u64, Mono)>,
+    /// What its value was a while ago, as a backup wants to know.
+    history: History,
     /// Races lost to the primary, weighed against rounds left to it.
     lost: u32,
 }
@@ -210,6 +217,7 @@ impl Policy {
             is_off_peg: false,
             paused: Paused::Nothing,
             standby: Span::ZERO,
+            backup: Backup::default(),
             min_answer,
             max_answer,
         }
@@ -256,11 +264,19 @@ pub fn decide(policy: &Policy, memory: &mut Memory, look: Look<'_>) -> Decision 
 /// What a publisher that is alone does now.
 fn due(policy: &Policy, memory: &mut Memory, look: Look<'_>) -> Decision {
     let Look { known, value, support, decimals, now } = look;
+    let said = value.map(|value| (answer_of(policy, value.price, decimals), value));
+    // What is repeated while a market is closed is no value of this moment.
+    let past = match said {
+        Ok((Some(answer), _)) if policy.conduct.is_live() => {
+            memory.history.see(&policy.backup, answer, now.mono)
+        }
+        _ => None,
+    };
     if policy.paused == Paused::Everything {
         memory.forget();
         return Decision::Hold(Hold::OnOrder);
     }
-    let (answer, value) = match value.map(|value| (answer_of(policy, value.price, decimals), value)) {
+    let (answer, value) = match said {
         Ok((Some(answer), value)) => (answer, value),
         Ok((None, _)) => {
             memory.forget();
@@ -277,7 +293,7 @@ fn due(policy: &Policy, memory: &mut Memory, look: Look<'_>) -> Decision {
     if memory.breaker.see(&policy.breaker, known, answer, support, now) {
         return Decision::Hold(Hold::BreakerOpen);
     }
-    let stands = memory.stands(policy, known, answer, value, now);
+    let stands = memory.stands(policy, known, (answer, past), value, now);
     let unsure = memory.confidence.see(&policy.confidence, known, value);
     let paced = policy.pace.holds(&policy.deviation, known, answer, now.wall);
     let paused = policy.paused == Paused::Deviations;
@@ -322,12 +338,14 @@ impl Memory {
     /// A moment without a value breaks what has to last; it makes nothing sure or unsure.
     fn forget(&mut self) {
         let Self { confidence, due, lost, .. } = *self;
-        *self = Self { confidence, due, lost, ..Self::default() };
+        let history = std::mem::take(&mut self.history);
+        *self = Self { confidence, due, lost, history, ..Self::default() };
     }
 
     /// A round of ours is on chain: what had to last begins anew. Whether the value has been sure it does not change.
     pub fn wrote(&mut self) {
-        *self = Self { confidence: self.confidence, ..Self::default() };
+        let history = std::mem::take(&mut self.history);
+        *self = Self { confidence: self.confidence, history, ..Self::default() };
     }
 
     /// A round that we sent was written by somebody else.
@@ -359,14 +377,22 @@ impl Memory {
     }
 
     /// Whether the value deviates, and has done so for long enough to be believed.
-    fn stands(&mut self, policy: &Policy, known: &Known, answer: Answer, value: &Estimate, now: Now) -> bool {
+    fn stands(
+        &mut self,
+        policy: &Policy,
+        known: &Known,
+        (answer, past): (Answer, Option<Answer>),
+        value: &Estimate,
+        now: Now,
+    ) -> bool {
         let age = now.wall.since(known.updated_at);
         let deviates = policy.deviation.fires(known.answer, answer, age);
         let settled = self.settled(policy, deviates, now);
         let way = deviates.then_some(answer > known.answer);
         let confirmed = self.confirming.see(policy.confirm, way, value)
             || (deviates && policy.deviation.reaches(policy.confirm.bypass, known.answer, answer, age));
-        settled && confirmed
+        let is_up = answer > known.answer;
+        settled && confirmed && policy.backup.agrees(&policy.deviation, known, past, is_up, age)
     }
 
     /// Whether a deviation has lasted long enough.

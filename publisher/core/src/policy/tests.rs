@@ -332,3 +332,68 @@ fn a_threshold_decays_with_the_age_of_the_answer_on_chain() {
     };
     assert!(near("100.05") && !near("100.04") && !near("100.10"));
 }
+
+/// A backup that holds to the values of a minute ago.
+fn backup() -> Policy {
+    let backup = Backup { historical: Span::from_s(60), ..Backup::default() };
+    Policy { backup, breaker: Breaker::default(), ..policy() }
+}
+
+/// Looks each second at one value; returns when that is first published.
+fn first_round(p: &Policy, m: &mut Memory, k: &Known, text: &str, from_s: u64, to_s: u64) -> Option<u64> {
+    (from_s..to_s).find(|s| look(p, m, k, text, *s) != Decision::Rest)
+}
+
+/// Without this a backup would follow a spike that its primary, with slower sources, rightly never sees.
+#[test]
+fn a_backup_believes_only_a_deviation_that_was_there_a_while_ago() {
+    let (p, k, m) = (backup(), known(7, 10_000), &mut Memory::default());
+    assert_eq!(first_round(&p, m, &k, "100", 0, 100), None);
+    assert_eq!(
+        first_round(&p, m, &k, "101", 100, 200),
+        Some(160),
+        "the value of 100 s, and not that of 99 s"
+    );
+    // Below the threshold a minute ago.
+    let m = &mut Memory::default();
+    assert_eq!(first_round(&p, m, &k, "100.49", 0, 100), None);
+    assert_eq!(look(&p, m, &k, "101", 100), Decision::Rest);
+    // To the other side.
+    let m = &mut Memory::default();
+    assert_eq!(first_round(&p, m, &k, "99", 0, 60), None);
+    assert_eq!(look(&p, m, &k, "101", 60), Decision::Rest);
+    assert_eq!(look(&p, m, &k, "99", 61), publish(9_900, Trigger::Deviation));
+    // What the primary wrote meanwhile is what both are held against.
+    let m = &mut Memory::default();
+    assert_eq!(first_round(&p, m, &k, "101", 0, 60), None);
+    assert_eq!(first_round(&p, m, &known(8, 10_100), "101", 60, 90), None);
+    assert_eq!(look(&p, m, &known(8, 10_100), "102", 90), Decision::Rest);
+    let ours = &mut m.clone();
+    ours.wrote();
+    assert_eq!(look(&p, ours, &known(8, 10_000), "102", 91), publish(10_200, Trigger::Deviation));
+}
+
+/// Without this a process that has just started, or whose venues were away, would take the moment for its own past.
+#[test]
+fn a_backup_that_does_not_know_the_past_lets_heartbeats_and_first_rounds_pass_alone() {
+    let (p, k) = (backup(), known(7, 10_000));
+    let m = &mut Memory::default();
+    assert_eq!(look(&p, m, &k, "105", 3_590), Decision::Rest);
+    assert_eq!(look(&p, m, &k, "105", 3_598), publish(10_500, Trigger::Heartbeat));
+    assert_eq!(look(&p, m, &known(0, 0), "105", 3_599), publish(10_500, Trigger::First));
+    // A gap in the values is a minute of which nothing is known.
+    let m = &mut Memory::default();
+    assert_eq!(first_round(&p, m, &k, "105", 0, 60), None);
+    assert_eq!(look(&p, m, &k, "105", 60), publish(10_500, Trigger::Deviation));
+    (60..130).for_each(|s| assert!(matches!(silence(&p, m, &k, s), Decision::Hold(_))));
+    assert_eq!(first_round(&p, m, &k, "105", 130, 300), Some(190));
+    // What is repeated while a market is closed is no value of that time, and a pause does not end what is known.
+    let (closed, paused) =
+        (p.clone().during(Conduct::HeartbeatOnly), Policy { paused: Paused::Everything, ..p.clone() });
+    let m = &mut Memory::default();
+    (0..60).for_each(|s| assert_eq!(look(&closed, m, &k, "105", s), Decision::Rest));
+    assert_eq!(look(&p, m, &k, "105", 60), Decision::Rest);
+    let m = &mut Memory::default();
+    (0..60).for_each(|s| assert_eq!(look(&paused, m, &k, "105", s), Decision::Hold(Hold::OnOrder)));
+    assert_eq!(look(&p, m, &k, "105", 60), publish(10_500, Trigger::Deviation));
+}

@@ -2,7 +2,8 @@
 
 use crate::rig::*;
 use publisher_core::event::{Event, Level};
-use publisher_core::policy::Hold;
+use publisher_core::policy::{Backup, Hold};
+use publisher_core::price::Ratio;
 use publisher_core::record::Outcome;
 use publisher_core::time::Span;
 
@@ -84,4 +85,37 @@ fn a_lost_race_is_one_revert_and_makes_the_standby_wait_longer() {
     rig.deviate();
     rig.blocks(45);
     assert!(rig.rounds(&btc()).len() >= 20);
+}
+
+/// Without this a backup would pay for every spike that is over before its primary would have moved, and for every
+/// deviation that its primary is about to publish.
+#[test]
+fn a_backup_follows_only_what_is_wider_and_was_there_before() {
+    let mut spec = spec(&["BTC-USD"]);
+    let policy = &mut spec.feeds.get_mut(&btc()).unwrap().policy;
+    policy.heartbeat = Span::ZERO;
+    policy.backup =
+        Backup { coefficient: Ratio::from_bps(30_000), historical: Span::from_s(20), ..Backup::default() };
+    let mut rig = Rig::running_with(spec);
+    rig.blocks(15);
+    let (before, rounds) = (rig.price, rig.rounds(&btc()).len());
+    rig.price = before * 1_014 / 1_000;
+    rig.blocks(15);
+    assert_eq!(rig.rounds(&btc()).len(), rounds, "less than three times half a percent");
+    rig.price = before * 1_020 / 1_000;
+    rig.blocks(8);
+    rig.price = before;
+    rig.blocks(15);
+    assert_eq!(rig.rounds(&btc()).len(), rounds, "a spike of sixteen seconds");
+    rig.price = before * 1_020 / 1_000;
+    rig.blocks(15);
+    assert_eq!(rig.rounds(&btc()).len(), rounds + 1);
+    // A process that has just begun knows nothing of what was before.
+    rig.price = before;
+    rig.blocks(8);
+    rig.restart();
+    rig.blocks(9);
+    assert_eq!(rig.rounds(&btc()).len(), rounds + 1);
+    rig.blocks(5);
+    assert_eq!(rig.rounds(&btc()).len(), rounds + 2);
 }

@@ -1,6 +1,7 @@
 //! From keys to meaning. Every check goes on after a problem, so that all of them are found in one run.
 
 mod assets;
+mod backup;
 mod breaker;
 mod chain;
 mod constants;

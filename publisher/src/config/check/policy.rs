@@ -211,8 +211,12 @@ impl Check<'_> {
         block_time: Option<Span>,
         max_age: Option<Span>,
     ) -> Option<Policy> {
-        let heartbeat = on(&layers.rule("heartbeat", |p| p.heartbeat.as_ref()), Span::ZERO);
+        let configured = on(&layers.rule("heartbeat", |p| p.heartbeat.as_ref()), Span::ZERO);
+        let (backup, heartbeat) = self.backup(layers, configured, block_time);
         let deviation = self.deviation(layers, heartbeat, decimals);
+        if let Some(deviation) = &deviation {
+            self.backs_up(layers, backup, deviation);
+        }
         let deviates = deviation.as_ref().is_none_or(Deviation::is_on);
         let crons = layers.rule("cron", |p| p.cron.as_ref()).value;
         let schedule = Schedule { slots: crons.map(|crons| crons.0).unwrap_or_default(), seed: 0 };
@@ -227,13 +231,13 @@ impl Check<'_> {
                 self.found.error(&place, "no rule could ever publish a second round", hint);
             }
         }
-        self.heartbeat(layers, heartbeat, block_time, max_age);
+        self.heartbeat(layers, configured, block_time, max_age);
         let heartbeat_lead = self.lead(layers, heartbeat, block_time);
         let settle = self.settle(layers, heartbeat, deviates);
         let confirm = self.confirm(layers, deviates);
         let pace = self.pace(layers, heartbeat, deviates || unsure);
         let relative = deviation.as_ref().map(|deviation| deviation.relative).unwrap_or_default();
-        let breaker = self.breaker(layers, heartbeat, relative);
+        let breaker = self.breaker(layers, heartbeat, relative.scaled(backup.coefficient));
         let accepts = layers.rule("accept_deviation", |p| p.accept_deviation.as_ref());
         let accept_deviation = on(&accepts, Ratio::default());
         if accept_deviation.ppb() > 0 && accept_deviation < relative {
@@ -252,7 +256,7 @@ impl Check<'_> {
         let market = self.market(layers, heartbeat);
         let (min_answer, max_answer) = bounds?;
         Some(Policy {
-            heartbeat,
+            heartbeat: configured,
             heartbeat_lead: heartbeat_lead?,
             schedule,
             deviation: deviation?,
@@ -264,6 +268,7 @@ impl Check<'_> {
             market,
             accept_deviation,
             standby,
+            backup,
             depeg_heartbeat,
             ..Policy::within(min_answer, max_answer)
         })

@@ -15,7 +15,7 @@ struct Full {
 }
 
 /// What tables are called here.
-const TABLES: [(&str, &str); 33] = [
+const TABLES: [(&str, &str); 35] = [
     ("", ""),
     ("chain", "[chain]"),
     // One node must be read, whatever is said of the other.
@@ -25,6 +25,7 @@ const TABLES: [(&str, &str); 33] = [
     ("signer.NAME", "[signer.main]"),
     ("feed.NAME", "[feed.\"BTC-USD\"]"),
     ("feed.NAME.policy", "[feed.\"BTC-USD\".policy]"),
+    ("feed.NAME.policy.backup", "[feed.\"BTC-USD\".policy.backup]"),
     ("feed.NAME.policy.confirm", "[feed.\"BTC-USD\".policy.confirm]"),
     ("feed.NAME.policy.breaker", "[feed.\"BTC-USD\".policy.breaker]"),
     ("feed.NAME.policy.on_market", "[feed.\"BTC-USD\".policy.on_market]"),
@@ -33,6 +34,7 @@ const TABLES: [(&str, &str); 33] = [
     ("store.NAME.early", "[store.main.early]"),
     ("defaults", "[defaults]"),
     ("defaults.policy", "[defaults.policy]"),
+    ("defaults.policy.backup", "[defaults.policy.backup]"),
     ("defaults.policy.confirm", "[defaults.policy.confirm]"),
     ("defaults.policy.breaker", "[defaults.policy.breaker]"),
     ("defaults.policy.on_market", "[defaults.policy.on_market]"),
