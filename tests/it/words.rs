@@ -87,8 +87,10 @@ async fn understood(kind: Kind) -> Result<()> {
     let next = Tx { nonce: 1, ..first };
     ensure!(meaning(&chain, first).await?.0 == Accepted, "the first transaction was refused");
     mined(&chain, first).await?;
+    let again = Tx { gas_limit: 22_000, ..first };
+    forgotten(&chain, again).await?;
     let mut cases = vec![
-        ("a nonce that is mined", Tx { gas_limit: 22_000, ..first }, NonceUsed),
+        ("a nonce that is mined", again, NonceUsed),
         ("a nonce after a gap", waits, Accepted),
         ("the same bytes", waits, Known),
         ("more than the account has", Tx { value: U256::MAX >> 8, ..next }, Funds),
@@ -154,6 +156,16 @@ async fn mined(chain: &Chain, tx: Tx) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     anyhow::bail!("{hash} is not mined")
+}
+
+/// Waits until a pool has heard of the block that took the transaction which `again` would replace: under load that is
+/// seconds after the block.
+async fn forgotten(chain: &Chain, again: Tx) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while meaning(chain, again).await?.0 == ReplacementUnderpriced && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
 }
 
 /// Without this the classifier knows only what somebody wrote down of what nodes say.
