@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
+mod quote;
 mod source;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -363,36 +364,6 @@ async fn source_lists_tests_and_records_venues() {
     assert!(sick.code == 1 && said["findings"] == 3, "{said:#}");
     let unknown = source(&["source", "test", "mtgox"]).await;
     assert!(unknown.code == 64 && unknown.err.contains("bitstamp"), "{unknown:?}");
-}
-
-/// Without this whoever watches a feed at night has to ask again and again, and sees no price move.
-#[tokio::test]
-async fn quote_watches_until_it_is_interrupted() {
-    let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
-    let args = ["quote", "BTC-USD", "--watch", "--every", "100ms", "--json"];
-    let mut watch = Command::new(BINARY)
-        .args(args)
-        .current_dir(world.dir.path())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
-    for price in ["67000", "67100", "67200"] {
-        world.venues.market().set_price("BTC/USD", price).unwrap();
-        let mut look = Value::Null;
-        let seen = async {
-            while look["price"] != price {
-                look = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
-            }
-        };
-        let seen = tokio::time::timeout(SOON, seen).await;
-        assert!(seen.is_ok(), "{price} is not seen; the last look: {look:#}");
-    }
-    let pid = watch.id().unwrap().to_string();
-    Command::new("kill").args(["-INT", &pid]).status().await.unwrap();
-    let ended = tokio::time::timeout(SOON, watch.wait()).await.expect("it ends when it is told to").unwrap();
-    assert_eq!(ended.code(), Some(0));
 }
 
 /// Without this an operator without a browser cannot see whether it works, and after a crash not even what was last.

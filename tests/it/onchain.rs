@@ -3,13 +3,14 @@
 use crate::BINARY;
 use alloy::primitives::{Address, I256, U256, address};
 use alloy::sol_types::SolValue;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use publisher::store::Journal;
 use publisher_bindings::{Aggregator, AggregatorProxy};
 use publisher_doubles::venues::Venue;
 use publisher_tests::cli::run;
 use publisher_tests::scripted::{End, Scripted};
 use publisher_tests::world::{Options, World};
+use serde_json::Value;
 use std::time::Duration;
 
 alloy::sol! {
@@ -184,6 +185,61 @@ async fn f44_a_vaults_step_while_the_process_is_dead_is_not_believed_and_what_it
     world.wait(SOON, "the loss is believed", is_believed).await.unwrap();
     assert_eq!(told("PUB-5029").unwrap(), 2);
     drop(daemon);
+}
+
+/// Without this, somebody who asks whether a vault's price is right is told of a step that the daemon does not believe, or
+/// is told nothing of what it is held against; or asking makes the daemon believe it.
+#[tokio::test]
+async fn f44_whoever_asks_judges_a_vault_by_the_journal_and_writes_nothing_there() {
+    let world = world("vault", "kind = \"erc4626\"").await.unwrap();
+    world.edit("kind = \"erc4626\"", &format!("kind = \"erc4626\"\naddress = \"{VAULT}\"")).unwrap();
+    let mut token = Scripted::at(TOKEN);
+    token.set::<decimalsCall>(End::Returns(U256::from(2).abi_encode())).put(&world.owner).await.unwrap();
+    let mut vault = Scripted::at(VAULT);
+    vault.set::<assetCall>(End::Returns(TOKEN.abi_encode()));
+    vault.set::<decimalsCall>(End::Returns(U256::from(18).abi_encode()));
+    let worth = |cents: u64| End::Returns(U256::from(cents).abi_encode());
+    vault.set::<convertToAssetsCall>(worth(6_700_050)).put(&world.owner).await.unwrap();
+    let ask = async |args: &[&str]| run(BINARY, world.dir.path(), args, &[]).await.unwrap();
+    let share = async || {
+        let look = ask(&["quote", "BTC-USD", "--json"]).await.json()?;
+        let of = look["sources"].as_array().and_then(|s| s.iter().find(|s| s["source"] == "vault:price"));
+        of.cloned().context("no vault in it")
+    };
+    // It is read one block behind the head.
+    let is_counted = async || Ok(share().await?["verdict"] == "counted");
+    world.wait(SOON, "it is read", is_counted).await.unwrap();
+    let said = share().await.unwrap();
+    assert!(said["share"]["without_memory"].as_str().unwrap().contains("there is none"), "{said:#}");
+    let checked = ask(&["check", "--online"]).await;
+    assert!(checked.out.contains("67000.5, judged without memory: "), "{checked:?}");
+    assert!(!world.journal().exists(), "whoever asks writes nothing");
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    let is_kept = async || Ok(believed(&world).await?.as_deref() == Some("67000.5"));
+    world.wait(SOON, "the journal has it", is_kept).await.unwrap();
+    daemon.kill().unwrap();
+    assert_eq!(share().await.unwrap()["share"]["held_against"], "67000.5");
+    // A step, while nobody but those who ask look.
+    vault.set::<convertToAssetsCall>(worth(9_000_000)).put(&world.owner).await.unwrap();
+    let is_refused = async || Ok(share().await?["share"]["refused"].is_string());
+    world.wait(SOON, "the step is seen, and not believed", is_refused).await.unwrap();
+    let said = share().await.unwrap();
+    assert_eq!(
+        (&said["verdict"], &said["share"]["held_against"]),
+        (&"venue_error".into(), &"67000.5".into())
+    );
+    let words = ask(&["quote", "BTC-USD"]).await.out;
+    let line = words.lines().find(|line| line.starts_with("vault:price is not believed")).unwrap_or_default();
+    assert!(line.contains("67000.5") && line.contains("publisher source accept vault"), "{words}");
+    let checked = ask(&["check", "--online"]).await;
+    let line = checked.out.lines().find(|line| line.contains("source vault:price")).unwrap_or_default();
+    assert!(line.starts_with("warn") && line.contains("max_growth"), "{checked:?}");
+    // An operator's word is followed, and what follows is not written either.
+    let word = ["source", "accept", "vault", "--price", "90000", "--reason", "a gift", "--by", "ann"];
+    assert_eq!(ask(&word).await.code, 0);
+    let said = share().await.unwrap();
+    assert_eq!((&said["share"]["held_against"], &said["share"]["refused"]), (&"90000".into(), &Value::Null));
+    assert_eq!(believed(&world).await.unwrap().as_deref(), Some("67000.5"));
 }
 
 /// Without this, a feed confirms itself: its answers follow the market ever more slowly.

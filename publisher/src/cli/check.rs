@@ -1,7 +1,8 @@
 //! `publisher check`: is this configuration right, and does what it names work?
 
+use super::lists::in_words;
+use super::memory::Memory;
 use super::output::{json, put, table};
-use super::quote::listing_in_words;
 use super::{Common, Ended, FINDING, Failure, OK, UNAVAILABLE, load};
 use crate::config::Config;
 use crate::driver::wall;
@@ -48,32 +49,11 @@ pub(super) async fn run(args: CheckArgs) -> Ended {
             checks.push(Check::new("configuration", Verdict::Wrong, problems.to_string(), ""));
         }
         let client = Client::new().map_err(Failure::unavailable)?;
-        for source in config.sources(&client).map_err(Failure::usage)? {
+        let sources = config.sources(&client).map_err(Failure::usage)?;
+        let memory = Memory::of(&config.journal, &sources).await;
+        for source in sources {
             checks.extend(listings(&source).await);
-            let poll = source.poll(wall).await;
-            for observation in poll.observations {
-                checks.push(match observation {
-                    Observation::Quote(quote) => match quote.price() {
-                        Ok(price) => {
-                            Check::new(format!("source {}", quote.market), Verdict::Ok, price.to_string(), "")
-                        }
-                        Err(fault) => {
-                            let hint = "its quotes have no vote while they look like this";
-                            Check::new(
-                                format!("source {}", quote.market),
-                                Verdict::Warn,
-                                format!("{fault:?}"),
-                                hint,
-                            )
-                        }
-                    },
-                    Observation::Missing { market, fault } => {
-                        let detail = poll.detail.clone().unwrap_or_default();
-                        let detail = format!("{} {detail}", fault.code());
-                        Check::new(format!("source {market}"), Verdict::Unavailable, detail.trim(), "")
-                    }
-                });
-            }
+            checks.extend(prices(&source, &memory).await);
         }
     }
     let worst = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
@@ -108,6 +88,43 @@ pub(super) async fn run(args: CheckArgs) -> Ended {
     })
 }
 
+/// What each market of a source says now. A share is judged by what the journal believes of it.
+async fn prices(source: &Source, memory: &Memory) -> Vec<Check> {
+    let poll = source.poll(wall).await;
+    let steps = match source {
+        Source::Network(network) => network.watch().await,
+        Source::Venue(_) => Vec::new(),
+    };
+    let price = |observation| match observation {
+        Observation::Quote(quote) => {
+            let what = format!("source {}", quote.market);
+            match quote.price() {
+                Ok(price) => {
+                    let held = memory.in_words(&quote.market.venue).map(|words| format!(", {words}"));
+                    Check::new(what, Verdict::Ok, format!("{price}{}", held.unwrap_or_default()), "")
+                }
+                Err(fault) => {
+                    let hint = "its quotes have no vote while they look like this";
+                    Check::new(what, Verdict::Warn, format!("{fault:?}"), hint)
+                }
+            }
+        }
+        Observation::Missing { market, fault } => {
+            let what = format!("source {market}");
+            let step = steps.iter().find(|step| step.source == market.venue);
+            if let Some(why) = step.and_then(|step| step.refused.as_ref()) {
+                let held = memory.in_words(&market.venue).unwrap_or_default();
+                let hint = "if the step is right, say so with `publisher source accept`";
+                return Check::new(what, Verdict::Warn, format!("{why}, {held}"), hint);
+            }
+            let detail = poll.detail.as_deref().unwrap_or_default();
+            let detail = format!("{} {detail}", fault.code());
+            Check::new(what, Verdict::Unavailable, detail.trim(), "")
+        }
+    };
+    poll.observations.into_iter().map(price).collect()
+}
+
 /// What a venue's list says of markets that do not trade, or why it says nothing.
 async fn listings(source: &Source) -> Vec<Check> {
     let Source::Venue(venue) = source else { return Vec::new() };
@@ -125,7 +142,7 @@ async fn listings(source: &Source) -> Vec<Check> {
             Listing::Halted => (Verdict::Warn, LeftOut::Halted.advice()),
             Listing::Gone => (Verdict::Wrong, LeftOut::Delisted.advice()),
         };
-        let detail = listing_in_words(listing, words.as_deref());
+        let detail = in_words(listing, words.as_deref());
         Some(Check::new(format!("market {market}"), verdict, detail, hint))
     });
     checks.collect()

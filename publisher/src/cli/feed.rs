@@ -6,7 +6,7 @@ use super::output::{json, put, table};
 use super::{Common, Ended, Failure, OK, load};
 use crate::config::Config;
 use crate::driver::wall;
-use crate::store::{Desk, Journal, Said};
+use crate::store::{Desk, Journal, Said, StoreError};
 use clap::{Args, Subcommand};
 use publisher_core::policy::{Instruction, Market, Order, Subject};
 use publisher_core::quote::FeedId;
@@ -169,8 +169,15 @@ fn named(config: &Config, name: &str) -> Result<FeedId, Failure> {
     config.feeds.keys().find(|id| id.as_str() == name).cloned().ok_or_else(missing)
 }
 
-pub(super) async fn desk(config: &Config) -> Result<Desk, Failure> {
-    Journal::open_desk(&config.journal).await.map_err(Failure::unavailable)
+/// Does this at the journal's desk, and closes it again, whatever came of it.
+pub(super) async fn at_desk<T>(
+    config: &Config,
+    act: impl AsyncFnOnce(&Desk) -> Result<T, StoreError>,
+) -> Result<T, Failure> {
+    let desk = Journal::open_desk(&config.journal).await.map_err(Failure::unavailable)?;
+    let done = act(&desk).await;
+    desk.close().await;
+    done.map_err(Failure::unavailable)
 }
 
 async fn order(common: &Common, feed: &str, what: Instruction, lasts: Span, word: Word) -> Ended {
@@ -184,10 +191,7 @@ async fn order(common: &Common, feed: &str, what: Instruction, lasts: Span, word
 
 /// Gives an order, and shows it as it is kept.
 pub(super) async fn give(common: &Common, config: &Config, order: Order) -> Ended {
-    let desk = desk(config).await?;
-    let given = desk.order(order).await.map_err(Failure::unavailable);
-    desk.close().await;
-    let order = given?;
+    let order = at_desk(config, async |desk| desk.order(order).await).await?;
     match common.json {
         true => json(&order_json(&order)),
         false => put(&format!("order {}: {}", order.id, in_words(&order, order.said_at))),
@@ -210,16 +214,15 @@ async fn resume(args: ResumeArgs) -> Ended {
     let config = load(&args.common)?;
     let feed = named(&config, &args.feed)?;
     let by = args.word.by()?;
-    let desk = desk(&config).await?;
     let now = wall();
-    let standing = desk.reader().orders(now).await.map_err(Failure::unavailable);
-    let ended = desk.resume(&feed, &by, &args.word.reason, now).await.map_err(Failure::unavailable);
-    desk.close().await;
-    ended?;
+    let orders = at_desk(&config, async |desk| {
+        let before = desk.reader().orders(now).await?;
+        desk.resume(&feed, &by, &args.word.reason, now).await.map(|()| before)
+    });
+    let orders = orders.await?;
     let market = config.feeds.get(&feed).and_then(|feed| feed.policy.market.as_ref());
-    let orders = standing?;
     let is_halt = |order: &&Order| order.what == Instruction::Halt;
-    let (halts, over): (Vec<_>, Vec<_>) = self::standing(&orders, &feed, market, now).partition(is_halt);
+    let (halts, over): (Vec<_>, Vec<_>) = standing(&orders, &feed, market, now).partition(is_halt);
     match args.common.json {
         true => json(&json!({ "feed": feed.as_str(), "ended": over.len() })),
         false => {

@@ -2,7 +2,7 @@
 //! kept in the journal as the orders of `publisher feed` are.
 
 use super::feed::{
-    FOR_MAX, SAID, Word, desk, give, in_words, lasting, order_json, said_in_words, said_json, standing,
+    FOR_MAX, SAID, Word, at_desk, give, in_words, lasting, order_json, said_in_words, said_json, standing,
 };
 use super::output::{json, put, table};
 use super::{Common, Ended, Failure, OK, load};
@@ -136,13 +136,12 @@ async fn resume(args: ResumeArgs) -> Ended {
     let config = load(&args.common)?;
     let of = named(&config, &args.name)?;
     let by = args.word.by()?;
-    let desk = desk(&config).await?;
     let now = wall();
-    let orders = desk.reader().orders(now).await.map_err(Failure::unavailable);
-    let ended = desk.resume_market(&of, &by, &args.word.reason, now).await.map_err(Failure::unavailable);
-    desk.close().await;
-    ended?;
-    let orders = orders?;
+    let orders = at_desk(&config, async |desk| {
+        let before = desk.reader().orders(now).await?;
+        desk.resume_market(&of, &by, &args.word.reason, now).await.map(|()| before)
+    });
+    let orders = orders.await?;
     let halts = || orders.iter().filter(|order| order.what == Instruction::Halt && order.stands(now));
     let over = halts().filter(|order| order.of == of).count();
     // A feed trades again only if neither it nor its market is halted.

@@ -1,29 +1,35 @@
 //! `publisher quote`: what does each source say now, and what follows from it?
 
-use super::market::{market_in_words, market_json};
+use super::feed::{in_words, order_json, standing};
+use super::lists::{Lists, Out};
+use super::market::{halted, market_in_words, market_json};
+use super::memory::Memory;
 use super::output::{clear, json, put, table};
 use super::{Common, Ended, FINDING, Failure, OK, interrupted, load};
 use crate::config::Config;
 use crate::driver::{Clock, wall};
-use crate::sources::{Client, Entry, Listed, NextPoll, Source as Polled, Venue};
+use crate::sources::{Client, Entry, Listed, NextPoll, Source as Polled, Venue, Watch};
+use crate::store::Location;
 use crate::telemetry::{ClockHealth, ClockStatus, SourceHealth, SourceStatus};
 use clap::Args;
 use publisher_core::aggregate::Aggregation;
 use publisher_core::book::{Book, Path};
 use publisher_core::drift::Skew;
-use publisher_core::io::Input;
 use publisher_core::machine::{Group, StoreSpec};
-use publisher_core::policy::{Confidence, Market};
+use publisher_core::policy::{Confidence, Market, Order};
 use publisher_core::price::{Price, Ratio};
-use publisher_core::quote::{FeedId, Listing};
+use publisher_core::quote::{FeedId, Observation, VenueId};
 use publisher_core::route::Leg;
 use publisher_core::time::{Span, SpanError, Wall};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::task::JoinSet;
 
+/// What operators say, and what is believed of shares, is read so often.
+const JOURNAL_EVERY: Duration = Duration::from_secs(3);
 /// Answers of venues that may wait while a look is printed.
 const WAITING_MAX: usize = 256;
 
@@ -57,42 +63,35 @@ pub(super) async fn run(args: QuoteArgs) -> Ended {
     let mut book = Book::new(values).map_err(Failure::usage)?;
     let client = Client::new().map_err(Failure::unavailable)?;
     let sources = config.sources(&client).map_err(Failure::usage)?;
+    // Before any share is read, so that what it says is held against what was believed of it.
+    let mut known = Known { memory: Memory::of(&config.journal, &sources).await, ..Known::default() };
     // All venues at once, as the daemon does; a slow one delays nobody but itself.
-    let (sender, mut answers) = channel(WAITING_MAX);
-    let mut polls = JoinSet::new();
+    let (sender, mut news) = channel(WAITING_MAX);
     let mut asked = JoinSet::new();
     let seeds = u64::from(std::process::id()) << 32..;
-    for (seed, source) in seeds.zip(sources) {
-        match &source {
-            Polled::Venue(venue) if args.watch => {
-                drop(polls.spawn(follow_list(venue.clone(), sender.clone())))
-            }
-            Polled::Venue(venue) => drop(asked.spawn(list(venue.clone()))),
-            _ => {}
+    for (seed, source) in seeds.zip(&sources) {
+        if let Polled::Venue(venue) = source {
+            asked.spawn(lists(venue.clone(), args.watch, sender.clone()));
         }
-        polls.spawn(ask(source, seed, args.watch, sender.clone()));
+        asked.spawn(ask(source.clone(), seed, args.watch, sender.clone()));
+    }
+    if args.watch {
+        asked.spawn(follow_journal(config.journal.clone(), sources, sender.clone()));
     }
     drop(sender);
     if !args.watch {
-        while let Some(input) = answers.recv().await {
-            observe(&mut book, input);
+        while let Some(news) = news.recv().await {
+            known.take(&mut book, news);
         }
-        let mut lists = Lists::default();
-        while let Some(list) = asked.join_next().await {
-            if let Ok((venue, Some(said))) = list {
-                lists.take(&mut book, venue, said);
-            }
-        }
-        return Ok(Look::at(&book, &id, &config, &lists).show(args.common.json));
+        return Ok(Look::at(&book, &id, &config, &known).show(args.common.json));
     }
-    let lists = Lists::default();
     let clock = Clock::new();
     let mut timer = tokio::time::interval(args.every.into());
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut code = OK;
     loop {
         tokio::select! {
-            Some(input) = answers.recv() => observe(&mut book, input),
+            Some(news) = news.recv() => known.take(&mut book, news),
             _ = timer.tick() => {
                 book.review(clock.now());
                 book.review_clocks(clock.now());
@@ -100,7 +99,7 @@ pub(super) async fn run(args: QuoteArgs) -> Ended {
                 if !args.common.json {
                     clear();
                 }
-                code = Look::at(&book, &id, &config, &lists).show(args.common.json);
+                code = Look::at(&book, &id, &config, &known).show(args.common.json);
             }
             () = interrupted() => return Ok(code),
         }
@@ -116,40 +115,60 @@ fn pause(text: &str) -> Result<Span, String> {
     Ok(span)
 }
 
-/// What venues say they list, asked for once: there is no second list to wait for.
-#[derive(Default)]
-struct Lists {
-    /// What is said of the markets that do not trade.
-    out: BTreeMap<String, (Listing, Option<String>)>,
-    /// Why a venue's list says nothing.
-    unusable: BTreeMap<String, String>,
+/// What is heard of while somebody looks.
+enum News {
+    Observed(Vec<Observation>),
+    /// What is to be known of shares after a poll.
+    Shares(Vec<Watch>),
+    /// The one list that was asked for.
+    Entries(String, Result<Vec<Entry>, String>),
+    /// One of the lists that are asked for again and again.
+    Listed(String, Listed),
+    Memory(Memory),
 }
 
-impl Lists {
-    fn take(&mut self, book: &mut Book, venue: String, said: Result<Vec<Entry>, String>) {
-        match said {
-            Ok(entries) => {
-                for Entry { market, listing, words } in entries {
-                    book.list(&market, listing).for_each(drop);
-                    if listing != Listing::Trading {
-                        self.out.insert(market.to_string(), (listing, words));
+/// What is known beside quotes.
+#[derive(Default)]
+struct Known {
+    lists: Lists,
+    memory: Memory,
+    /// Why the last price of a share was not believed.
+    refused: BTreeMap<VenueId, String>,
+}
+
+impl Known {
+    fn take(&mut self, book: &mut Book, news: News) {
+        match news {
+            News::Observed(observations) => {
+                observations.into_iter().for_each(|observation| book.observe(observation).for_each(drop));
+            }
+            News::Shares(shares) => {
+                for Watch { source, refused, .. } in shares {
+                    match refused {
+                        Some(why) => drop(self.refused.insert(source, why)),
+                        None => drop(self.refused.remove(&source)),
                     }
                 }
             }
-            Err(why) => drop(self.unusable.insert(venue, why)),
+            News::Entries(venue, said) => self.lists.take(book, venue, said),
+            News::Listed(venue, listed) => self.lists.follow(book, venue, listed),
+            News::Memory(memory) => self.memory = memory,
         }
     }
 }
 
-/// Asks a venue once for what it lists.
-async fn list(venue: Arc<Venue>) -> (String, Option<Result<Vec<Entry>, String>>) {
-    (venue.id().to_string(), venue.entries(wall).await)
-}
-
-/// Looks at what a venue lists, for ever; what has changed for good takes two lists.
-async fn follow_list(venue: Arc<Venue>, sender: Sender<Input>) {
-    while let Some(Listed { markets, wait, .. }) = venue.listed(wall).await {
-        if sender.send(Input::Listed(markets)).await.is_err() {
+/// Asks a venue for what it lists: once, or for ever; then what has changed for good takes two lists.
+async fn lists(venue: Arc<Venue>, on: bool, sender: Sender<News>) {
+    let name = venue.id().to_string();
+    if !on {
+        if let Some(said) = venue.entries(wall).await {
+            let _gone = sender.send(News::Entries(name, said)).await;
+        }
+        return;
+    }
+    while let Some(listed) = venue.listed(wall).await {
+        let wait = listed.wait;
+        if sender.send(News::Listed(name.clone(), listed)).await.is_err() {
             return;
         }
         tokio::time::sleep(wait.into()).await;
@@ -157,28 +176,29 @@ async fn follow_list(venue: Arc<Venue>, sender: Sender<Input>) {
 }
 
 /// Asks a source once, or for ever at its own pace.
-async fn ask(source: Polled, seed: u64, on: bool, sender: Sender<Input>) {
+async fn ask(source: Polled, seed: u64, on: bool, sender: Sender<News>) {
     let mut pace = NextPoll::new(source.every(), seed);
     loop {
         let poll = source.poll(wall).await;
         let wait = pace.after(&poll);
-        if sender.send(Input::Observed(poll.observations)).await.is_err() || !on {
+        if let Polled::Network(network) = &source {
+            let _gone = sender.send(News::Shares(network.watch().await)).await;
+        }
+        if sender.send(News::Observed(poll.observations)).await.is_err() || !on {
             return;
         }
         tokio::time::sleep(wait.into()).await;
     }
 }
 
-/// Puts into the book what a source says of its markets.
-fn observe(book: &mut Book, input: Input) {
-    match input {
-        Input::Observed(observations) => {
-            observations.into_iter().for_each(|observation| book.observe(observation).for_each(drop));
+/// Reads the journal again and again: operators say more, and a daemon believes more.
+async fn follow_journal(journal: Location, sources: Vec<Polled>, sender: Sender<News>) {
+    loop {
+        tokio::time::sleep(JOURNAL_EVERY).await;
+        let memory = Memory::of(&journal, &sources).await;
+        if sender.send(News::Memory(memory)).await.is_err() {
+            return;
         }
-        Input::Listed(markets) => {
-            markets.iter().for_each(|(market, listing)| book.list(market, *listing).for_each(drop));
-        }
-        _ => {}
     }
 }
 
@@ -187,15 +207,15 @@ struct Look<'a> {
     book: &'a Book,
     id: &'a FeedId,
     config: &'a Config,
-    lists: &'a Lists,
+    known: &'a Known,
     now: Wall,
     aggregation: Aggregation,
 }
 
 impl<'a> Look<'a> {
-    fn at(book: &'a Book, id: &'a FeedId, config: &'a Config, lists: &'a Lists) -> Self {
+    fn at(book: &'a Book, id: &'a FeedId, config: &'a Config, known: &'a Known) -> Self {
         let now = wall();
-        Self { book, id, config, lists, now, aggregation: book.evaluate(id, now) }
+        Self { book, id, config, known, now, aggregation: book.evaluate(id, now) }
     }
 
     /// Prints it; the exit code that follows from it.
@@ -216,7 +236,12 @@ impl<'a> Look<'a> {
             let (quote, _) = self.book.market(&path.market);
             let text = |price: Option<Price>| price.map(|price| price.to_string());
             Source {
-                listed: self.lists.out.get(&source).cloned(),
+                listed: self.known.lists.out.get(&source).cloned(),
+                share: self.share(&path.market.venue),
+                share_json: self
+                    .known
+                    .memory
+                    .json(&path.market.venue, self.known.refused.get(&path.market.venue).map(String::as_str)),
                 market: source,
                 score: SourceStatus::of(&health),
                 family: path.family.to_string(),
@@ -305,9 +330,27 @@ impl<'a> Look<'a> {
         Some(format!("it is sure to {part}: {ratio} makes a round, after it was surer than {rearm}"))
     }
 
-    /// The market whose hours the feed keeps.
-    fn market(&self) -> Option<&Market> {
-        self.config.feeds.get(self.id)?.policy.market.as_ref()
+    /// The market whose hours the feed keeps, with the halts that the journal knows.
+    fn market(&self) -> Option<Market> {
+        let market = self.config.feeds.get(self.id)?.policy.market.as_ref()?;
+        Some(halted(market, self.id, &self.known.memory.orders, self.now))
+    }
+
+    /// What operators say of it, or of its market.
+    fn orders(&self) -> impl Iterator<Item = &Order> {
+        let market = self.config.feeds.get(self.id).and_then(|feed| feed.policy.market.as_ref());
+        standing(&self.known.memory.orders, self.id, market, self.now)
+    }
+
+    /// How a share is judged, and why it is not believed.
+    fn share(&self, source: &VenueId) -> Option<String> {
+        let held = self.known.memory.in_words(source)?;
+        Some(match self.known.refused.get(source) {
+            Some(why) => format!(
+                "not believed, {held}: {why}; if that is right, say so with `publisher source accept {source}`"
+            ),
+            None => held,
+        })
     }
 
     fn as_of(&self) -> Option<Wall> {
@@ -326,7 +369,9 @@ impl<'a> Look<'a> {
             "sources": sources.iter().map(Source::json).collect::<Vec<_>>(),
             "constant": constant.map(|note| json!({ "comment": note.comment, "expires": note.expires })),
             "pegs": self.pegs().collect::<Vec<_>>(),
-            "lists_unusable": self.lists.unusable,
+            "lists_unusable": self.known.lists.unusable,
+            "orders": self.orders().map(order_json).collect::<Vec<_>>(),
+            "journal_unread": self.known.memory.missing,
             "clocks": self.clocks().collect::<Vec<_>>(),
             "own_clock": self.book.own_clock().map_or("right", Skew::code),
             "on_depeg": self.on_depeg().map(|(drops, heartbeat)| json!({ "drop_sources": drops, "heartbeat_ms": heartbeat.ms() })),
@@ -348,7 +393,7 @@ impl<'a> Look<'a> {
         };
         if let (Some(look), Value::Object(result)) = (look.as_object_mut(), result) {
             look.extend(result);
-            let market = self.market().map(|market| market_json(market, self.as_of(), self.now));
+            let market = self.market().map(|market| market_json(&market, self.as_of(), self.now));
             look.insert("market".into(), market.into());
         }
         look
@@ -371,11 +416,13 @@ impl<'a> Look<'a> {
                 put(&format!("\n{} has no value: {refusal:?}. {}", self.id, refusal.advice()));
             }
         }
-        for (market, (listing, words)) in sources.iter().filter_map(|s| Some((&s.market, s.listed.as_ref()?)))
-        {
-            put(&format!("{market}: {}", listing_in_words(*listing, words.as_deref())));
+        for (market, out) in sources.iter().filter_map(|s| Some((&s.market, s.listed.as_ref()?))) {
+            put(&format!("{market}: {}", out.in_words()));
         }
-        for (venue, why) in &self.lists.unusable {
+        for (market, share) in sources.iter().filter_map(|s| Some((&s.market, s.share.as_ref()?))) {
+            put(&format!("{market} is {share}"));
+        }
+        for (venue, why) in &self.known.lists.unusable {
             put(&format!("the list of {venue} says nothing: {why}"));
         }
         if let Some(unsure) = self.unsure() {
@@ -405,7 +452,13 @@ impl<'a> Look<'a> {
             put(&format!("while such a peg is lost {}", said.join(", and ")));
         }
         if let Some(market) = self.market() {
-            put(&market_in_words(market, self.as_of(), self.now));
+            put(&market_in_words(&market, self.as_of(), self.now));
+        }
+        for order in self.orders() {
+            put(&format!("stands: order {}: {}", order.id, in_words(order, self.now)));
+        }
+        if let Some(why) = &self.known.memory.missing {
+            put(&format!("halts, orders and what is believed of shares are not known: {why}"));
         }
         if let Some((store, entry)) = self.config.feeds.get(self.id).and_then(|feed| feed.entry.as_ref()) {
             let otherwise =
@@ -420,21 +473,14 @@ impl<'a> Look<'a> {
     }
 }
 
-/// What a venue's list says of a market that does not trade.
-pub(super) fn listing_in_words(listing: Listing, words: Option<&str>) -> String {
-    match (listing, words) {
-        (Listing::Trading, _) => "its venue's list has it".to_owned(),
-        (Listing::Gone, _) => "its venue's list has it no more".to_owned(),
-        (Listing::Halted, None) => "its venue's list has it as halted".to_owned(),
-        (Listing::Halted, Some(words)) => format!("its venue's list has it as halted: {words:?}"),
-    }
-}
-
 /// What one source says, and what became of it.
 struct Source {
     market: String,
     /// What its venue's list says of it, if it does not trade.
-    listed: Option<(Listing, Option<String>)>,
+    listed: Option<Out>,
+    /// How it is judged, if it is a share: for people, and as JSON.
+    share: Option<String>,
+    share_json: Value,
     /// How it did since `--watch` began.
     score: SourceStatus,
     /// Whose vote it is part of.
@@ -464,7 +510,8 @@ impl Source {
             .map(|(leg, price)| json!({ "rate": leg.rate.as_str(), "divides": leg.divides, "price": price }));
         let listed = self.listed.as_ref();
         json!({
-            "listed": listed.map(|(listing, _)| listing.code()), "list_says": listed.and_then(|(_, words)| words.as_ref()),
+            "listed": listed.map(|out| out.listing.code()), "list_says": listed.and_then(|out| out.words.as_ref()),
+            "share": self.share_json,
             "source": self.market, "bid": self.bid, "ask": self.ask, "last": self.last,
             "volume": self.volume, "family": self.family, "quoted": self.quoted,
             "inverse": self.inverse, "via": legs.collect::<Vec<_>>(), "price": self.price,

@@ -1,6 +1,6 @@
 //! `publisher source`: the venues that can be read, and what proves that one is read rightly.
 
-use super::feed::Word;
+use super::feed::{Word, at_desk};
 use super::output::{json, put, table};
 use super::simulate::{self, SimulateArgs};
 use super::{Common, Ended, FINDING, Failure, OK, load};
@@ -9,7 +9,6 @@ use crate::sources::{
     ApiKey, Client, Fixtures, Preset, Problem, SourceWord, StreamSpec, Venue, VenueSpec, preset, presets,
     read_body, record_stream,
 };
-use crate::store::Journal;
 use clap::{Args, Subcommand};
 use publisher_core::price::Price;
 use publisher_core::quote::{Observation, VenueId};
@@ -196,10 +195,8 @@ async fn accept(args: AcceptArgs) -> Ended {
         return Err(Failure::usage("a share is worth more than nothing"));
     }
     let (by, reason) = (args.word.by()?, args.word.reason);
-    let desk = Journal::open_desk(&config.journal).await.map_err(Failure::unavailable)?;
-    let said = desk.accept(SourceWord { id: 0, source, contract, price, said_at: wall(), by, reason }).await;
-    desk.close().await;
-    let word = said.map_err(Failure::unavailable)?;
+    let word = SourceWord { id: 0, source, contract, price, said_at: wall(), by, reason };
+    let word = at_desk(&config, async |desk| desk.accept(word).await).await?;
     match args.common.json {
         true => json(&json!({
             "id": word.id, "source": word.source.as_str(), "contract": word.contract, "price": price.to_string(),

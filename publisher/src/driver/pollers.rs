@@ -227,7 +227,7 @@ async fn quotes(venue: Arc<Venue>, streams: Arc<Streams>, seed: u64, sender: Sen
 /// Looks now and then at what a venue lists, if it says so anywhere.
 async fn lists(venue: Arc<Venue>, sender: Sender) {
     let mut is_usable = true;
-    while let Some(Listed { markets, fault, shrunk, wait }) = venue.listed(wall).await {
+    while let Some(Listed { markets, fault, shrunk, wait, .. }) = venue.listed(wall).await {
         venue_listed(venue.id(), fault.as_ref().map_or("ok", |(why, _)| *why));
         let was_usable = std::mem::replace(&mut is_usable, fault.is_none());
         let name = venue.id().to_string();

@@ -99,6 +99,8 @@ pub struct Entry {
 pub struct Listed {
     /// What is known of each market now; none where the list is not believed.
     pub markets: Vec<(MarketId, Listing)>,
+    /// What this list says of each market, in the same order, before another one has said it, too.
+    pub entries: Vec<Entry>,
     /// Why it is not, in a word and in words.
     pub fault: Option<(&'static str, String)>,
     /// Rows that it had and has, where it has lost most of them and is believed from now on.
@@ -212,6 +214,7 @@ impl Venue {
         let instruments = self.instruments.as_ref()?;
         let failed = |fault: &'static str, detail: String| Listed {
             markets: Vec::new(),
+            entries: Vec::new(),
             fault: Some((fault, detail)),
             shrunk: None,
             wait: RETRY.min(self.instruments_every),
@@ -220,10 +223,12 @@ impl Venue {
             Ok(list) => list,
             Err((fault, detail)) => return Some(failed(fault.code(), detail)),
         };
+        let entries = self.said(&list);
         Some(match self.memory().lists.judge(list, self.instruments_every, Instant::now()) {
             Err(why) => failed("absurd", why.to_owned()),
             Ok(judged) => Listed {
                 markets: self.markets.iter().cloned().zip(judged.markets).collect(),
+                entries,
                 fault: None,
                 shrunk: judged.shrunk,
                 wait: if judged.waits { AGAIN.min(self.instruments_every) } else { self.instruments_every },
@@ -244,8 +249,17 @@ impl Venue {
         if let Some(why) = list.absurd() {
             return Some(Err(why.to_owned()));
         }
-        let said = self.markets.iter().cloned().zip(list.markets).zip(list.words);
-        Some(Ok(said.map(|((market, listing), words)| Entry { market, listing, words }).collect()))
+        Some(Ok(self.said(&list)))
+    }
+
+    fn said(&self, list: &List) -> Vec<Entry> {
+        let said = self.markets.iter().zip(&list.markets).zip(&list.words);
+        said.map(|((market, listing), words)| Entry {
+            market: market.clone(),
+            listing: *listing,
+            words: words.clone(),
+        })
+        .collect()
     }
 
     async fn list(

@@ -98,6 +98,11 @@ impl Share {
         (self.believed, self.kept) = (Some(believed.clone()), Some(believed));
     }
 
+    /// The last price that is believed, and when it was true.
+    pub(super) fn last(&self) -> Option<(Price, Wall)> {
+        self.believed.as_ref().map(|believed| believed.last)
+    }
+
     /// Follows an operator's word, once.
     pub(super) fn obey(&mut self, word: &SourceWord) -> bool {
         let is_news = self.believed.as_ref().is_none_or(|believed| believed.word < word.id);

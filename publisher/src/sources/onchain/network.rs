@@ -150,6 +150,25 @@ impl Network {
         news
     }
 
+    /// Judges its shares as a process that starts with this journal would, for somebody who looks and writes nothing.
+    /// Returns what each is held against, and when that was true; `None` where the journal has nothing of it.
+    pub async fn judge_by(
+        &self,
+        beliefs: &[Belief],
+        words: &[SourceWord],
+    ) -> Vec<(VenueId, Option<(Price, Wall)>)> {
+        self.recall(beliefs).await;
+        self.obey(words).await;
+        let mut memory = self.memory.lock().await;
+        let held = |(source, contract, share): (&VenueId, &str, &mut Share)| {
+            let is_known =
+                beliefs.iter().any(|belief| belief.source == *source && belief.contract == contract)
+                    || words.iter().any(|word| word.source == *source && word.contract == contract);
+            (source.clone(), share.last().filter(|_| is_known))
+        };
+        self.shares(&mut memory).map(held).collect()
+    }
+
     /// What is to be known of its shares.
     pub async fn watch(&self) -> Vec<Watch> {
         let mut memory = self.memory.lock().await;
