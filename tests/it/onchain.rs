@@ -8,6 +8,7 @@ use publisher::store::Journal;
 use publisher_bindings::{Aggregator, AggregatorProxy};
 use publisher_doubles::venues::Venue;
 use publisher_tests::cli::run;
+use publisher_tests::replica::shared;
 use publisher_tests::scripted::{End, Scripted};
 use publisher_tests::world::{Options, World};
 use serde_json::Value;
@@ -27,13 +28,19 @@ const TOKEN: Address = address!("0x0000000000000000000000000000000000070ce2");
 /// A world of two venues that leaves the decision to a source on the chain.
 async fn world(name: &str, source: &str) -> Result<World> {
     let world = World::new(Options { venues: 2, policy: AT_ONCE, ..Options::default() }).await?;
+    reads(&world, name, source)?;
+    Ok(world)
+}
+
+/// Lets the decision be that of a source on the chain, between two venues.
+fn reads(world: &World, name: &str, source: &str) -> Result<()> {
     let sources = "\"coinbase:BTC-USD\", \"kraken:XBTUSD\"";
     world.edit(&format!("[{sources}]"), &format!("[{sources}, \"{name}\"]"))?;
     world.configure(&format!("[source.{name}]\n{source}"))?;
     let market = world.venues.market();
     market.set_venue_price(Venue::Coinbase, "BTC/USD", "66900")?;
     market.set_venue_price(Venue::Kraken, "BTC/USD", "67100")?;
-    Ok(world)
+    Ok(())
 }
 
 /// An aggregator of somebody else's behind a proxy, with one answer.
@@ -185,6 +192,55 @@ async fn f44_a_vaults_step_while_the_process_is_dead_is_not_believed_and_what_it
     world.wait(SOON, "the loss is believed", is_believed).await.unwrap();
     assert_eq!(told("PUB-5029").unwrap(), 2);
     drop(daemon);
+}
+
+/// Without this, a take-over is a restart without memory: whoever can have one replica end can have any step of a vault
+/// believed by the next one.
+#[tokio::test]
+async fn f44_what_one_replica_learnt_of_a_vault_is_believed_by_the_one_that_takes_over() {
+    let options = Options { venues: 2, policy: AT_ONCE, ..Options::default() };
+    let Some((world, server)) = shared(options).await.unwrap() else { return };
+    reads(&world, "vault", &format!("kind = \"erc4626\"\naddress = \"{VAULT}\"")).unwrap();
+    let mut token = Scripted::at(TOKEN);
+    token.set::<decimalsCall>(End::Returns(U256::from(2).abi_encode())).put(&world.owner).await.unwrap();
+    let mut vault = Scripted::at(VAULT);
+    vault.set::<assetCall>(End::Returns(TOKEN.abi_encode()));
+    vault.set::<decimalsCall>(End::Returns(U256::from(18).abi_encode()));
+    let worth = |cents: u64| End::Returns(U256::from(cents).abi_encode());
+    let is_kept = async |price: &str| {
+        let kept = || server.sql("oracle", "SELECT price FROM belief");
+        world
+            .wait(SOON, &format!("{price} is kept"), async || Ok(kept().is_ok_and(|kept| kept == price)))
+            .await
+    };
+    let accounts = world.accounts().into_iter().collect();
+    let leader = world.replica(BINARY, &server.url(), &[]).unwrap();
+    world.wait_held(&leader, &accounts, SOON).await.unwrap();
+    for (cents, price) in [(6_700_050, "67000.5"), (6_705_050, "67050.5")] {
+        vault.set::<convertToAssetsCall>(worth(cents)).put(&world.owner).await.unwrap();
+        is_kept(price).await.unwrap();
+    }
+    world.wait_round(world.feed(), 1, SOON).await.unwrap();
+    leader.daemon.kill().unwrap();
+    // It would pass after what the vault was worth first, and falls by too much after what it was worth last.
+    vault.set::<convertToAssetsCall>(worth(6_698_000)).put(&world.owner).await.unwrap();
+    let successor = world.replica(BINARY, &server.url(), &[]).unwrap();
+    let told = async |code: &str| {
+        let what = format!("{code} of the successor");
+        world.wait(SOON, &what, async || Ok(!successor.logged(code)?.is_empty())).await
+    };
+    told("PUB-5028").await.unwrap();
+    let step = &successor.logged("PUB-5028").unwrap()[0];
+    assert!(step["detail"].as_str().unwrap().contains("fell from 67050.5 to 66980"), "{step}");
+    world.wait_held(&successor, &accounts, SOON).await.unwrap();
+    is_kept("67050.5").await.unwrap();
+    // What an operator says to the journal is heard by whoever holds the account then.
+    let file = successor.config().display().to_string();
+    let word = ["source", "accept", "vault", "--price", "66980", "--reason", "a fee", "--by", "ann"];
+    let said = run(BINARY, world.dir.path(), &[&word[..], &["--config", &file]].concat(), &[]).await.unwrap();
+    assert_eq!(said.code, 0, "{said:?}");
+    told("PUB-5029").await.unwrap();
+    is_kept("66980").await.unwrap();
 }
 
 /// Without this, somebody who asks whether a vault's price is right is told of a step that the daemon does not believe, or

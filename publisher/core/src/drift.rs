@@ -31,7 +31,10 @@ const KEPT: Span = Span::from_s(600);
 const WITNESSES: usize = 3;
 
 /// Our wall clock has been set if it moves by more than this against the monotonic clock from one look to the next. What
-/// keeps a clock right without setting it changes its pace by less than a thousandth, and looks are seconds apart.
+/// keeps a clock right without setting it changes its pace by less than a thousandth, and looks are seconds apart. Less
+/// is not told, because it cannot be told from a machine's daily life (both clocks are read one after the other, and a
+/// busy machine may pause in between; time services set a clock by some tenths of a second by themselves, after a guest
+/// was moved for instance), because no vote changes by it, and because steps that add up are seen by venues' times.
 pub const STEP: Span = Span::from_s(1);
 
 /// Which way a clock is wrong.

@@ -94,26 +94,22 @@ fn markets(config: &Config) -> impl Iterator<Item = (&FeedId, &Market)> {
     config.feeds.iter().filter_map(|(id, feed)| Some((id, feed.policy.market.as_ref()?)))
 }
 
-/// The calendar or the feed of that name.
+/// The calendar or the feed of that name; a configuration has no feed that is called like a calendar.
 fn named(config: &Config, name: &str) -> Result<Subject, Failure> {
     let calendars: BTreeSet<&str> = markets(config).map(|(_, market)| &*market.hours.calendar).collect();
-    let feed = markets(config).map(|(id, _)| id).find(|id| id.as_str() == name);
-    match (calendars.contains(name), feed) {
-        (true, None) => Ok(Subject::Calendar(name.into())),
-        (false, Some(feed)) => Ok(Subject::Feed(feed.clone())),
-        (true, Some(_)) => {
-            Err(Failure::usage(format!("{name} is a feed and a calendar: give the calendar another name")))
-        }
-        (false, None) if config.feeds.contains_key(&FeedId::new(name)) => {
-            let reason = format!("{name} keeps no market's hours: `publisher feed pause` silences it");
-            Err(Failure::usage(reason))
-        }
-        (false, None) => {
-            let feeds = markets(config).map(|(id, _)| id.as_str());
-            let known: Vec<&str> = calendars.iter().copied().chain(feeds).collect();
-            Err(Failure::usage(format!("no market {name:?}; there are {}", known.join(", "))))
-        }
+    if calendars.contains(name) {
+        return Ok(Subject::Calendar(name.into()));
     }
+    if let Some((feed, _)) = markets(config).find(|(id, _)| id.as_str() == name) {
+        return Ok(Subject::Feed(feed.clone()));
+    }
+    if config.feeds.contains_key(&FeedId::new(name)) {
+        let reason = format!("{name} keeps no market's hours: `publisher feed pause` silences it");
+        return Err(Failure::usage(reason));
+    }
+    let feeds = markets(config).map(|(id, _)| id.as_str());
+    let known: Vec<&str> = calendars.iter().copied().chain(feeds).collect();
+    Err(Failure::usage(format!("no market {name:?}; there are {}", known.join(", "))))
 }
 
 async fn halt(args: HaltArgs) -> Ended {

@@ -258,7 +258,7 @@ section! {
         standby: Rule<Span>, Value(r#""off""#), [r#""20s""#, r#""30s""#],
             "This publisher is a standby with a key of its own: a round that is due is left to another transmitter for this long, and written only if it has not come by then. The wait begins anew with every round on chain, so that nothing is written within this time of one that others wrote.";
         calendar: String, Words("none: its market never closes"), [r#""nyse""#, r#""lse""#],
-            "The hours of its market: `fx`, `lse`, `nyse`, or a `[calendar]` of one's own. What is published outside them is said by `on_market`.";
+            "The hours of its market: `fx`, `lse`, `nyse`, or a `[calendar]` of one's own; no feed may have the same name. What is published outside them is said by `on_market`.";
         + gates: Gates;
         @ backup: Option<Backup>;
         @ confirm: Option<Confirm>;

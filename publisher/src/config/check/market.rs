@@ -69,6 +69,12 @@ impl Check<'_> {
             }
             return None;
         };
+        if self.root.feed.contains_key(name) {
+            let hint =
+                "name the feed otherwise, or a calendar of your own: [calendar.NAME] with a copy of its file";
+            let reason = "a feed has this name as well: nobody could say which of both is halted";
+            self.found.error(&calendar.place, reason, hint);
+        }
         let hours = self.hours(name, &calendar.place)?;
         let whose = layers.whose(&calendar.place);
         // Of a halt no calendar knows: until something else is said of it, nothing is published.
