@@ -302,7 +302,7 @@ section! {
         per_sqrt_minute: Price, Value(r#""0.0075""#), [r#""0.01""#, r#""0.02""#],
             "How fast it grows: after t minutes it is `min` × (1 + √(t × this)). 0 for not at all.";
         corroborate: usize, Value("3"), ["4", "5"],
-            "A larger step is believed once so many venues say it that had no part in the answer on chain; 0 for never.";
+            "A larger step is believed once so many families say it that had no part in the answer on chain; 0 for never.";
         confirm_for: Span, Value(r#""3m""#), [r#""4m""#, r#""5m""#],
             "Or once all venues that count agree on it within 1%, and it has stayed within 1%, for this long, give or take a quarter by chance.";
         max_open: Span, Value(r#""1h""#), [r#""2h""#, r#""3h""#],

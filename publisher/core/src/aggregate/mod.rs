@@ -158,8 +158,8 @@ pub const CONFIDENCE_FLOOR: Ratio = Ratio::from_bps(1);
 /// Below, the median absolute deviation of so few values says too little: at 3 to 5 healthy families even 17 of them
 /// reject a healthy one in more than one tick of a hundred, so only the floor rules.
 pub const MAD_FROM: usize = 6;
-/// 17 × 1.4826, the factor on the median absolute deviation that rejects a healthy family in under 1% of ticks for
-/// every n from 6 on, for normal and for heavy-tailed (Student t₃) errors.
+/// 17 × 1.4826, the factor on the median absolute deviation that leaves a healthy family out in about 1% of ticks at most,
+/// for every n from 6 on and errors with tails as heavy as Student's t₃; in 0.5% where they are normal.
 const MAD_FACTOR: Ratio = Ratio::from_ppb(25_204_200_000);
 
 /// Folds candidates into one value.

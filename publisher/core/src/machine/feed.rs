@@ -7,7 +7,7 @@ use crate::event::{Event, Latency};
 use crate::io::{Effect, Ticket};
 use crate::policy::{Conduct, Halt, Hold, Known, Memory, Order, Policy, Status, Trigger};
 use crate::price::{Answer, Price, Ratio};
-use crate::quote::{FeedId, VenueId};
+use crate::quote::{FamilyId, FeedId};
 use crate::time::{Mono, Now, Span, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -153,8 +153,8 @@ pub(super) struct Feed {
     blocked_reported: bool,
     stuck_reported: bool,
     pub verdicts: Vec<Option<LeftOut>>,
-    /// The answer that was last to be signed, and the venues that stood behind it.
-    pub backers: Option<(Answer, BTreeSet<VenueId>)>,
+    /// The answer that was last to be signed, and the families that stood behind it.
+    pub backers: Option<(Answer, BTreeSet<FamilyId>)>,
     pub last_value: Option<(Answer, usize)>,
     /// The last value that might have been published while its market was open.
     pub last_open: Option<Estimate>,

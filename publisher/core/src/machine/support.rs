@@ -1,28 +1,28 @@
-//! Who stands behind a value: which venues, whether they had a part in the answer on chain, and whether they agree.
+//! Who stands behind a value: which families of venues, whether they had a part in the answer on chain, and whether they agree.
 
 use super::Machine;
 use super::feed::Feed;
 use crate::aggregate::Aggregation;
 use crate::policy::Support;
 use crate::price::{Price, Ratio};
-use crate::quote::{FeedId, VenueId};
+use crate::quote::{FamilyId, FeedId};
 use crate::time::Now;
 use crate::tx::Entry;
 use std::collections::BTreeSet;
 
-/// Venues that are no further apart than this agree.
+/// Sources that are no further apart than this agree.
 const AGREEMENT: Ratio = Ratio::from_bps(100);
 
 impl Machine {
-    /// The venues that count in a value, each with a price of it.
+    /// The sources that count in a value: the family of each, and its price.
     fn voices<'a>(
         &'a self,
         id: &FeedId,
         aggregation: &'a Aggregation,
-    ) -> impl Iterator<Item = (&'a VenueId, Price)> {
+    ) -> impl Iterator<Item = (&'a FamilyId, Price)> {
         let verdicts = aggregation.verdicts.iter();
         let paths = self.book.paths(id).iter().zip(verdicts).filter(|(_, (_, why))| why.is_none());
-        paths.filter_map(|(path, (price, _))| Some((&path.market.venue, (*price)?)))
+        paths.filter_map(|(path, (price, _))| Some((&path.family, (*price)?)))
     }
 
     /// Who stands behind a feed's value. It matters, and is looked at, only while its breaker is open.
@@ -37,10 +37,10 @@ impl Machine {
             .backers
             .as_ref()
             .filter(|(answer, _)| feed.known.is_some_and(|known| known.answer == *answer));
-        let venues: BTreeSet<&VenueId> = self.voices(id, aggregation).map(|(venue, _)| venue).collect();
-        let others = |before: &BTreeSet<VenueId>| {
-            let is_new = |venue: &&&VenueId| !before.contains(**venue);
-            venues.iter().filter(is_new).count()
+        let families: BTreeSet<&FamilyId> = self.voices(id, aggregation).map(|(family, _)| family).collect();
+        let others = |before: &BTreeSet<FamilyId>| {
+            let is_new = |family: &&&FamilyId| !before.contains(**family);
+            families.iter().filter(is_new).count()
         };
         let independent = of_answer.map_or(0, |(_, before)| others(before));
         let prices = || self.voices(id, aggregation).map(|(_, price)| price);
@@ -57,9 +57,9 @@ impl Machine {
             return;
         }
         let aggregation = self.book.evaluate(&entry.feed, now.wall);
-        let venues = self.voices(&entry.feed, &aggregation).map(|(venue, _)| venue.clone()).collect();
+        let families = self.voices(&entry.feed, &aggregation).map(|(family, _)| family.clone()).collect();
         if let Some(feed) = self.feeds.get_mut(&entry.feed) {
-            feed.backers = Some((entry.answer, venues));
+            feed.backers = Some((entry.answer, families));
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct Breaker {
     pub max: Ratio,
     /// How fast: after t minutes it is `min` × (1 + √(t × this)).
     pub growth: Ratio,
-    /// So many venues that had no part in the answer on chain suffice; zero: they never do.
+    /// So many families that had no part in the answer on chain suffice; zero: they never do.
     pub corroborate: usize,
     /// All venues suffice that agree within 1% on a value that stays within 1% for this long, give or take a quarter.
     pub confirm_for: Span,

@@ -79,7 +79,7 @@ impl Hold {
                 "Check the price; if it is real, deploy an aggregator with wider bounds. It is never clamped."
             }
             Self::BreakerOpen => {
-                "The price jumped; it is published once other venues vouch for it, or all agree on it for policy.breaker.confirm_for. The heartbeat waits too: a wrong answer is worse than a late one."
+                "The price jumped; it is published once other families vouch for it, or all agree on it for policy.breaker.confirm_for. The heartbeat waits too: a wrong answer is worse than a late one."
             }
             Self::RateFloor => {
                 "No action; the deviation is published policy.min_interval after the last round, or at once if it grows to policy.min_interval_bypass."
