@@ -6,6 +6,7 @@
 //! the configuration and the estimator's own constants; it never guesses what a market does.
 
 mod calendar;
+mod independent;
 mod rules;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The rules, each for itself.
 
 use super::calendar::{cron_never, freeze_outlasts_heartbeat};
+use super::independent::{aggregator_counted, breaker_off};
 use super::wide::{deviation_never, widen_never, widen_trips_breaker, widest};
 use super::{Rule, Said, Value, View, Weight};
 use crate::config::{Feed, join};
@@ -12,7 +13,9 @@ use publisher_core::time::Span;
 
 /// Every rule, by name.
 pub(super) const RULES: &[Rule] = &[
+    Rule { id: "aggregator-counted", severity: Weight::Note, find: aggregator_counted },
     Rule { id: "breaker-never", severity: Weight::Warning, find: breaker_never },
+    Rule { id: "breaker-off", severity: Weight::Note, find: breaker_off },
     Rule { id: "confidence-never", severity: Weight::Warning, find: confidence_never },
     Rule { id: "confirm-never", severity: Weight::Warning, find: confirm_never },
     Rule { id: "cron-never", severity: Weight::Warning, find: cron_never },

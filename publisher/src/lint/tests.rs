@@ -110,7 +110,22 @@ fn cases() -> Vec<Case> {
     let reference = format!("{FEED}\nreference = \"other\"");
     let other = |sources: &str| format!("[rate.other]\nsources = [{sources}]\n");
     let owns = [own("a", "a.example"), own("b", "b.example"), own("c", "c.example")].concat();
+    let repeated = r#""coinbase:BTC-USD", "kraken:XBTUSD", "coingecko:bitcoin/usd""#;
+    let repeated_once_more =
+        r#""coinbase:BTC-USD", "kraken:XBTUSD", "bitstamp:btcusd", "coingecko:bitcoin/usd""#;
     vec![
+        case(
+            "aggregator-counted",
+            [repeated, FEED, POLICY, ""],
+            "without them 2 of 3 families are left, none of which may lie, and the quorum is 3",
+            [repeated_once_more, FEED, POLICY, ""],
+        ),
+        case(
+            "breaker-off",
+            [FIVE, FEED, POLICY, ""],
+            "is published at once",
+            [FIVE, FEED, &with("breaker = \"20%\""), ""],
+        ),
         case(
             "breaker-never",
             [FIVE, narrow, &with("breaker = \"21%\""), ""],
