@@ -110,15 +110,15 @@ fn cases() -> Vec<Case> {
     let reference = format!("{FEED}\nreference = \"other\"");
     let other = |sources: &str| format!("[rate.other]\nsources = [{sources}]\n");
     let owns = [own("a", "a.example"), own("b", "b.example"), own("c", "c.example")].concat();
-    let repeated = r#""coinbase:BTC-USD", "kraken:XBTUSD", "coingecko:bitcoin/usd""#;
+    let repeated = r#""coinbase:BTC-USD", "kraken:XBTUSD", "coingecko:bitcoin""#;
     let repeated_once_more =
-        r#""coinbase:BTC-USD", "kraken:XBTUSD", "bitstamp:btcusd", "coingecko:bitcoin/usd""#;
+        r#""coinbase:BTC-USD", "kraken:XBTUSD", "bitstamp:btcusd", "coingecko:bitcoin""#;
     vec![
         case(
             "aggregator-counted",
-            [repeated, FEED, POLICY, ""],
+            [repeated, FEED, &with("max_age = \"5m\""), ""],
             "without them 2 of 3 families are left, none of which may lie, and the quorum is 3",
-            [repeated_once_more, FEED, POLICY, ""],
+            [repeated_once_more, FEED, &with("max_age = \"5m\""), ""],
         ),
         case(
             "breaker-off",
