@@ -78,6 +78,7 @@ fn spec(
             decimals: 8,
             account,
             pricing: Pricing { paths, rules, max_age: Span::from_s(60), reference: None, constant: None },
+            off_hours: None,
             policy: policy.clone(),
             gas_floor: 100_000,
             gas_ceiling: 500_000,

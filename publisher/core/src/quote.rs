@@ -52,6 +52,24 @@ name! {
     FamilyId
 }
 
+/// What the name of a feed's sources of off hours ends with. No feed may have a name like that.
+const OFF_HOURS: &str = "@off_hours";
+
+impl FeedId {
+    /// What a feed's second set of sources is called, that of off hours: `EUR-USD@off_hours`.
+    pub fn off_hours(&self) -> Self {
+        Self::new(&format!("{}{OFF_HOURS}", self.0))
+    }
+
+    /// The feed that a set of sources is of; a feed's first set is called like the feed itself.
+    pub fn of_set(self) -> Self {
+        match self.0.strip_suffix(OFF_HOURS) {
+            Some(name) => Self::new(name),
+            None => self,
+        }
+    }
+}
+
 /// One market of a venue under the venue's own symbol: `kraken:XBTUSD`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MarketId {

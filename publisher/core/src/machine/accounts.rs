@@ -279,19 +279,21 @@ impl Machine {
         if intent.is_fresh() && before.is_some() {
             return before;
         }
-        let newest = feed.says(self.book.evaluate(id, now.wall).value, now.wall).ok().and_then(|estimate| {
-            let answer = answer_of(&feed.policy, estimate.price, feed.spec.decimals)?;
-            // A step away from the chain's answer that the breaker has let pass, now or before, is believed.
-            let now_passed = feed.offer.map(|offer| offer.answer);
-            let passed = [before.map(|(answer, _)| answer), intent.last_answer(id), now_passed];
-            let chain = feed.known.and_then(|known| (known.round > 0).then_some(known.answer));
-            let breaker = feed.policy.breaker;
-            let first = feed.known.is_some_and(|known| known.round == 0);
-            let mut references = passed.into_iter().chain([chain]).flatten();
-            let is_near = |old: Answer| !breaker.opens(old, answer, Span::ZERO);
-            let believed = breaker.min.ppb() == 0 || first || references.any(is_near);
-            believed.then_some((answer, estimate.as_of))
-        });
+        let newest = feed.says(self.book.evaluate(&feed.set(id), now.wall).value, now.wall).ok().and_then(
+            |estimate| {
+                let answer = answer_of(&feed.policy, estimate.price, feed.spec.decimals)?;
+                // A step away from the chain's answer that the breaker has let pass, now or before, is believed.
+                let now_passed = feed.offer.map(|offer| offer.answer);
+                let passed = [before.map(|(answer, _)| answer), intent.last_answer(id), now_passed];
+                let chain = feed.known.and_then(|known| (known.round > 0).then_some(known.answer));
+                let breaker = feed.policy.breaker;
+                let first = feed.known.is_some_and(|known| known.round == 0);
+                let mut references = passed.into_iter().chain([chain]).flatten();
+                let is_near = |old: Answer| !breaker.opens(old, answer, Span::ZERO);
+                let believed = breaker.min.ppb() == 0 || first || references.any(is_near);
+                believed.then_some((answer, estimate.as_of))
+            },
+        );
         newest.or(before)
     }
 

@@ -5,7 +5,7 @@ use super::contract::Refusals;
 use crate::aggregate::{Estimate, LeftOut};
 use crate::event::{Event, Latency};
 use crate::io::{Effect, Ticket};
-use crate::policy::{Conduct, Halt, Hold, Known, Memory, Order, Policy, Status, Trigger};
+use crate::policy::{Conduct, Halt, Hold, Known, Memory, Order, Policy, Said, Sets, Status, Trigger};
 use crate::price::{Answer, Price, Ratio};
 use crate::quote::{FamilyId, FeedId};
 use crate::time::{Mono, Now, Span, Wall};
@@ -152,12 +152,16 @@ pub(super) struct Feed {
     hold_reported: Option<&'static str>,
     blocked_reported: bool,
     stuck_reported: bool,
-    pub verdicts: Vec<Option<LeftOut>>,
+    /// Why each source of each of its sets last had no vote.
+    pub verdicts: BTreeMap<FeedId, Vec<Option<LeftOut>>>,
     /// The answer that was last to be signed, and the families that stood behind it.
     pub backers: Option<(Answer, BTreeSet<FamilyId>)>,
     pub last_value: Option<(Answer, usize)>,
     /// The last value that might have been published while its market was open.
     pub last_open: Option<Estimate>,
+    /// What its sets of sources have said. An opening of before this process began is over: the process has said nothing
+    /// before it with which it could go on.
+    pub sets: Sets,
     pub market_reported: Option<Status>,
     pub calendar_end_reported: bool,
 }
@@ -165,6 +169,7 @@ pub(super) struct Feed {
 impl Feed {
     pub fn new(mut spec: FeedSpec, now: Now) -> Self {
         spec.policy = spec.policy.as_backup();
+        let began = Said { as_of: Some(now.wall), speaks: false };
         Self {
             policy: spec.policy.clone(),
             hastened: Wall::default(),
@@ -183,10 +188,11 @@ impl Feed {
             hold_reported: None,
             blocked_reported: false,
             stuck_reported: false,
-            verdicts: Vec::new(),
+            verdicts: BTreeMap::new(),
             backers: None,
             last_value: None,
             last_open: None,
+            sets: Sets { main: began, off_hours: began },
             market_reported: None,
             calendar_end_reported: false,
         }
@@ -196,7 +202,10 @@ impl Feed {
     pub fn hold_to(&mut self, conduct: Conduct, is_off_peg: bool, now: Wall) {
         let policy = self.spec.policy.under(&self.orders).halted(&self.halts);
         let policy = policy.off_peg(is_off_peg).during(conduct);
-        let before = std::mem::replace(&mut self.policy, policy).heartbeat;
+        let Policy { heartbeat: before, conduct: old, .. } = std::mem::replace(&mut self.policy, policy);
+        if (old == Conduct::SwitchSource) != (conduct == Conduct::SwitchSource) {
+            self.memory.forget(); // What lasts of one set's values proves nothing of the other's.
+        }
         let after = self.policy.heartbeat;
         if after > Span::ZERO && (before == Span::ZERO || after < before) {
             self.hastened = now;

@@ -2,10 +2,11 @@
 
 use super::Machine;
 use super::feed::{Feed, Offer};
-use crate::aggregate::{Estimate, Refusal};
+use crate::aggregate::{Aggregation, Estimate, Refusal};
 use crate::event::Event;
 use crate::io::Effect;
 use crate::policy::{Conduct, Hold, Status};
+use crate::quote::FeedId;
 use crate::time::{Now, Span, Wall};
 use alloy_primitives::B256;
 use std::sync::Arc;
@@ -53,15 +54,43 @@ impl Machine {
     }
 }
 
-impl Feed {
-    /// Brings the policy in line with what the market lets it do now, of which the value is part, as an opening counts
-    /// from the first value of after it; and with whether a peg that the value rests on is lost.
-    pub fn follow_world(&mut self, value: Result<&Estimate, Refusal>, is_off_peg: bool, now: Wall) {
-        let as_of = value.ok().map(|value| value.as_of);
-        let conduct = self.policy.market.as_ref().map(|market| market.conduct(as_of, now));
+impl Machine {
+    /// What a feed's sources say, those that its market asks for now. Brings its policy in line with what the market lets
+    /// it do, of which the values are part, as an opening counts from the first value of after it; and with whether a
+    /// peg that the value rests on is lost. Sources that are not asked for are looked at all the same, so that they are
+    /// known to be warm, or dead, before they are.
+    pub(super) fn heard(&mut self, id: &FeedId, now: Now, out: &mut Vec<Effect>) -> Aggregation {
+        let has_two = self.feeds.get(id).is_some_and(|feed| feed.spec.off_hours.is_some());
+        let aggregation = self.book.evaluate(id, now.wall);
+        self.report_verdicts((id, id), &aggregation, now, out);
+        let other = has_two.then(|| (id.off_hours(), self.book.evaluate(&id.off_hours(), now.wall)));
+        if let Some((set, other)) = &other {
+            self.report_verdicts((id, set), other, now, out);
+        }
+        let Some(feed) = self.feeds.get_mut(id) else { return aggregation };
+        let as_of = |of: &Aggregation| of.value.as_ref().ok().map(|value| value.as_of);
+        feed.sets.main = feed.sets.main.then(as_of(&aggregation));
+        feed.sets.off_hours = feed.sets.off_hours.then(other.as_ref().and_then(|(_, other)| as_of(other)));
+        let conduct = feed.policy.market.as_ref().map(|market| market.conduct(&feed.sets, now.wall));
         let conduct = conduct.unwrap_or_default();
-        if (conduct, is_off_peg) != (self.policy.conduct, self.policy.is_off_peg) {
-            self.hold_to(conduct, is_off_peg, now);
+        let (set, aggregation) = match other {
+            Some(other) if conduct == Conduct::SwitchSource => other,
+            _ => (id.clone(), aggregation),
+        };
+        let is_off_peg = feed.policy.depeg_heartbeat > Span::ZERO && self.book.rests_on_lost_peg(&set);
+        if (conduct, is_off_peg) != (feed.policy.conduct, feed.policy.is_off_peg) {
+            feed.hold_to(conduct, is_off_peg, now.wall);
+        }
+        aggregation
+    }
+}
+
+impl Feed {
+    /// What the book calls the set of its sources that its market asks for.
+    pub fn set(&self, id: &FeedId) -> FeedId {
+        match self.policy.conduct {
+            Conduct::SwitchSource => id.off_hours(),
+            _ => id.clone(),
         }
     }
 
@@ -70,7 +99,7 @@ impl Feed {
     /// look, because a price stands for as long as its market is closed.
     pub fn says(&self, value: Result<Estimate, Refusal>, now: Wall) -> Result<Estimate, Hold> {
         match self.policy.conduct {
-            Conduct::Normal | Conduct::Widen(_) => value.map_err(Hold::NoValue),
+            Conduct::Normal | Conduct::Widen(_) | Conduct::SwitchSource => value.map_err(Hold::NoValue),
             Conduct::HeartbeatOnly => {
                 let last = self.last_open.or_else(|| self.on_chain()).ok_or(Hold::MarketClosed)?;
                 Ok(Estimate { as_of: now, ..last })
@@ -83,7 +112,8 @@ impl Feed {
     /// may have closed.
     pub fn still_keeps(&self, offer: Offer, now: Wall) -> bool {
         let market = self.policy.market.as_ref();
-        market.is_none_or(|market| market.conduct(Some(offer.observed_at), now) == offer.conduct)
+        let sets = self.sets.with(offer.conduct, offer.observed_at);
+        market.is_none_or(|market| market.conduct(&sets, now) == offer.conduct)
     }
 
     /// The answer on chain as a value.

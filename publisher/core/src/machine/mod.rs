@@ -59,6 +59,8 @@ pub struct FeedSpec {
     pub account: Address,
     /// How its value is made.
     pub pricing: Pricing,
+    /// How it is made while its market asks for other sources ([`crate::policy::Conduct::SwitchSource`]).
+    pub off_hours: Option<Pricing>,
     /// When it is published.
     pub policy: Policy,
     /// Gas limits never go below this: the dearest round of the contract, so that an estimate made for a cheap
@@ -242,6 +244,8 @@ impl Machine {
     fn idle(spec: Spec, leases: Option<Leases>, now: Now) -> Result<Self, BookError> {
         let mut values: BTreeMap<FeedId, Pricing> = spec.rates;
         values.extend(spec.feeds.iter().map(|(id, feed)| (id.clone(), feed.pricing.clone())));
+        let off_hours = |(id, feed): (&FeedId, &FeedSpec)| Some((id.off_hours(), feed.off_hours.clone()?));
+        values.extend(spec.feeds.iter().filter_map(off_hours));
         let book = Book::new(values)?;
         let accounts = spec.feeds.values().map(|f| f.account).chain(spec.accounts.iter().copied()).collect();
         let mut contracts = BTreeMap::new();
@@ -404,8 +408,6 @@ impl Machine {
                 for observation in observations {
                     touched.extend(self.book.observe(observation).cloned());
                 }
-                touched.sort_unstable();
-                touched.dedup();
                 self.consider(touched, now, &mut out);
             }
             Input::Listed(markets) => {
@@ -413,8 +415,6 @@ impl Machine {
                 for (market, listing) in markets {
                     touched.extend(self.book.list(&market, listing).cloned());
                 }
-                touched.sort_unstable();
-                touched.dedup();
                 self.consider(touched, now, &mut out);
             }
             Input::Head { head, fees, tagged } => {
@@ -560,7 +560,7 @@ impl Machine {
                 confidence_armed: feed.is_armed(),
                 orders: feed.orders.clone(),
                 market: feed.market(now.wall),
-                is_off_peg: self.book.rests_on_lost_peg(id),
+                is_off_peg: self.book.rests_on_lost_peg(&feed.set(id)),
                 in_flight: flight.is_some_and(|flight| self.carries(flight, id)),
                 heartbeat_at: feed.heartbeat_at(),
                 heartbeat_lead: feed.policy.heartbeat_lead,

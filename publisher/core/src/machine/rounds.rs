@@ -3,7 +3,7 @@
 use super::contract::Contract;
 use super::feed::{Decided, DecidedEntry, Feed, Flight, Offer, Urgency};
 use super::{Group, Machine};
-use crate::aggregate::LeftOut;
+use crate::aggregate::{Aggregation, LeftOut};
 use crate::event::{Event, Latency};
 use crate::head::Standing;
 use crate::io::{Effect, Ticket};
@@ -31,9 +31,10 @@ impl Machine {
         self.consider(self.feeds.keys().cloned().collect(), now, out);
     }
 
-    /// Looks at some feeds, contract by contract: whoever planned least recently is the first to claim its account's
-    /// room.
-    pub(super) fn consider(&mut self, feeds: Vec<FeedId>, now: Now, out: &mut Vec<Effect>) {
+    /// Looks at the feeds that some sets of sources are of, contract by contract: whoever planned least recently is the
+    /// first to claim its account's room.
+    pub(super) fn consider(&mut self, sets: Vec<FeedId>, now: Now, out: &mut Vec<Effect>) {
+        let feeds: BTreeSet<FeedId> = sets.into_iter().map(FeedId::of_set).collect();
         // A rate has no round of its own.
         let specs = feeds.iter().filter_map(|id| self.feeds.get(id)).map(|feed| feed.spec.aggregator);
         let mut contracts: Vec<Address> = specs.collect::<BTreeSet<_>>().into_iter().collect();
@@ -45,9 +46,15 @@ impl Machine {
 
     /// Looks at some feeds of a contract; if one is due, at the others too, and asks the contract about all that go
     /// together.
-    fn consider_contract(&mut self, contract: Address, feeds: &[FeedId], now: Now, out: &mut Vec<Effect>) {
+    fn consider_contract(
+        &mut self,
+        contract: Address,
+        feeds: &BTreeSet<FeedId>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
         let Some(members) = self.contracts.get(&contract).map(|c| c.feeds.clone()) else { return };
-        let (first, rest): (Vec<&FeedId>, Vec<&FeedId>) = members.iter().partition(|id| feeds.contains(id));
+        let (first, rest): (Vec<&FeedId>, Vec<&FeedId>) = members.iter().partition(|id| feeds.contains(*id));
         first.into_iter().for_each(|id| self.weigh(id, now, out));
         self.read_contract(contract, now, out);
         let due: Vec<&FeedId> = members.iter().filter(|id| self.is_due(id)).collect();
@@ -91,9 +98,8 @@ impl Machine {
 
     /// Looks at one feed: what is its value, and is anything to be done about it?
     fn weigh(&mut self, id: &FeedId, now: Now, out: &mut Vec<Effect>) {
-        let aggregation = self.book.evaluate(id, now.wall);
-        self.report_verdicts(id, &aggregation.verdicts.iter().map(|v| v.1).collect::<Vec<_>>(), now, out);
         let Some(contract) = self.feeds.get(id).map(|feed| feed.spec.aggregator) else { return };
+        let aggregation = self.heard(id, now, out);
         let support = self.support(id, &aggregation);
         let own = self.own_obstacle(id, now);
         let obstacle = match self.obstacle(contract, now) {
@@ -105,10 +111,8 @@ impl Machine {
         let store = self.contracts.get(&contract).and_then(|c| c.store.as_ref());
         let (early, ahead) = store.map_or_else(Default::default, |store| (store.early, store.gather));
         let Some(feed) = self.feeds.get_mut(id) else { return };
-        let is_off_peg = feed.policy.depeg_heartbeat > Span::ZERO && self.book.rests_on_lost_peg(id);
-        let value = aggregation.value.as_ref().map_err(|refusal| *refusal);
-        feed.last_value = value.ok().and_then(|e| Some((e.price.to_answer(feed.spec.decimals)?, e.families)));
-        feed.follow_world(value, is_off_peg, now.wall);
+        let value = aggregation.value.as_ref().ok();
+        feed.last_value = value.and_then(|e| Some((e.price.to_answer(feed.spec.decimals)?, e.families)));
         let value = feed.says(aggregation.value, now.wall);
         let block_now = Now { wall: chain_time, mono: now.mono };
         let decision = match feed.known {
@@ -551,21 +555,23 @@ impl Machine {
         }
     }
 
-    /// Says once that a source lost, changed or regained its vote. One that waits for its rate's first quotes, or for
+    /// Says once that a source of one of a feed's sets lost, changed or regained its vote. One that waits for its rate's first quotes, or for
     /// its own, has not lost anything yet.
-    fn report_verdicts(
+    pub(super) fn report_verdicts(
         &mut self,
-        id: &FeedId,
-        verdicts: &[Option<LeftOut>],
+        (id, set): (&FeedId, &FeedId),
+        aggregation: &Aggregation,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        let paths = self.book.paths(id);
+        let paths = self.book.paths(set);
         let Some(feed) = self.feeds.get_mut(id) else { return };
+        let verdicts = aggregation.verdicts.iter().map(|(_, why)| why);
+        let before = feed.verdicts.remove(set).unwrap_or_default();
         let young = now.mono.since(feed.began) < feed.spec.pricing.max_age;
-        let mut known = Vec::with_capacity(verdicts.len());
-        for (index, (why, path)) in verdicts.iter().zip(paths).enumerate() {
-            let before = feed.verdicts.get(index).copied().unwrap_or(Some(LeftOut::NeverSeen));
+        let mut known = Vec::with_capacity(paths.len());
+        for (index, (why, path)) in verdicts.zip(paths).enumerate() {
+            let before = before.get(index).copied().unwrap_or(Some(LeftOut::NeverSeen));
             let silent = before == Some(LeftOut::NeverSeen);
             let why = if silent && young && *why == Some(LeftOut::NoRate) { before } else { *why };
             known.push(why);
@@ -574,18 +580,18 @@ impl Machine {
                 _ if why == before => {}
                 Some(why) => {
                     out.push(Effect::Report(Event::SourceLeftOut {
-                        feed: id.clone(),
+                        feed: set.clone(),
                         source: source(),
                         why,
                     }));
                 }
                 None if !silent => {
-                    out.push(Effect::Report(Event::SourceBack { feed: id.clone(), source: source() }));
+                    out.push(Effect::Report(Event::SourceBack { feed: set.clone(), source: source() }));
                 }
                 None => {}
             }
         }
-        feed.verdicts = known;
+        feed.verdicts.insert(set.clone(), known);
     }
 }
 

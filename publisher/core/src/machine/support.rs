@@ -17,11 +17,11 @@ impl Machine {
     /// The sources that count in a value: the family of each, and its price.
     fn voices<'a>(
         &'a self,
-        id: &FeedId,
+        set: &FeedId,
         aggregation: &'a Aggregation,
     ) -> impl Iterator<Item = (&'a FamilyId, Price)> {
         let verdicts = aggregation.verdicts.iter();
-        let paths = self.book.paths(id).iter().zip(verdicts).filter(|(_, (_, why))| why.is_none());
+        let paths = self.book.paths(set).iter().zip(verdicts).filter(|(_, (_, why))| why.is_none());
         paths.filter_map(|(path, (price, _))| Some((&path.family, (*price)?)))
     }
 
@@ -37,13 +37,14 @@ impl Machine {
             .backers
             .as_ref()
             .filter(|(answer, _)| feed.known.is_some_and(|known| known.answer == *answer));
-        let families: BTreeSet<&FamilyId> = self.voices(id, aggregation).map(|(family, _)| family).collect();
+        let set = &feed.set(id);
+        let families: BTreeSet<&FamilyId> = self.voices(set, aggregation).map(|(family, _)| family).collect();
         let others = |before: &BTreeSet<FamilyId>| {
             let is_new = |family: &&&FamilyId| !before.contains(**family);
             families.iter().filter(is_new).count()
         };
         let independent = of_answer.map_or(0, |(_, before)| others(before));
-        let prices = || self.voices(id, aggregation).map(|(_, price)| price);
+        let prices = || self.voices(set, aggregation).map(|(_, price)| price);
         let apart = prices().max().zip(prices().min()).map(|(high, low)| high.distance(low));
         let is_unanimous = apart.is_some_and(|apart| apart <= estimate.price.share(AGREEMENT));
         Support { independent, is_unanimous }
@@ -53,11 +54,10 @@ impl Machine {
     pub(super) fn note_backers(&mut self, entry: &Entry, now: Now) {
         // While the market is closed nobody stands behind what is repeated.
         let corroborates = |feed: &Feed| feed.policy.breaker.corroborate > 0 && feed.policy.conduct.is_live();
-        if !self.feeds.get(&entry.feed).is_some_and(corroborates) {
-            return;
-        }
-        let aggregation = self.book.evaluate(&entry.feed, now.wall);
-        let families = self.voices(&entry.feed, &aggregation).map(|(family, _)| family.clone()).collect();
+        let Some(feed) = self.feeds.get(&entry.feed).filter(|feed| corroborates(feed)) else { return };
+        let set = feed.set(&entry.feed);
+        let aggregation = self.book.evaluate(&set, now.wall);
+        let families = self.voices(&set, &aggregation).map(|(family, _)| family.clone()).collect();
         if let Some(feed) = self.feeds.get_mut(&entry.feed) {
             feed.backers = Some((entry.answer, families));
         }

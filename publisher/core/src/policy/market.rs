@@ -69,6 +69,8 @@ pub enum Conduct {
     Normal,
     /// Every rule holds, with thresholds of deviation that are so many times as large.
     Widen(Ratio),
+    /// Every rule holds, for what the feed's sources of off hours say.
+    SwitchSource,
     /// Heartbeats repeat the last value that was computed before.
     HeartbeatOnly,
     /// Nothing is published.
@@ -78,16 +80,18 @@ pub enum Conduct {
 impl Conduct {
     /// Whether what is published is what is computed at that moment.
     pub const fn is_live(self) -> bool {
-        matches!(self, Self::Normal | Self::Widen(_))
+        matches!(self, Self::Normal | Self::Widen(_) | Self::SwitchSource)
     }
 }
 
-/// The name in configuration, the journal and JSON: `normal`, `widen:3x`, `heartbeat_only`, `freeze`.
+/// The name in configuration, the journal and JSON: `normal`, `widen:3x`, `switch_source`, `heartbeat_only`,
+/// `freeze`.
 impl fmt::Display for Conduct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Normal => f.write_str("normal"),
             Self::Widen(factor) => write!(f, "widen:{}", factor.multiple()),
+            Self::SwitchSource => f.write_str("switch_source"),
             Self::HeartbeatOnly => f.write_str("heartbeat_only"),
             Self::Freeze => f.write_str("freeze"),
         }
@@ -167,6 +171,50 @@ pub struct Halt {
     pub until: Wall,
 }
 
+/// What is known of the value of one set of a feed's sources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// When the oldest quote was true that counted in its last value; `None`: there has been none.
+    pub as_of: Option<Wall>,
+    /// Whether it has a value now.
+    pub speaks: bool,
+}
+
+impl Said {
+    /// The same after a look that found a value as old as this, or none.
+    pub fn then(self, as_of: Option<Wall>) -> Self {
+        Self { as_of: as_of.or(self.as_of), speaks: as_of.is_some() }
+    }
+}
+
+/// The same of each set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sets {
+    /// Of the sources that it has at all times.
+    pub main: Said,
+    /// Of those of off hours.
+    pub off_hours: Said,
+}
+
+impl Sets {
+    /// The set that is published under a conduct.
+    pub const fn of(&self, conduct: Conduct) -> &Said {
+        match conduct {
+            Conduct::SwitchSource => &self.off_hours,
+            _ => &self.main,
+        }
+    }
+
+    /// The same, with a value of that set that is as old as this.
+    pub fn with(mut self, conduct: Conduct, as_of: Wall) -> Self {
+        match conduct {
+            Conduct::SwitchSource => self.off_hours = self.off_hours.then(Some(as_of)),
+            _ => self.main = self.main.then(Some(as_of)),
+        }
+        self
+    }
+}
+
 /// A feed's market.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Market {
@@ -192,19 +240,30 @@ impl Market {
         Stretch { since: hours.since.max(resumed), ..hours }
     }
 
-    /// What the feed does now, given when the oldest quote of its value was true. At an opening the conduct of before
-    /// goes on, where that says less, until every quote that counts is of after it: what is left of yesterday would else
-    /// be today's first price. The end of a halt is an opening.
-    pub fn conduct(&self, as_of: Option<Wall>, now: Wall) -> Conduct {
+    /// What the feed does now, given what its sets of sources have said. At an opening the conduct of
+    /// before goes on, where that says less, until every quote that counts is of after it: what is left of yesterday
+    /// would else be today's first price. The end of a halt is an opening.
+    ///
+    /// Where the conduct of before is that of off hours, its sources trade on, so that they are true until those of the
+    /// day are. The day's are not after the close, where many venues repeat their last trade for ever: from then on
+    /// nothing is published until the sources of off hours have been quoted after it, which takes as long as quotes may
+    /// be old, at most. If those say nothing at all, it is their silence that is told.
+    pub fn conduct(&self, sets: &Sets, now: Wall) -> Conduct {
         let mut stretch = self.at(now);
         let mut conduct = self.told(stretch.status);
         while let Some(since) = stretch.since.filter(|_| conduct.is_live()) {
-            if as_of.is_some_and(|as_of| as_of >= since) {
+            let said = sets.of(conduct);
+            if said.as_of.is_some_and(|as_of| as_of >= since) {
                 break;
             }
             stretch = self.at(since - Span::from_ms(1));
-            conduct = conduct.max(self.told(stretch.status));
-            if as_of.is_none() {
+            conduct = match (conduct, self.told(stretch.status)) {
+                (Conduct::SwitchSource, Conduct::Normal | Conduct::Widen(_)) if said.speaks => {
+                    Conduct::Freeze
+                }
+                (conduct, before) => conduct.max(before),
+            };
+            if sets.of(conduct).as_of.is_none() {
                 break;
             }
         }
@@ -236,7 +295,7 @@ impl Policy {
                 let (deviation, confidence, breaker, schedule) = Default::default();
                 Self { conduct, deviation, confidence, breaker, schedule, ..self }
             }
-            Conduct::Normal | Conduct::Freeze => Self { conduct, ..self },
+            Conduct::Normal | Conduct::SwitchSource | Conduct::Freeze => Self { conduct, ..self },
         }
     }
 
@@ -269,6 +328,11 @@ mod tests {
             (Status::Unknown, Conduct::Freeze),
         ];
         Market { hours: hours().into(), conduct: conduct.into(), halts: Vec::new() }
+    }
+
+    /// The sources of all times have a value that is as old as this, or never had one.
+    fn said(as_of: Option<u64>) -> Sets {
+        Sets { main: Said::default().then(as_of.map(Wall::from_s)), ..Sets::default() }
     }
 
     #[test]
@@ -318,15 +382,14 @@ mod tests {
             (Normal, Some(49), 51, Freeze),
             (Normal, Some(50), 51, Normal),
         ] {
-            let as_of = as_of.map(Wall::from_s);
             assert_eq!(
-                market(closed).conduct(as_of, Wall::from_s(now)),
+                market(closed).conduct(&said(as_of), Wall::from_s(now)),
                 conduct,
                 "{closed:?} {as_of:?} {now}"
             );
         }
         let silent = Market { conduct: BTreeMap::new(), ..market(Normal) };
-        assert_eq!(silent.conduct(Some(Wall::from_s(150)), Wall::from_s(150)), Freeze);
+        assert_eq!(silent.conduct(&said(Some(150)), Wall::from_s(150)), Freeze);
     }
 
     /// Halted for fifty seconds within the session, for the last of the break and the first of the half day, and, by two
@@ -384,14 +447,13 @@ mod tests {
             (Normal, Some(290), 311, Normal),
             (Normal, Some(289), 311, HeartbeatOnly),
         ] {
-            let as_of = as_of.map(Wall::from_s);
-            let told = halted(halt).conduct(as_of, Wall::from_s(now));
+            let told = halted(halt).conduct(&said(as_of), Wall::from_s(now));
             assert_eq!(told, conduct, "{halt:?} {as_of:?} {now}");
         }
         // Nothing said of halts: nothing is published in one.
         let mut silent = halted(Freeze);
         silent.conduct.remove(&Status::Halted);
-        assert_eq!(silent.conduct(Some(Wall::from_s(150)), Wall::from_s(150)), Freeze);
+        assert_eq!(silent.conduct(&said(Some(150)), Wall::from_s(150)), Freeze);
     }
 
     /// Thresholds that are wide at night are so at once, and until no quote of the night counts.
@@ -410,10 +472,88 @@ mod tests {
         ] {
             let mut market = market(closed);
             market.conduct.insert(Status::HalfDay, half_day);
-            let told = market.conduct(Some(Wall::from_s(as_of)), Wall::from_s(now));
+            let told = market.conduct(&said(Some(as_of)), Wall::from_s(now));
             assert_eq!(told, expected, "{closed} {half_day} {as_of} {now}");
         }
         assert_eq!([wide.to_string(), Conduct::Freeze.to_string()], ["widen:2x", "freeze"]);
         assert!(Conduct::Normal < wide && wide < wider && wider < Conduct::HeartbeatOnly);
+    }
+
+    /// Without this a close makes a price of quotes of before it, an opening makes one of Friday's, a market that fails at
+    /// noon is spoken for by sources of off hours, and sources of off hours that are dead are silent like a frozen feed.
+    #[test]
+    fn sources_of_off_hours_speak_from_the_close_until_the_opening_is_quoted() {
+        use Conduct::*;
+        let now = |at: u64| (Some(at), true);
+        let once = |at: u64| (Some(at), false);
+        let never = (None, false);
+        for (at, main, off_hours, conduct) in [
+            // Open: those of off hours are nobody's, whatever the others say.
+            (150, now(149), now(150), Normal),
+            (150, once(120), now(150), Normal),
+            // Closed: of each other's quotes of before it nothing is made, and what the day's sources repeat is no price.
+            (200, now(200), now(199), Freeze),
+            (201, now(201), now(199), Freeze),
+            (201, now(201), now(200), SwitchSource),
+            (250, now(250), now(249), SwitchSource),
+            // Silent sources of off hours are told to be silent: before they are first heard, and later.
+            (201, now(201), never, SwitchSource),
+            (250, now(250), once(150), SwitchSource),
+            (250, now(250), once(220), SwitchSource),
+            // Opening: they go on until all of the day's are quoted after it, and do not come back.
+            (300, now(299), now(300), SwitchSource),
+            (310, once(250), now(310), SwitchSource),
+            (310, never, now(310), SwitchSource),
+            (310, now(300), now(310), Normal),
+            (310, once(305), now(310), Normal),
+            // Nobody is quoted after it.
+            (310, once(250), once(220), SwitchSource),
+            (310, now(299), now(199), Freeze),
+            (310, never, never, SwitchSource),
+            // The calendar ends.
+            (400, now(400), now(400), Freeze),
+        ] {
+            let set = |(as_of, speaks): (Option<u64>, bool)| Said { as_of: as_of.map(Wall::from_s), speaks };
+            let sets = Sets { main: set(main), off_hours: set(off_hours) };
+            let told = market(SwitchSource).conduct(&sets, Wall::from_s(at));
+            assert_eq!(told, conduct, "{at} {main:?} {off_hours:?}");
+        }
+        assert_eq!(SwitchSource.to_string(), "switch_source");
+        assert!(SwitchSource.is_live() && Widen(Ratio::ONE) < SwitchSource && SwitchSource < HeartbeatOnly);
+    }
+
+    /// Without this the quotes of before a halt are the first price in it or after it, whichever set they are of.
+    #[test]
+    fn a_halt_between_two_sets_of_sources_is_a_boundary_for_both() {
+        use Conduct::*;
+        let at_halt = |closed: Conduct, halt: Conduct| {
+            let mut market = halted(halt);
+            market.conduct.insert(Status::Closed, closed);
+            market
+        };
+        for (closed, halt, at, main, off_hours, conduct) in [
+            // Within a session, from 120 to 170.
+            (Freeze, SwitchSource, 120, 119, 119, Freeze),
+            (Freeze, SwitchSource, 121, 121, 120, SwitchSource),
+            (Freeze, SwitchSource, 170, 169, 169, SwitchSource),
+            (Freeze, SwitchSource, 171, 170, 169, Normal),
+            // Within a break, from 290 on, and beyond the opening of 300 to 310.
+            (SwitchSource, Freeze, 291, 291, 291, Freeze),
+            (SwitchSource, SwitchSource, 291, 291, 289, SwitchSource),
+            (SwitchSource, Freeze, 311, 309, 309, Freeze),
+            (SwitchSource, Freeze, 311, 309, 310, Freeze),
+            (SwitchSource, SwitchSource, 311, 309, 309, SwitchSource),
+            (SwitchSource, SwitchSource, 311, 310, 309, Normal),
+            // From one that says less, that goes on.
+            (HeartbeatOnly, SwitchSource, 291, 291, 289, HeartbeatOnly),
+            (HeartbeatOnly, SwitchSource, 291, 291, 290, SwitchSource),
+            (SwitchSource, HeartbeatOnly, 361, 361, 359, HeartbeatOnly),
+            (SwitchSource, HeartbeatOnly, 361, 361, 360, SwitchSource),
+        ] {
+            let said = |at| Said { as_of: Some(Wall::from_s(at)), speaks: true };
+            let sets = Sets { main: said(main), off_hours: said(off_hours) };
+            let told = at_halt(closed, halt).conduct(&sets, Wall::from_s(at));
+            assert_eq!(told, conduct, "{closed} {halt} {at} {main} {off_hours}");
+        }
     }
 }

@@ -25,7 +25,7 @@ pub use confirm::Confirm;
 pub use deviation::{Combine, Deviation};
 pub use early::Early;
 pub use hold::Hold;
-pub use market::{Conduct, Halt, Hours, Market, MarketState, Status, Stretch};
+pub use market::{Conduct, Halt, Hours, Market, MarketState, Said, Sets, Status, Stretch};
 pub use order::{Instruction, Order, Paused, Subject};
 pub use pace::Pace;
 pub use schedule::{Cron, Offsets, Schedule, Slot};
@@ -335,8 +335,8 @@ impl Memory {
         self.breaker.is_open()
     }
 
-    /// A moment without a value breaks what has to last; it makes nothing sure or unsure.
-    fn forget(&mut self) {
+    /// A moment without a value, or another set of sources, breaks what has to last; it makes nothing sure or unsure.
+    pub(crate) fn forget(&mut self) {
         let Self { confidence, due, lost, .. } = *self;
         let history = std::mem::take(&mut self.history);
         *self = Self { confidence, due, lost, history, ..Self::default() };

@@ -120,6 +120,7 @@ impl World {
             decimals: 8,
             account: place.account,
             pricing: Pricing { paths: paths(id), rules, max_age: MAX_AGE, reference: None, constant: None },
+            off_hours: None,
             policy: Policy { market: self.trading.get(id).map(Trading::market), ..policy.clone() },
             gas_floor: GAS_FLOOR,
             gas_ceiling: 500_000,

@@ -28,4 +28,5 @@ mod sending;
 mod signing;
 mod standby;
 mod steps;
+mod switch;
 mod time;

@@ -38,6 +38,7 @@ pub fn feed_spec(id: &FeedId) -> FeedSpec {
         decimals: 2,
         account: ACCOUNT,
         pricing: Pricing { paths, rules, max_age: Span::from_s(30), reference: None, constant: None },
+        off_hours: None,
         policy: policy(),
         gas_floor: 100_000,
         gas_ceiling: 500_000,
