@@ -169,11 +169,11 @@ const VOTES: usize = 5;
 
 /// How many venues have to fail a feed at once.
 fn resilience_of_feeds(config: &Config) -> Vec<Check> {
-    let mut values = config.rates.clone();
-    values.extend(config.feeds.iter().map(|(id, feed)| (id.clone(), feed.pricing.clone())));
+    let values = config.pricings();
     let mut checks = Vec::new();
-    for (id, feed) in &config.feeds {
-        let votes: BTreeSet<_> = feed.pricing.paths.iter().map(|path| &path.market.venue).collect();
+    let of_feeds = values.iter().filter(|(id, _)| config.feeds.contains_key(&(*id).clone().of_set()));
+    for (id, pricing) in of_feeds {
+        let votes: BTreeSet<_> = pricing.paths.iter().map(|path| &path.market.venue).collect();
         let found = resilience(&values, id);
         let detail = format!(
             "of {} venues, {} that lie can move it ({} while others are silent), {} that fail can stop it",

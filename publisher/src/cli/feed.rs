@@ -1,7 +1,7 @@
 //! `publisher feed`: what an operator says about a feed for a while, kept in the journal with who said it and why. A
 //! daemon that runs, and every replica, follows within moments; none has to run.
 
-use super::market::{halted, market_in_words, market_json};
+use super::market::{halted, market_in_words, market_json, quoted_at};
 use super::output::{json, put, table};
 use super::{Common, Ended, Failure, OK, load};
 use crate::config::Config;
@@ -286,14 +286,17 @@ async fn show(args: &ShowArgs) -> Ended {
         if let Some(shown) = shown.as_object_mut() {
             shown.insert("policy".into(), Value::Object(policy));
             shown.insert("said".into(), json!(said));
-            shown.insert("market".into(), market.map(|market| market_json(&market, Some(now), now)).into());
+            shown.insert(
+                "market".into(),
+                market.map(|market| market_json(&market, &quoted_at(now), now)).into(),
+            );
         }
         json(&shown);
         return Ok(OK);
     }
     table(&policy.map(|(key, value)| vec![key.to_owned(), value.to_owned()]).collect::<Vec<_>>());
     if let Some(market) = &market {
-        put(&market_in_words(market, Some(now), now));
+        put(&market_in_words(market, &quoted_at(now), now));
     }
     for order in &orders {
         put(&format!("stands: order {}: {}", order.id, in_words(order, now)));

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::driver::wall;
 use crate::store::Journal;
 use clap::{Args, Subcommand};
-use publisher_core::policy::{Conduct, Hours, Instruction, Market, Order, Stretch, Subject};
+use publisher_core::policy::{Conduct, Hours, Instruction, Market, Order, Said, Sets, Stretch, Subject};
 use publisher_core::quote::FeedId;
 use publisher_core::time::{Span, Wall};
 use serde_json::{Value, json};
@@ -186,7 +186,7 @@ impl<'a> Shown<'a> {
     fn json(&self, now: Wall) -> Value {
         json!({
             "feed": self.id.as_str(),
-            "market": market_json(&self.market, Some(now), now),
+            "market": market_json(&self.market, &quoted_at(now), now),
             "halts": self.halts.iter().map(order_json).collect::<Vec<_>>(),
         })
     }
@@ -198,7 +198,7 @@ impl<'a> Shown<'a> {
             self.id.to_string(),
             self.market.hours.calendar.to_string(),
             status.code().to_owned(),
-            self.market.conduct(Some(now), now).to_string(),
+            self.market.conduct(&quoted_at(now), now).to_string(),
             until.map(utc).unwrap_or_default(),
             halts.join("; "),
         ]
@@ -247,8 +247,14 @@ async fn show(args: &ShowArgs) -> Ended {
     Ok(OK)
 }
 
-/// As JSON. `as_of` is when the oldest quote of the feed's value was true, which decides about an opening.
-pub(super) fn market_json(market: &Market, as_of: Option<Wall>, now: Wall) -> Value {
+/// All of a feed's sources were quoted at this time.
+pub(super) fn quoted_at(at: Wall) -> Sets {
+    let said = Said { as_of: Some(at), speaks: true };
+    Sets { main: said, off_hours: said }
+}
+
+/// As JSON. `sets` are what the feed's sources have said, which decides about an opening.
+pub(super) fn market_json(market: &Market, sets: &Sets, now: Wall) -> Value {
     let Stretch { status, until, .. } = market.at(now);
     json!({
         "calendar": &*market.hours.calendar,
@@ -256,17 +262,25 @@ pub(super) fn market_json(market: &Market, as_of: Option<Wall>, now: Wall) -> Va
         "calendar_begins_ms": market.hours.begins_at().map(Wall::ms),
         "calendar_ends_ms": market.hours.ends_at.ms(),
         "status": status.code(),
-        "conduct": market.conduct(as_of, now).to_string(),
+        "conduct": market.conduct(sets, now).to_string(),
         "until_ms": until.map(Wall::ms),
     })
 }
 
 /// In words.
-pub(super) fn market_in_words(market: &Market, as_of: Option<Wall>, now: Wall) -> String {
+pub(super) fn market_in_words(market: &Market, sets: &Sets, now: Wall) -> String {
     let Stretch { status, until, .. } = market.at(now);
-    let (conduct, once_quoted) = (market.conduct(as_of, now), market.conduct(Some(now), now));
+    let (conduct, once_quoted) = (market.conduct(sets, now), market.conduct(&quoted_at(now), now));
     let what = match conduct {
+        Conduct::SwitchSource if conduct != once_quoted => {
+            "it has opened, and its sources of off hours count until all others are quoted after that"
+                .to_owned()
+        }
+        _ if conduct != once_quoted && once_quoted == Conduct::SwitchSource => {
+            "quotes of its sources of off hours are waited for".to_owned()
+        }
         _ if conduct != once_quoted => "it has opened, and quotes of after that are waited for".to_owned(),
+        Conduct::SwitchSource => "every rule holds, for its sources of off hours".to_owned(),
         Conduct::Normal => "every rule holds".to_owned(),
         Conduct::Widen(factor) => {
             format!("every rule holds, thresholds of deviation are {} as large", factor.multiple())

@@ -16,7 +16,7 @@ use publisher_core::aggregate::Aggregation;
 use publisher_core::book::{Book, Path};
 use publisher_core::drift::Skew;
 use publisher_core::machine::{Group, StoreSpec};
-use publisher_core::policy::{Confidence, Market, Order};
+use publisher_core::policy::{Conduct, Confidence, Market, Order, Said, Sets};
 use publisher_core::price::{Price, Ratio};
 use publisher_core::quote::{FeedId, Observation, VenueId};
 use publisher_core::route::Leg;
@@ -50,10 +50,9 @@ pub(super) struct QuoteArgs {
 pub(super) async fn run(args: QuoteArgs) -> Ended {
     let config = load(&args.common)?;
     let id = FeedId::new(&args.feed);
-    let mut values = config.rates.clone();
-    values.extend(config.feeds.iter().map(|(id, feed)| (id.clone(), feed.pricing.clone())));
-    if !values.contains_key(&id) {
-        let known: Vec<&str> = values.keys().map(FeedId::as_str).collect();
+    let values = config.pricings();
+    if !config.feeds.contains_key(&id) && !config.rates.contains_key(&id) {
+        let known: Vec<&str> = config.feeds.keys().chain(config.rates.keys()).map(FeedId::as_str).collect();
         return Err(Failure::usage(format!(
             "no feed or rate {:?}; there are {}",
             args.feed,
@@ -202,6 +201,13 @@ async fn follow_journal(journal: Location, sources: Vec<Polled>, sender: Sender<
     }
 }
 
+/// Adds what one object has to another.
+fn extend(object: &mut Value, more: Value) {
+    if let (Some(object), Value::Object(more)) = (object.as_object_mut(), more) {
+        object.extend(more);
+    }
+}
+
 /// One look at all sources of a feed.
 struct Look<'a> {
     book: &'a Book,
@@ -209,18 +215,39 @@ struct Look<'a> {
     config: &'a Config,
     known: &'a Known,
     now: Wall,
+    /// What its sets of sources say, as a daemon sees them that begins now.
+    sets: Sets,
+    /// What the book calls the set that counts, and what it says.
+    set: FeedId,
     aggregation: Aggregation,
+    /// The same of the set that does not count now, where the feed has two.
+    other: Option<(FeedId, Aggregation)>,
 }
 
 impl<'a> Look<'a> {
     fn at(book: &'a Book, id: &'a FeedId, config: &'a Config, known: &'a Known) -> Self {
         let now = wall();
-        Self { book, id, config, known, now, aggregation: book.evaluate(id, now) }
+        let feed = config.feeds.get(id);
+        let off_hours = feed.and_then(|feed| feed.off_hours.as_ref()).map(|_| id.off_hours());
+        let look = |set: FeedId| (book.evaluate(&set, now), set);
+        let ((main, id_of_main), off_hours) = (look(id.clone()), off_hours.map(look));
+        let silent = Said { as_of: Some(now), speaks: false };
+        let said = |of: &Aggregation| silent.then(of.value.as_ref().ok().map(|estimate| estimate.as_of));
+        let sets =
+            Sets { main: said(&main), off_hours: off_hours.as_ref().map_or(silent, |(of, _)| said(of)) };
+        let market = feed.and_then(|feed| feed.policy.market.as_ref());
+        let market = market.map(|market| halted(market, id, &known.memory.orders, now));
+        let switches = market.is_some_and(|market| market.conduct(&sets, now) == Conduct::SwitchSource);
+        let (set, aggregation, other) = match off_hours {
+            Some((of, set)) if switches => (set, of, Some((id_of_main, main))),
+            other => (id_of_main, main, other.map(|(of, set)| (set, of))),
+        };
+        Self { book, id, config, known, now, sets, set, aggregation, other }
     }
 
     /// Prints it; the exit code that follows from it.
     fn show(&self, as_json: bool) -> u8 {
-        let sources: Vec<Source> = self.sources().collect();
+        let sources: Vec<Source> = self.sources(&self.set, &self.aggregation).collect();
         match as_json {
             true => json(&self.json(&sources)),
             false => self.print(&sources),
@@ -228,8 +255,8 @@ impl<'a> Look<'a> {
         if self.aggregation.value.is_ok() { OK } else { FINDING }
     }
 
-    fn sources(&self) -> impl Iterator<Item = Source> {
-        let paths = self.book.standings(self.id).zip(&self.aggregation.verdicts);
+    fn sources(&self, set: &FeedId, of: &Aggregation) -> impl Iterator<Item = Source> {
+        let paths = self.book.standings(set).zip(&of.verdicts);
         paths.map(|((path, standing, score), (price, left_out))| {
             let source = path.market.to_string();
             let health = SourceHealth { source: source.clone(), standing, score: score.clone() };
@@ -270,7 +297,8 @@ impl<'a> Look<'a> {
     /// peg is lost.
     fn pegs(&self) -> impl Iterator<Item = Value> {
         let concerned = |rate: &FeedId| {
-            rate == self.id || self.book.paths(self.id).iter().any(|path| path.via.rates().any(|r| r == rate))
+            rate == self.id
+                || self.book.paths(&self.set).iter().any(|path| path.via.rates().any(|r| r == rate))
         };
         self.book.pegs().filter(move |(rate, ..)| concerned(rate)).map(|(rate, peg, lost)| {
             let price = self.book.evaluate(rate, self.now).value.ok().map(|estimate| estimate.price);
@@ -284,7 +312,7 @@ impl<'a> Look<'a> {
 
     /// The clocks of its venues, after half a minute of `--watch`.
     fn clocks(&self) -> impl Iterator<Item = ClockStatus> {
-        let venues: BTreeSet<_> = self.book.paths(self.id).iter().map(|path| &path.market.venue).collect();
+        let venues: BTreeSet<_> = self.book.paths(&self.set).iter().map(|path| &path.market.venue).collect();
         self.book
             .clocks()
             .filter(move |(venue, ..)| venues.contains(venue))
@@ -299,9 +327,9 @@ impl<'a> Look<'a> {
         (drops || heartbeat > Span::ZERO).then_some((drops, heartbeat))
     }
 
-    fn answer(&self) -> Option<String> {
+    fn answer(&self, of: &Aggregation) -> Option<String> {
         let decimals = self.config.feeds.get(self.id)?.decimals;
-        let estimate = self.aggregation.value.as_ref().ok()?;
+        let estimate = of.value.as_ref().ok()?;
         Some(estimate.price.to_answer(decimals)?.to_string())
     }
 
@@ -353,10 +381,6 @@ impl<'a> Look<'a> {
         })
     }
 
-    fn as_of(&self) -> Option<Wall> {
-        self.aggregation.value.as_ref().ok().map(|estimate| estimate.as_of)
-    }
-
     fn json(&self, sources: &[Source]) -> Value {
         let entry = self.config.feeds.get(self.id).and_then(|feed| feed.entry.as_ref());
         let constant = self.config.constants.get(self.id);
@@ -376,10 +400,29 @@ impl<'a> Look<'a> {
             "own_clock": self.book.own_clock().map_or("right", Skew::code),
             "on_depeg": self.on_depeg().map(|(drops, heartbeat)| json!({ "drop_sources": drops, "heartbeat_ms": heartbeat.ms() })),
         });
-        let result = match &self.aggregation.value {
+        let other = self.other.as_ref().map(|(set, of)| {
+            let sources: Vec<Value> = self.sources(set, of).map(|source| source.json()).collect();
+            let mut other = json!({ "set": self.name_of(set), "sources": sources });
+            extend(&mut other, self.result(of));
+            other
+        });
+        let market = self.market().map(|market| market_json(&market, &self.sets, self.now));
+        extend(&mut look, self.result(&self.aggregation));
+        extend(&mut look, json!({ "market": market, "set": self.name_of(&self.set), "other_set": other }));
+        look
+    }
+
+    /// The key of the configuration that a set of sources stands at.
+    fn name_of(&self, set: &FeedId) -> &'static str {
+        if set == self.id { "sources" } else { "off_hours_sources" }
+    }
+
+    /// What follows from what a set of sources says.
+    fn result(&self, of: &Aggregation) -> Value {
+        match &of.value {
             Ok(estimate) => json!({
                 "price": estimate.price.to_string(),
-                "answer": self.answer(),
+                "answer": self.answer(of),
                 "confidence": estimate.confidence.to_string(),
                 "confidence_part": estimate.confidence.part_of(estimate.price).map(|part| part.to_string()),
                 "spread": estimate.spread.to_string(),
@@ -390,32 +433,37 @@ impl<'a> Look<'a> {
             Err(refusal) => {
                 json!({ "refused": refusal.code(), "why": format!("{refusal:?}"), "advice": refusal.advice() })
             }
-        };
-        if let (Some(look), Value::Object(result)) = (look.as_object_mut(), result) {
-            look.extend(result);
-            let market = self.market().map(|market| market_json(&market, self.as_of(), self.now));
-            look.insert("market".into(), market.into());
         }
-        look
     }
 
-    fn print(&self, sources: &[Source]) {
+    /// The sources of a set, and what follows from them.
+    fn print_set(&self, sources: &[Source], of: &Aggregation, called: &str) {
         let head = ["source", "bid", "ask", "last", "quoted", "via", "in the feed", "age", "verdict"];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
         rows.extend(sources.iter().map(Source::row));
         table(&rows);
-        match &self.aggregation.value {
+        match &of.value {
             Ok(estimate) => {
-                let answer = self.answer().map(|answer| format!(", answer {answer}")).unwrap_or_default();
+                let answer = self.answer(of).map(|answer| format!(", answer {answer}")).unwrap_or_default();
                 put(&format!(
-                    "\n{} = {}{answer}, give or take {}, from {} families within {}",
-                    self.id, estimate.price, estimate.confidence, estimate.families, estimate.spread
+                    "\n{called} = {}{answer}, give or take {}, from {} families within {}",
+                    estimate.price, estimate.confidence, estimate.families, estimate.spread
                 ));
             }
             Err(refusal) => {
-                put(&format!("\n{} has no value: {refusal:?}. {}", self.id, refusal.advice()));
+                put(&format!("\n{called} has no value: {refusal:?}. {}", refusal.advice()));
             }
         }
+    }
+
+    fn print(&self, sources: &[Source]) {
+        if let Some((set, of)) = &self.other {
+            let others: Vec<Source> = self.sources(set, of).collect();
+            let called = format!("{} by its {}, which do not count now,", self.id, self.name_of(set));
+            self.print_set(&others, of, &called);
+            put("");
+        }
+        self.print_set(sources, &self.aggregation, self.id.as_str());
         for (market, out) in sources.iter().filter_map(|s| Some((&s.market, s.listed.as_ref()?))) {
             put(&format!("{market}: {}", out.in_words()));
         }
@@ -452,7 +500,7 @@ impl<'a> Look<'a> {
             put(&format!("while such a peg is lost {}", said.join(", and ")));
         }
         if let Some(market) = self.market() {
-            put(&market_in_words(&market, self.as_of(), self.now));
+            put(&market_in_words(&market, &self.sets, self.now));
         }
         for order in self.orders() {
             put(&format!("stands: order {}: {}", order.id, in_words(order, self.now)));

@@ -61,7 +61,10 @@ fn show(status: &Status, as_json: bool) {
             (Some(hold), false) => format!("held back: {hold}"),
             (None, false) => "waiting for a trigger".to_owned(),
         };
-        let market = feed.market.as_ref().map(|market| format!(" ({} {})", market.calendar, market.status));
+        let market = feed.market.as_ref().map(|market| {
+            let switched = if market.conduct == "switch_source" { ", sources of off hours" } else { "" };
+            format!(" ({} {}{switched})", market.calendar, market.status)
+        });
         let off_peg = if feed.off_peg { " (off a peg)" } else { "" };
         let state = state + &market.unwrap_or_default() + off_peg;
         rows.push(vec![

@@ -17,12 +17,13 @@ const WIDEN_MAX: u64 = 1_000;
 impl Leaf for Allowed {
     const KIND: Kind = kind(
         "conduct",
-        "\"normal\", \"widen:3x\", \"heartbeat_only\" or \"freeze\"",
-        r#"{"type":"string","pattern":"^(normal|heartbeat_only|freeze|widen:[0-9]+([.][0-9]+)?x)$"}"#,
+        "\"normal\", \"widen:3x\", \"switch_source\", \"heartbeat_only\" or \"freeze\"",
+        r#"{"type":"string","pattern":"^(normal|switch_source|heartbeat_only|freeze|widen:[0-9]+([.][0-9]+)?x)$"}"#,
     );
     fn read(value: &DeValue<'_>, _: &Lookup<'_>) -> Result<Self, Fault> {
         Ok(Self(match text::<Self>(value)? {
             "normal" => Conduct::Normal,
+            "switch_source" => Conduct::SwitchSource,
             "heartbeat_only" => Conduct::HeartbeatOnly,
             "freeze" => Conduct::Freeze,
             other => {

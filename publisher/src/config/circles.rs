@@ -54,14 +54,17 @@ pub fn find(
     let mut circles = BTreeSet::new();
     for (source, feeds_shown) in &shown {
         for (feed, contract) in feeds_shown {
-            let pricing = |id: &FeedId| feeds.get(id).map(|feed| &feed.pricing).or_else(|| rates.get(id));
+            let paths = |id: &FeedId| {
+                let sets = feeds.get(id).into_iter().flat_map(Feed::sets).chain(rates.get(id));
+                sets.flat_map(|pricing| &pricing.paths)
+            };
             let mut open = vec![*feed];
             let mut seen = BTreeSet::new();
             while let Some(id) = open.pop() {
                 if !seen.insert(id) {
                     continue;
                 }
-                for path in pricing(id).into_iter().flat_map(|pricing| &pricing.paths) {
+                for path in paths(id) {
                     open.extend(path.via.rates());
                     if path.market.venue == **source {
                         circles.insert(Circle {

@@ -103,7 +103,7 @@ impl Config {
                 }
                 continue;
             }
-            gates(pricing, &mut out.below("rate").below(id.as_str()));
+            gates(pricing, None, &mut out.below("rate").below(id.as_str()));
         }
         for (id, spec) in &self.feeds {
             feed(spec, &mut out.below("feed").below(id.as_str()));
@@ -275,13 +275,18 @@ fn contract(source: &ContractSource, network: &str, out: &mut Out<'_>) {
     }
 }
 
-fn gates(pricing: &Pricing, out: &mut Out<'_>) {
-    out.put("sources", pricing.paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+fn sources(pricing: &Pricing) -> String {
+    pricing.paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn gates(pricing: &Pricing, off_hours: Option<&Pricing>, out: &mut Out<'_>) {
+    out.put("sources", sources(pricing));
     let mut policy = out.below("policy");
     policy.put("max_age", pricing.max_age);
     policy.put("quorum", pricing.rules.quorum);
     let rules = &pricing.rules;
-    let weights: BTreeMap<_, _> = pricing.paths.iter().map(|path| (&path.family, path.weight)).collect();
+    let paths = std::iter::once(pricing).chain(off_hours).flat_map(|pricing| &pricing.paths);
+    let weights: BTreeMap<_, _> = paths.map(|path| (&path.family, path.weight)).collect();
     match rules.weighting {
         Weighting::Volume => policy.put("weights", "volume"),
         Weighting::Fixed if weights.values().all(|weight| *weight == 1) => policy.put("weights", "equal"),
@@ -341,7 +346,8 @@ fn feed(feed: &Feed, out: &mut Out<'_>) {
     out.put("max", feed.policy.max_answer.display(feed.decimals));
     out.opt("reference", feed.pricing.reference.as_ref().map(|reference| &reference.rate));
     out.opt("reference_band", feed.pricing.reference.as_ref().map(|reference| reference.band));
-    gates(&feed.pricing, out);
+    out.opt("off_hours_sources", feed.off_hours.as_ref().map(sources));
+    gates(&feed.pricing, feed.off_hours.as_ref(), out);
     let (policy, mut out) = (&feed.policy, out.below("policy"));
     out.rule("heartbeat", policy.heartbeat);
     out.put("heartbeat_lead", policy.heartbeat_lead);

@@ -154,6 +154,10 @@ section! {
             [r#"["coinbase:BTC-USD", "kraken:XBTUSD", "binance:BTCUSDT * USDT-USD", "acme"]"#,
              r#"["coinbase:BTC-USD", "kraken:XBTUSD", "binance:BTCUSD", "acme"]"#],
             "Where it is seen: `venue:SYMBOL` as the venue spells it, or the name of a `[source]`; `* RATE` and ` / RATE` convert it, up to four times, and `1 / ` in front turns it round. What comes out must be what the feed is called after. Venues of one family share one vote.";
+        off_hours_sources: Vec<Entry>, Words("none"),
+            [r#"["coinbase:BTC-USD", "kraken:XBTUSD", "bitstamp:btcusd", "acme"]"#,
+             r#"["coinbase:BTC-USD", "kraken:XBTUSD", "bitstamp:btcusd", "binance:BTCUSD", "acme"]"#],
+            "Where it is seen while `on_market` says `switch_source`, spelled like `sources`. Gates and `max_age` are those of the feed; a `quorum` and `weights` that are written down hold for both lists, and a `quorum` that is not is a majority of each. Both are asked for all the time; no value is made of quotes of both.";
         signer: String, Words("the only signer"), [r#""main""#, r#""second""#],
             "Which `[signer]` signs its rounds.";
         aggregator: Address, Words("none before `publisher deploy`"),
@@ -311,10 +315,10 @@ section! {
 }
 
 section! {
-    /// What a feed with a `calendar` does while its market is not simply open: `normal`, every rule holds; `widen:3x`, every rule holds, with three times `deviation`, `deviation_decay`, `deviation_abs` and `accept_deviation`, while gates, confidence and breaker stay as they are; `heartbeat_only`, heartbeats repeat the last value that was computed before; `freeze`, nothing is published, and heartbeats are missed.
-    /// Nothing is assumed: consumers who measure an answer's age need other than those who trade on it. At an opening, what held before goes on, where that says less, until every quote that counts is of after it.
+    /// What a feed with a `calendar` does while its market is not simply open: `normal`, every rule holds; `widen:3x`, every rule holds, with three times `deviation`, `deviation_decay`, `deviation_abs` and `accept_deviation`, while gates, confidence and breaker stay as they are; `switch_source`, every rule holds, for what `off_hours_sources` of the feed say; `heartbeat_only`, heartbeats repeat the last value that was computed before; `freeze`, nothing is published, and heartbeats are missed.
+    /// Nothing is assumed: consumers who measure an answer's age need other than those who trade on it. At an opening, what held before goes on, where that says less, until every quote that counts is of after it. So `off_hours_sources` speak until all others are quoted after the opening, and then not before the market closes again, whoever falls silent. At the close they are waited for in the same way, and nothing is published meanwhile, for no longer than `max_age`. To the `breaker` a step from one list to the other is a step.
     OnMarket {
-        closed: Allowed, Words("required if the calendar has it"), [r#""heartbeat_only""#, r#""freeze""#],
+        closed: Allowed, Words("required if the calendar has it"), [r#""switch_source""#, r#""freeze""#],
             "While the market is closed.";
         half_day: Allowed, Words("required if the calendar has it"), [r#""normal""#, r#""freeze""#],
             "While it is open on a day on which it closes early.";
@@ -324,7 +328,7 @@ section! {
             "In a late session, after the close.";
         overnight: Allowed, Words("none, but required if the calendar has it"), [r#""heartbeat_only""#, r#""widen:3x""#],
             "In the night between two days of a market that trades around the clock on weekdays.";
-        halted: Allowed, Value(r#""freeze""#), [r#""heartbeat_only""#, r#""widen:2.5x""#],
+        halted: Allowed, Value(r#""freeze""#), [r#""switch_source""#, r#""widen:2.5x""#],
             "While an operator has halted it with `publisher market halt`, whatever its calendar says meanwhile. The end of a halt is an opening.";
         unknown: Allowed, Words("required with a calendar"), [r#""freeze""#, r#""normal""#],
             "When the calendar has ended: it is told of 60 days ahead (PUB-1014).";

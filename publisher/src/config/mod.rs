@@ -211,13 +211,38 @@ pub struct Feed {
     pub account: Address,
     /// How its value is made.
     pub pricing: Pricing,
+    /// How it is made while its market asks for its sources of off hours.
+    pub off_hours: Option<Pricing>,
     /// When it is published, and the smallest and largest answer.
     pub policy: Policy,
     /// Distinct families among its sources.
     pub families: usize,
 }
 
+/// Every value as a book keeps it: rates and feeds, and feeds' sources of off hours under names of their own.
+fn pricings(rates: &BTreeMap<FeedId, Pricing>, feeds: &BTreeMap<FeedId, Feed>) -> BTreeMap<FeedId, Pricing> {
+    let mut all = rates.clone();
+    for (id, feed) in feeds {
+        all.insert(id.clone(), feed.pricing.clone());
+        all.extend(feed.off_hours.clone().map(|pricing| (id.off_hours(), pricing)));
+    }
+    all
+}
+
+impl Feed {
+    /// How its value is made, at all times and in off hours.
+    pub fn sets(&self) -> impl Iterator<Item = &Pricing> {
+        std::iter::once(&self.pricing).chain(&self.off_hours)
+    }
+}
+
 impl Config {
+    /// Every value as a book keeps it: rates and feeds, and feeds' sources of off hours under
+    /// [names of their own](FeedId::off_hours).
+    pub fn pricings(&self) -> BTreeMap<FeedId, Pricing> {
+        pricings(&self.rates, &self.feeds)
+    }
+
     /// Reads and checks a file.
     ///
     /// # Errors

@@ -104,6 +104,7 @@ fn feed_spec(id: &FeedId, feed: &Feed, facts: Option<&FeedFacts>, found: &mut Fo
         decimals: feed.decimals,
         account: feed.account,
         pricing: feed.pricing.clone(),
+        off_hours: feed.off_hours.clone(),
         policy,
         gas_floor,
         gas_ceiling,

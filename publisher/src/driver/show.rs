@@ -35,7 +35,7 @@ pub(super) fn machine(health: &Health, machine: &Machine, now: Now) {
             let feed = state.feeds.entry(id.clone()).or_default();
             feed.decimals = view.decimals;
             feed.known = view.known;
-            let value = machine.book().evaluate(id, now.wall).value.ok();
+            let value = machine.book().evaluate(&view.set, now.wall).value.ok();
             feed.value = value.map(|estimate| estimate.price);
             feed.confidence = value.and_then(|estimate| estimate.confidence.part_of(estimate.price));
             feed.confidence_armed = view.confidence_armed;
@@ -49,6 +49,7 @@ pub(super) fn machine(health: &Health, machine: &Machine, now: Now) {
             feed.in_flight = view.in_flight;
             feed.budget_left_wei = view.budget_left_wei;
             feed.sources = sources(machine, id);
+            feed.off_hours_sources = sources(machine, &id.off_hours());
         }
         state.pegs = machine.book().pegs().map(|(rate, _, lost)| (rate.clone(), lost)).collect();
         let clock = |(venue, drift, skew): (&VenueId, Drift, Option<Skew>)| ClockHealth {

@@ -107,6 +107,8 @@ struct Value<'a> {
     table: String,
     pricing: &'a Pricing,
     feed: Option<&'a Feed>,
+    /// The key of its sources.
+    list: &'static str,
 }
 
 impl<'a> View<'a> {
@@ -117,17 +119,34 @@ impl<'a> View<'a> {
             table: join("feed", id.as_str()),
             pricing: &feed.pricing,
             feed: Some(feed),
+            list: "sources",
         });
         // A constant has no sources to say anything of.
         let quoted = self.config.rates.iter().filter(|(_, pricing)| pricing.constant.is_none());
-        let rates =
-            quoted.map(|(id, pricing)| Value { id, table: join("rate", id.as_str()), pricing, feed: None });
+        let rates = quoted.map(|(id, pricing)| Value {
+            id,
+            table: join("rate", id.as_str()),
+            pricing,
+            feed: None,
+            list: "sources",
+        });
         feeds.chain(rates)
     }
 
-    /// What a rule says of each feed and rate.
+    /// What a rule says of each feed and rate, and of a feed's sources of off hours, where that is something else. A rule
+    /// about policies finds none with those.
     fn each(&self, rule: impl Fn(&Value<'a>) -> Option<Said>) -> Vec<Said> {
-        self.values().filter_map(|value| rule(&value)).collect()
+        let both = |value: Value<'a>| {
+            let said = rule(&value);
+            let off_hours = value.feed.and_then(|feed| feed.off_hours.as_ref());
+            let other = off_hours
+                .and_then(|pricing| rule(&Value { pricing, feed: None, list: "off_hours_sources", ..value }));
+            let other = other.filter(|other| said.as_ref() != Some(other));
+            let other =
+                other.map(|(path, proof, advice)| (path, format!("off_hours_sources: {proof}"), advice));
+            said.into_iter().chain(other)
+        };
+        self.values().flat_map(both).collect()
     }
 
     /// Whether a feed's thresholds are larger than those that are written, because it is a backup's.

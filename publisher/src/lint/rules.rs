@@ -141,7 +141,9 @@ fn depeg_heartbeat_never(view: &View<'_>) -> Vec<Said> {
         |value: &Value<'_>| value.feed.map(|feed| feed.policy.depeg_heartbeat).unwrap_or_default();
     let says = |value: &Value<'_>| heartbeat(value) > Span::ZERO;
     // What is inherited need not concern every feed.
-    let concerns = view.values().any(|value| says(&value) && view.rests_on_peg(value.pricing));
+    let concerns = view.values().any(|value| {
+        says(&value) && value.feed.is_some_and(|feed| feed.sets().any(|pricing| view.rests_on_peg(pricing)))
+    });
     view.each(|value| {
         let policy = value.feed.filter(|_| says(value)).map(|feed| &feed.policy)?;
         let proof = if !concerns {
@@ -287,7 +289,7 @@ fn few_families(view: &View<'_>) -> Vec<Said> {
         let proof =
             format!("of n families (n-1)/2 may lie, of {families} that is none: any of them can move it");
         said(
-            value.key("sources"),
+            value.key(value.list),
             proof,
             "add venues that do not depend on each other; five withstand two liars",
         )
@@ -315,7 +317,7 @@ fn no_exchange_time(view: &View<'_>) -> Vec<Said> {
             return None;
         }
         let proof = "no source says when its price was true, so the time of receipt counts: max_age can never find a price that is served long after its time".to_owned();
-        said(value.key("sources"), proof, "add a venue that gives a time, such as coinbase, bitstamp or okx")
+        said(value.key(value.list), proof, "add a venue that gives a time, such as coinbase, bitstamp or okx")
     })
 }
 

@@ -5,7 +5,7 @@ use super::metrics::{self as m, seconds};
 use super::readiness::{Phase, readiness};
 use crate::chain::Standing;
 use publisher_core::event::{Event, Latency};
-use publisher_core::policy::Status as MarketStatus;
+use publisher_core::policy::{Conduct, Status as MarketStatus};
 use publisher_core::price::Answer;
 use publisher_core::quote::{FeedId, VenueId};
 use publisher_core::record::{Outcome, Scope};
@@ -114,22 +114,10 @@ pub(super) fn scraped(state: &State, now: Now) {
         m::HELD.flag([feed], health.hold.is_some());
         m::IN_FLIGHT.flag([feed], health.in_flight);
         m::ORDERS.set([feed], integer(&health.orders.len().to_string()));
-        for source in &health.sources {
-            let SourceHealth { source, standing, score } = source;
-            for each in SourceStanding::ALL {
-                m::SOURCE_STANDING.flag([feed, source, each.code()], each == *standing);
-            }
-            let share = |of: u64| integer(&of.to_string()) / integer(&score.looks.max(1).to_string());
-            m::SOURCE_HITS.set([feed, source], share(score.answered));
-            m::SOURCE_OUTSIDE.set([feed, source], share(score.outside));
-            for (percent, percentile) in [(50, "50"), (95, "95")] {
-                if let Some(age) = score.ages.percentile(percent) {
-                    m::SOURCE_AGE.set([feed, source, percentile], seconds(age));
-                }
-            }
-            if let Some(lag) = score.moves.lag() {
-                m::SOURCE_LAG.set([feed, source], lag.into());
-            }
+        standings(feed, &health.sources);
+        if let Some(market) = health.market.as_ref().filter(|_| !health.off_hours_sources.is_empty()) {
+            standings(id.off_hours().as_str(), &health.off_hours_sources);
+            m::OFF_HOURS.flag([feed], market.conduct == Conduct::SwitchSource);
         }
         budget_left(&Scope::Feed(id.clone()), health.budget_left_wei);
         if let Some(market) = &health.market {
@@ -143,6 +131,27 @@ pub(super) fn scraped(state: &State, now: Now) {
         }
         if let Some(known) = &health.known {
             m::ROUND.set([feed], integer(&known.round.to_string()));
+        }
+    }
+}
+
+/// How each source of a set stands, by the name of the set.
+fn standings(set: &str, sources: &[SourceHealth]) {
+    for source in sources {
+        let SourceHealth { source, standing, score } = source;
+        for each in SourceStanding::ALL {
+            m::SOURCE_STANDING.flag([set, source, each.code()], each == *standing);
+        }
+        let share = |of: u64| integer(&of.to_string()) / integer(&score.looks.max(1).to_string());
+        m::SOURCE_HITS.set([set, source], share(score.answered));
+        m::SOURCE_OUTSIDE.set([set, source], share(score.outside));
+        for (percent, percentile) in [(50, "50"), (95, "95")] {
+            if let Some(age) = score.ages.percentile(percent) {
+                m::SOURCE_AGE.set([set, source, percentile], seconds(age));
+            }
+        }
+        if let Some(lag) = score.moves.lag() {
+            m::SOURCE_LAG.set([set, source], lag.into());
         }
     }
 }

@@ -180,6 +180,8 @@ pub struct FeedHealth {
     pub budget_left_wei: Option<u128>,
     /// How each of its sources stands.
     pub sources: Vec<SourceHealth>,
+    /// The same of its sources of off hours, where it has some.
+    pub off_hours_sources: Vec<SourceHealth>,
 }
 
 /// One source of a feed.

@@ -198,6 +198,9 @@ pub struct FeedStatus {
     /// How each of its sources stands.
     #[serde(default)]
     pub sources: Vec<SourceStatus>,
+    /// The same of its sources of off hours, which count while its market's `conduct` is `switch_source`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub off_hours_sources: Vec<SourceStatus>,
 }
 
 /// One source of a feed.
@@ -240,7 +243,8 @@ pub struct MarketStatus {
     pub calendar_digest: String,
     /// `open`, `half_day`, `pre`, `post`, `overnight`, `closed`, `halted` or `unknown`.
     pub status: String,
-    /// What the feed does meanwhile: `normal`, `widen:3x`, `heartbeat_only` or `freeze`.
+    /// What the feed does meanwhile: `normal`, `widen:3x`, `switch_source`, `heartbeat_only` or
+    /// `freeze`.
     pub conduct: String,
     /// When the status changes, in seconds since the epoch; absent beyond the end of the calendar.
     pub until_s: Option<i64>,
@@ -354,6 +358,7 @@ impl Status {
                 in_flight: health.in_flight,
                 budget_left_wei: health.budget_left_wei.map(|wei| wei.to_string()),
                 sources: health.sources.iter().map(SourceStatus::of).collect(),
+                off_hours_sources: health.off_hours_sources.iter().map(SourceStatus::of).collect(),
             }
         });
         let accounts = state.accounts.iter().map(|(account, health)| AccountStatus {

@@ -145,6 +145,8 @@ pub struct Spec {
 pub struct FeedView {
     /// The latest round on the canonical chain.
     pub known: Option<Known>,
+    /// What the book calls the set of its sources that its market asks for.
+    pub set: FeedId,
     /// The value now, and how many venues it rests on.
     pub value: Option<(Answer, usize)>,
     /// Why nothing is published, if something stands in the way.
@@ -555,6 +557,7 @@ impl Machine {
             let flight = self.contracts.get(&feed.spec.aggregator).and_then(|contract| contract.flight);
             let view = FeedView {
                 known,
+                set: feed.set(id),
                 value: feed.last_value,
                 hold: feed.hold,
                 confidence_armed: feed.is_armed(),

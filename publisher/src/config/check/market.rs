@@ -87,8 +87,7 @@ impl Check<'_> {
                 None if meets && !is_halt && !self.found.has_error_below(&set.place.path) => {
                     let reason =
                         format!("{name} can be {}, and nothing is said of that{whose}", status.code());
-                    let hint =
-                        "say \"normal\", \"widen:3x\", \"heartbeat_only\" or \"freeze\"; there is no default";
+                    let hint = "say \"normal\", \"widen:3x\", \"switch_source\", \"heartbeat_only\" or \"freeze\"; there is no default";
                     self.found.error(&set.place, reason, hint);
                 }
                 None => {}
@@ -100,6 +99,16 @@ impl Check<'_> {
                     if allowed == Conduct::HeartbeatOnly && heartbeat == Span::ZERO {
                         let reason = format!("there is no heartbeat, so it is the same as freeze{whose}");
                         self.found.warn(&set.place, reason, "set heartbeat, or say \"freeze\"");
+                    }
+                    let list = layers.place.missing("off_hours_sources");
+                    let is_there = layers.has_off_hours || self.found.has_error_below(&list.path);
+                    if allowed == Conduct::SwitchSource && !is_there {
+                        let reason = format!("there are no other sources{}", layers.whose(&set.place));
+                        self.found.error(
+                            &set.place,
+                            reason,
+                            "add off_hours_sources to the feed, or say what else it does",
+                        );
                     }
                     conduct.insert(status, allowed);
                 }

@@ -8,6 +8,7 @@ mod constants;
 mod contracts;
 mod deviation;
 mod market;
+mod off_hours;
 mod peg;
 mod policy;
 mod signers;
@@ -180,11 +181,19 @@ impl Check<'_> {
     }
 }
 
+/// The key of a value's sources.
+const SOURCES: &str = "sources";
+
 /// A value's own settings over those it inherits.
+#[derive(Clone)]
 struct Layers<'a> {
     /// The feed's or rate's name, for problems of what it inherits.
     name: &'a str,
     place: Place,
+    /// Whose sources they are for: the key of the list.
+    list: &'static str,
+    /// The feed has sources of off hours.
+    has_off_hours: bool,
     rules: [Option<&'a Policy>; 2],
     gates: [Option<&'a Gates>; 2],
     depegged: [Option<&'a Depegged>; 2],
@@ -228,7 +237,12 @@ impl<'a> Layers<'a> {
 
     /// What to add to a reason, so that it says whose value a shared setting does not suit.
     fn whose(&self, place: &Place) -> String {
-        if place.path.starts_with("defaults.") { format!(" (for {})", self.name) } else { String::new() }
+        match (place.path.starts_with("defaults."), self.list) {
+            (false, SOURCES) => String::new(),
+            (true, SOURCES) => format!(" (for {})", self.name),
+            (false, list) => format!(" (for {list})"),
+            (true, list) => format!(" (for {list} of {})", self.name),
+        }
     }
 }
 

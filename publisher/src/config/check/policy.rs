@@ -2,7 +2,7 @@
 
 use super::values::distinct;
 use super::venues::Venues;
-use super::{Check, Layers, Set};
+use super::{Check, Layers, SOURCES, Set};
 use crate::config::leaf::{Lead, Rule};
 use crate::config::problem::suggestion;
 use crate::config::raw::Item;
@@ -34,18 +34,20 @@ pub(super) fn threshold<T: std::default::Default>(rule: Rule<T>) -> T {
 }
 
 impl Check<'_> {
-    /// Which quotes of a value count.
+    /// Which quotes of a value count. `others` are its sources of off hours.
     pub(super) fn pricing(
         &mut self,
         layers: &Layers<'_>,
         paths: Option<Vec<Path>>,
+        others: &[Path],
         venues: &Venues,
     ) -> Option<Pricing> {
         let mut paths = paths?;
-        let weighting = self.weigh(layers, &mut paths);
+        let weighting = self.weigh(layers, &mut paths, others);
         let quorum = self.quorum(layers, distinct(&paths));
         let rates: Vec<&str> = paths
             .iter()
+            .chain(others)
             .flat_map(|path| path.via.rates())
             .map(publisher_core::quote::FeedId::as_str)
             .collect();
@@ -55,8 +57,8 @@ impl Check<'_> {
         Some(Pricing { paths, rules, max_age, reference: None, constant: None })
     }
 
-    /// What the votes of families count.
-    fn weigh(&mut self, layers: &Layers<'_>, paths: &mut [Path]) -> Weighting {
+    /// What the votes of families count. The same table may weigh the families of `others`.
+    pub(super) fn weigh(&mut self, layers: &Layers<'_>, paths: &mut [Path], others: &[Path]) -> Weighting {
         let [own, base] = layers.gates.map(|gates| gates.and_then(|gates| gates.weights.as_ref()));
         let Some(Item { value, place }) = own.or(base) else { return Weighting::Fixed };
         let weights = match value {
@@ -66,7 +68,10 @@ impl Check<'_> {
         };
         let whose = layers.whose(place);
         let families: BTreeSet<String> = paths.iter().map(|path| path.family.to_string()).collect();
-        for family in weights.keys().filter(|name| own.is_some() && !families.contains(*name)) {
+        let is_other = |name: &String| others.iter().any(|path| path.family.as_str() == name);
+        let is_nobody = |name: &&String| !families.contains(*name) && !is_other(name);
+        let is_told = own.is_some() && layers.list == SOURCES;
+        for family in weights.keys().filter(|name| is_told && is_nobody(name)) {
             let hint = suggestion(family, families.iter().map(String::as_str));
             self.found.error(place, format!("{family} is none of its families"), hint);
         }
@@ -85,7 +90,7 @@ impl Check<'_> {
         Weighting::Fixed
     }
 
-    fn quorum(&mut self, layers: &Layers<'_>, families: usize) -> usize {
+    pub(super) fn quorum(&mut self, layers: &Layers<'_>, families: usize) -> usize {
         let set = layers.gate("quorum", |g| g.quorum.as_ref());
         let single = layers.gate("allow_single_source", |g| g.allow_single_source.as_ref());
         let default = default_quorum(families);
@@ -106,7 +111,7 @@ impl Check<'_> {
             self.found.warn(&set.place, reason, "raise it, or leave it out");
         }
         if families == 2 && quorum == 2 {
-            let place = layers.place.missing("sources");
+            let place = layers.place.missing(layers.list);
             let reason = "with two families, one that is silent stops it";
             self.found.warn(&place, reason, "add venues; five survive two silent ones");
         }
@@ -169,7 +174,7 @@ impl Check<'_> {
         cap
     }
 
-    fn max_age(&mut self, layers: &Layers<'_>, paths: &[Path], venues: &Venues) -> Span {
+    pub(super) fn max_age(&mut self, layers: &Layers<'_>, paths: &[Path], venues: &Venues) -> Span {
         let set = layers.gate("max_age", |g| g.max_age.as_ref());
         let max_age = set.value.unwrap_or(MAX_AGE);
         for (age, venue) in paths.iter().filter_map(|path| {

@@ -3,12 +3,12 @@
 use super::assets::{Odd, not_dollars, odd};
 use super::units::{Spelled, mismatch, pair};
 use super::venues::Venues;
-use super::{Check, Layers, Named};
+use super::{Check, Layers, Named, SOURCES};
 use crate::config::keys::{Depegged, Feed as RawFeed, Gates, Policy, Rate};
 use crate::config::leaf::{Entry, value};
 use crate::config::problem::{Place, suggestion};
 use crate::config::raw::Item;
-use crate::config::{Feed, SignerSpec};
+use crate::config::{Feed, SignerSpec, pricings};
 use crate::sources::Assets;
 use alloy::primitives::Address;
 use publisher_core::book::{Book, MAX_HOPS, Path, Pricing, Reference};
@@ -74,8 +74,7 @@ impl<'a> Check<'a> {
 
     /// The core has the last word on what can be evaluated.
     fn book(&mut self, (rates, feeds): &Values) -> bool {
-        let feeds = feeds.iter().map(|(id, feed)| (id.clone(), feed.pricing.clone()));
-        let book = Book::new(feeds.chain(rates.clone()).collect());
+        let book = Book::new(pricings(rates, feeds));
         if let Err(error) = &book {
             let place = Place { path: "feed".into(), line: None, shown: String::new() };
             self.found.error(&place, error.to_string(), "look at the rates that sources name");
@@ -88,7 +87,7 @@ impl<'a> Check<'a> {
         let depegged = policy.and_then(|policy| policy.on_depeg.as_ref());
         let layers = self.layers(name, &raw.place, None, policy.map(|policy| &policy.gates), depegged);
         let paths = self.paths(name, raw.sources.as_ref(), venues);
-        let mut pricing = self.pricing(&layers, paths, venues)?;
+        let mut pricing = self.pricing(&layers, paths, &[], venues)?;
         pricing.rules.peg = raw.peg.as_ref().map(|peg| self.peg(peg, distinct(&pricing.paths)));
         Some(pricing)
     }
@@ -105,12 +104,18 @@ impl<'a> Check<'a> {
         let layers =
             self.layers(name, &raw.place, own, own.map(|policy| &policy.gates), own.and_then(depegged_of));
         let paths = self.paths(name, raw.sources.as_ref(), venues);
+        let layers = Layers { has_off_hours: raw.off_hours_sources.is_some(), ..layers };
+        let others = self.paths(name, raw.off_hours_sources.as_ref(), venues);
         let reference = self.reference(name, raw);
-        let pricing = self.pricing(&layers, paths, venues).map(|pricing| Pricing { reference, ..pricing });
+        let pricing = self.pricing(&layers, paths, others.as_deref().unwrap_or_default(), venues);
+        let pricing = pricing.map(|pricing| Pricing { reference, ..pricing });
         let decimals = self.decimals(raw);
         let bounds = decimals.and_then(|decimals| self.bounds(raw, decimals));
         let max_age = pricing.as_ref().map(|pricing| pricing.max_age);
         let policy = self.policy(&layers, decimals, bounds, block_time, max_age);
+        let off_hours = others.zip(pricing.as_ref()).zip(policy.as_ref());
+        let off_hours = off_hours
+            .map(|((paths, main), policy)| self.off_hours(raw, &layers, (paths, main), policy, venues));
         let signer = self.signer(raw, signers);
         let description = self.description(name, raw);
         let (signer, account) = signer?;
@@ -130,6 +135,7 @@ impl<'a> Check<'a> {
             account,
             families: distinct(&pricing.paths),
             pricing,
+            off_hours,
             policy: policy?,
         })
     }
@@ -148,7 +154,8 @@ impl<'a> Check<'a> {
         let base = self.root.defaults.as_ref().and_then(|defaults| defaults.policy.as_ref());
         let gates = [gates, base.map(|policy| &policy.gates)];
         let depegged = [off_peg, base.and_then(depegged_of)];
-        Layers { name, place: place.clone(), rules: [rules, base], gates, depegged }
+        let (place, rules) = (place.clone(), [rules, base]);
+        Layers { name, place, list: SOURCES, has_off_hours: false, rules, gates, depegged }
     }
 
     fn decimals(&mut self, raw: &RawFeed) -> Option<u8> {
@@ -355,7 +362,8 @@ impl<'a> Check<'a> {
     fn edges(&self) -> Edges<'a> {
         let root = self.root;
         let rates = root.rate.iter().map(|(name, rate)| (name, &rate.sources));
-        let feeds = root.feed.iter().map(|(name, feed)| (name, &feed.sources));
+        let feeds = root.feed.iter();
+        let feeds = feeds.flat_map(|(name, feed)| [(name, &feed.sources), (name, &feed.off_hours_sources)]);
         // A constant needs nothing.
         let mut edges: Edges<'a> = root.constant.keys().map(|name| (name.as_str(), Vec::new())).collect();
         for (name, list) in rates.chain(feeds) {

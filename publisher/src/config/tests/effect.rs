@@ -362,6 +362,15 @@ fn a_documented_default_is_the_real_one_and_a_required_key_is_required() {
                     let lines = text.lines().filter(|l| with.iter().all(|key| !l.starts_with(key)));
                     text = lines.collect::<Vec<_>>().join("\n");
                 }
+                if path == "feed.NAME.off_hours_sources" {
+                    // What asks for them goes with them.
+                    text = text.replace("\"switch_source\"", "\"freeze\"");
+                }
+                if path.ends_with(".policy.calendar") {
+                    // Where a market never closes there are no off hours.
+                    let lines = text.lines().filter(|l| !l.starts_with("off_hours_sources ="));
+                    text = lines.collect::<Vec<_>>().join("\n");
+                }
                 // Two pointers that come together go together.
                 if let Some((_, with)) = key.meaning.split_once("only with `") {
                     let partner = with.split('`').next().unwrap();

@@ -359,3 +359,38 @@ fn no_machine_is_made_that_could_not_publish() {
         ["feed.\"BTC-USD\".min: the aggregator takes answers from 0.00000001 to 0.00000002 only"]
     );
 }
+
+/// Without this the week-end's sources have the quorum of others, or lack their gates, their weights or their reference,
+/// or the machine is not told of them.
+#[test]
+fn sources_of_off_hours_have_the_rules_of_the_feed_and_a_majority_of_their_own() {
+    let text = changed(
+        SMALL,
+        &[
+            (
+                "sources =",
+                "off_hours_sources = [\"kraken:XBTUSD\", \"gemini:BTCUSD\", \"okx:BTC-USDT * USDT-USD\", \"bybit:BTCUSDT * USDT-USD\", \"gate:BTC_USDT * USDT-USD\", \"bitfinex:tBTCUSD\"]\nreference = \"BTC-reference\"\nsources =",
+            ),
+            (
+                "heartbeat = \"1h\"",
+                "heartbeat = \"1h\"\nmax_age = \"25s\"\nrefuse_spread = \"3%\"\ncalendar = \"fx\"\non_market = { closed = \"switch_source\", unknown = \"freeze\" }\nweights = { coinbase = 2, kraken = 2, bitstamp = 2, gemini = 1, okx = 1, bybit = 1, gate = 1, bitfinex = 2 }\n[rate.\"USDT-USD\"]\nsources = [\"coinbase:USDT-USD\", \"kraken:USDTZUSD\", \"bitstamp:usdtusd\"]\n[rate.\"BTC-reference\"]\nsources = [\"coinbase:BTC-USD\", \"kraken:XBTUSD\", \"okx:BTC-USD\"]",
+            ),
+        ],
+    );
+    let config = good(&text);
+    let id = FeedId::new(BTC);
+    let (main, off_hours) = (&feed(&config).pricing, feed(&config).off_hours.as_ref().unwrap());
+    assert_eq!((main.rules.quorum, off_hours.rules.quorum), (3, 4));
+    let of_main = publisher_core::aggregate::Rules { quorum: 3, ..off_hours.rules };
+    assert_eq!(
+        (main.rules, main.max_age, &main.reference),
+        (of_main, off_hours.max_age, &off_hours.reference)
+    );
+    assert_eq!(off_hours.paths.iter().map(|path| path.weight).collect::<Vec<_>>(), [2, 1, 1, 1, 1, 2]);
+    assert!(config.venues.contains_key(&VenueId::new("gemini")), "they are asked for");
+    assert_eq!(config.pricings()[&id.off_hours()], *off_hours);
+    let effective = config.effective();
+    let list = &effective["feed.\"BTC-USD\".off_hours_sources"];
+    assert!(list.starts_with("kraken:XBTUSD, gemini:BTCUSD, okx:BTC-USDT * USDT-USD, "), "{list}");
+    assert_eq!(effective["feed.\"BTC-USD\".policy.on_market.closed"], "switch_source");
+}
