@@ -203,6 +203,81 @@ async fn heartbeats_of_the_night_repeat_what_was_said_before_it() {
     }
 }
 
+/// What venues of off hours say, all the time: the day's price rises from far above it.
+const OFF_HOURS: i128 = 20_000 * 100_000_000;
+
+/// Without this the night's market is given out for the day's or the day's for the night's, a feed is silent in one of
+/// them, or nobody sees which of the two an answer was of.
+#[tokio::test]
+async fn while_its_market_is_closed_a_feed_has_other_sources_and_no_answer_is_of_both() {
+    let world = alternating("closed", "switch_source").await.unwrap();
+    let others = [Venue::Gemini, Venue::Bitfinex, Venue::CryptoCom];
+    let off_hours = "off_hours_sources = [\"gemini:BTCUSD\", \"bitfinex:tBTCUSD\", \"crypto-com:BTC_USD\"]";
+    world
+        .edit("sources = [\"coinbase:BTC-USD\"", &format!("{off_hours}\nsources = [\"coinbase:BTC-USD\""))
+        .unwrap();
+    world.configure(&others.map(|venue| world.venue(venue)).concat()).unwrap();
+    for venue in others {
+        world.venues.market().set_venue_price(venue, world.feed().pair, "20000").unwrap();
+    }
+    // Old quotes at an opening: until this venue's are of after it, the night's sources go on.
+    world.venues.market().fault(Venue::Bitstamp, Fault::ClockSkew { ms: -LATE_MS });
+    let daemon = world.daemon(BINARY, &[]).unwrap();
+    let (mut switched, mut goes_on) = (false, false);
+    let seen = async || {
+        let Ok(page) = world.status().await else { return Ok(false) };
+        let feed = &page["feeds"][0];
+        let of_night = feed["off_hours_sources"].as_array().is_some_and(|sources| sources.len() == 3);
+        let is_switched = feed["market"]["conduct"] == "switch_source" && of_night;
+        switched |= is_switched && feed["market"]["status"] == "closed" && feed["value"] == "20000";
+        goes_on |= is_switched && feed["market"]["status"] == "open" && feed["value"] == "20000";
+        if !switched || !goes_on {
+            return Ok(false);
+        }
+        let rounds = journalled(&world).await?;
+        let turns: BTreeSet<i64> = rounds.iter().map(|round| turn(round.planned_at.ms())).collect();
+        let both = [0, 1].map(|rest| turns.iter().filter(|turn| **turn % 2 == rest).count());
+        Ok(both.iter().all(|count| *count >= 2))
+    };
+    let set = moving(&world, "two days and two nights, and a morning that the night lasts into", seen)
+        .await
+        .unwrap();
+    let config = world.config();
+    let args = ["quote", "BTC-USD", "--json", "--config", config.to_str().unwrap()];
+    let quoted = run(BINARY, world.dir.path(), &args, &[]).await.unwrap().json().unwrap();
+    let is_night = quoted["market"]["conduct"] == "switch_source";
+    let (counts, other) =
+        if is_night { ("off_hours_sources", "sources") } else { ("sources", "off_hours_sources") };
+    assert_eq!((&quoted["set"], &quoted["other_set"]["set"]), (&counts.into(), &other.into()), "{quoted}");
+    let night = if is_night { &quoted } else { &quoted["other_set"] };
+    assert_eq!(
+        (&night["price"], night["sources"].as_array().map(Vec::len)),
+        (&"20000".into(), Some(3)),
+        "{quoted}"
+    );
+    world.drain(daemon).await.unwrap();
+    let answers: BTreeMap<u64, i128> =
+        world.rounds(world.feed()).await.unwrap().iter().map(|round| (round.round, round.answer)).collect();
+    for round in journalled(&world).await.unwrap() {
+        let Some(answer) = answers.get(&round.number) else { continue };
+        let decision = round.decision.as_ref().and_then(|decision| decision.market.as_ref()).unwrap();
+        let said = (decision.conduct.as_str(), decision.status.as_str(), *answer);
+        match said.0 {
+            "switch_source" => assert_eq!(*answer, OFF_HOURS, "round {}: {said:?}", round.number),
+            "normal" => {
+                assert!(
+                    set.contains_key(answer) || *answer == 67_000 * 100_000_000,
+                    "round {}: {said:?}",
+                    round.number
+                );
+                assert_eq!(said.1, "open", "round {}: {said:?}", round.number);
+            }
+            _ => panic!("round {}: {said:?}", round.number),
+        }
+    }
+    assert_eq!(world.logged("PUB-1004").unwrap(), Vec::<Value>::new(), "heartbeats go on day and night");
+}
+
 /// Without this an exchange that stops trading has its last price published as today's for as long as it is young, or its
 /// feeds have to be taken out of the configuration one by one, and somebody has to put them back.
 #[tokio::test]

@@ -230,14 +230,21 @@ fn a_step_between_sets_is_a_step_and_what_lasts_of_one_proves_nothing_of_the_oth
     rig.go(CLOSES_S + 80, Some(OFF));
     assert_eq!(rig.decided().last().unwrap().0, OFF, "all agree on it for a while");
 
-    let mut rig =
-        rig_with(Conduct::Freeze, |policy| policy.confirm = Confirm { ticks: 40, ..Confirm::default() });
-    rig.go(CLOSES_S + 20, Some(OFF));
-    let mut looks = 0;
-    while rig.decided().last().unwrap().0 != OFF {
-        rig.off(0..VENUES, OFF);
-        (looks, _) = (looks + 1, rig.pass_ms(10));
-        assert!(looks < 100);
+    let confirm = Confirm { ticks: 5, ..Confirm::default() };
+    let mut rig = rig_with(Conduct::Freeze, |policy| policy.confirm = confirm);
+    rig.go(OPENS_S - 4, Some(OFF));
+    rig.go_off(OPENS_S + 4, OFF);
+    for _ in 1..confirm.ticks {
+        rig.pass_ms(10);
+        rig.off(0..VENUES, OFF + 300);
+    }
+    assert_eq!((rig.decided().last().unwrap().0, rig.conduct()), (OFF, Conduct::SwitchSource));
+    rig.price = OFF + 1_000;
+    for look in 1..=confirm.ticks {
+        rig.pass_ms(10);
+        rig.quotes(VENUES);
+        let expected = if look == confirm.ticks { rig.price } else { OFF };
+        assert_eq!((rig.decided().last().unwrap().0, rig.conduct()), (expected, Conduct::Normal), "{look}");
     }
 }
 
