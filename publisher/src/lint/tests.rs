@@ -111,8 +111,7 @@ fn cases() -> Vec<Case> {
     let other = |sources: &str| format!("[rate.other]\nsources = [{sources}]\n");
     let owns = [own("a", "a.example"), own("b", "b.example"), own("c", "c.example")].concat();
     let repeated = r#""coinbase:BTC-USD", "kraken:XBTUSD", "coingecko:bitcoin""#;
-    let repeated_once_more =
-        r#""coinbase:BTC-USD", "kraken:XBTUSD", "bitstamp:btcusd", "coingecko:bitcoin""#;
+    let repeated_once_more = r#""coinbase:BTC-USD", "kraken:XBTUSD", "bitstamp:btcusd", "coingecko:bitcoin""#;
     vec![
         case(
             "aggregator-counted",
