@@ -352,12 +352,12 @@ section! {
             "A quote whose bid and ask are further apart than this part of their middle has no vote.";
         min_volume: Rule<Price>, Value(r#""off""#), [r#""10""#, r#""20.5""#],
             "A market in which less is traded in 24 hours, in units of its base asset, has no vote. One that does not tell its volume passes.";
-        outlier_floor: Ratio, Value(r#""0.5%""#), [r#""0.6%""#, r#""0.7%""#],
+        outlier_floor: Ratio, Words(r#"`"0.5%"`; of a rate with a `peg`, `"0.2%"`"#), [r#""0.6%""#, r#""0.7%""#],
             "A family within this part of the median is never left out as an outlier.";
         refuse_spread: Rule<Ratio>, Value(r#""5%""#), [r#""4%""#, r#""3%""#],
             "Nothing is published while a family that counts is further than this from the median.";
-        self_jump: Rule<Ratio>, Value(r#""30%""#), [r#""20%""#, r#""25%""#],
-            "A quote further than this from what its source said within two minutes has no vote, unless three other families, or all others where fewer answer, say the same within 1%. For stable assets 2% is usual.";
+        self_jump: Rule<Ratio>, Words(r#"`"30%"`; of a rate with a `peg`, `"2%"`"#), [r#""20%""#, r#""25%""#],
+            "A quote further than this from what its source said within two minutes has no vote, unless three other families, or all others where fewer answer, say the same within 1%.";
         frozen: Rule<Ratio>, Value(r#""0.1%""#), [r#""0.2%""#, r#""0.3%""#],
             "A source that has said the same for a minute while the others moved by more than this, and by five times the width of its book, has no vote. Oracles and shares (`kind` of `chainlink`, `erc4626`, `curve-lp`) stand still by their nature and are exempt.";
         quarantine: Rule<Span>, Value(r#""10m""#), [r#""20m""#, r#""15m""#],

@@ -115,6 +115,13 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// Those of the rate of a stable asset, whose price moves less: `sources.md` §11.
+    pub const fn of_stable(quorum: usize) -> Self {
+        Self { self_jump: Ratio::from_bps(200), outlier_floor: Ratio::from_bps(20), ..Self::of(quorum) }
+    }
+}
+
 /// The quorum that `families` configured families get by default: a majority, and at least three where there are three.
 ///
 /// One family alone has a quorum of one, which a configuration must allow explicitly.

@@ -194,6 +194,8 @@ struct Layers<'a> {
     list: &'static str,
     /// The feed has sources of off hours.
     has_off_hours: bool,
+    /// Whether it is the rate of a stable asset, which moves less.
+    is_stable: bool,
     rules: [Option<&'a Policy>; 2],
     gates: [Option<&'a Gates>; 2],
     depegged: [Option<&'a Depegged>; 2],

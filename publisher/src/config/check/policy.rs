@@ -119,10 +119,11 @@ impl Check<'_> {
     }
 
     fn gates(&mut self, layers: &Layers<'_>) -> Rules {
+        let default = if layers.is_stable { Rules::of_stable(0) } else { Rules::of(0) };
         let floor = layers.gate("outlier_floor", |g| g.outlier_floor.as_ref());
         let spread = layers.gate("refuse_spread", |g| g.refuse_spread.as_ref());
-        let outlier_floor = floor.value.unwrap_or(Rules::of(0).outlier_floor);
-        let refuse_spread = on(&spread, Rules::of(0).refuse_spread);
+        let outlier_floor = floor.value.unwrap_or(default.outlier_floor);
+        let refuse_spread = on(&spread, default.refuse_spread);
         if outlier_floor == Ratio::default() {
             let reason = "venues never agree to the last digit, so nearly all would be left out";
             self.found.error(
@@ -138,7 +139,6 @@ impl Check<'_> {
             );
             self.found.warn(place, reason, "let refuse_spread be larger than outlier_floor");
         }
-        let default = Rules::of(0);
         let path_tolerance = layers.gate("path_tolerance", |g| g.path_tolerance.as_ref());
         let path_refuse = layers.gate("path_refuse", |g| g.path_refuse.as_ref());
         let (tolerance, refuse) =

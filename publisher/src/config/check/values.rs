@@ -87,6 +87,7 @@ impl<'a> Check<'a> {
         let depegged = policy.and_then(|policy| policy.on_depeg.as_ref());
         let layers = self.layers(name, &raw.place, None, policy.map(|policy| &policy.gates), depegged);
         let paths = self.paths(name, raw.sources.as_ref(), venues);
+        let layers = Layers { is_stable: raw.peg.is_some(), ..layers };
         let mut pricing = self.pricing(&layers, paths, &[], venues)?;
         pricing.rules.peg = raw.peg.as_ref().map(|peg| self.peg(peg, distinct(&pricing.paths)));
         Some(pricing)
@@ -155,7 +156,7 @@ impl<'a> Check<'a> {
         let gates = [gates, base.map(|policy| &policy.gates)];
         let depegged = [off_peg, base.and_then(depegged_of)];
         let (place, rules) = (place.clone(), [rules, base]);
-        Layers { name, place, list: SOURCES, has_off_hours: false, rules, gates, depegged }
+        Layers { name, place, list: SOURCES, has_off_hours: false, is_stable: false, rules, gates, depegged }
     }
 
     fn decimals(&mut self, raw: &RawFeed) -> Option<u8> {

@@ -84,6 +84,21 @@ fn settings_are_inherited_key_by_key_and_off_takes_one_away() {
     }
 }
 
+/// Without this a coin that is worth a dollar may jump by 30% on one venue's word, as one that is not may.
+#[test]
+fn a_rate_with_a_peg_has_narrower_gates_unless_somebody_says_otherwise() {
+    let rules = |peg: &str| {
+        let sources = "[\"coinbase:USDT-USD\", \"kraken:USDTUSD\", \"bitstamp:usdtusd\"]";
+        let text = format!("{SMALL}\n[rate.\"USDT-USD\"]\nsources = {sources}\n{peg}\n");
+        let rules = good(&text).rates[&FeedId::new("USDT-USD")].rules.clone();
+        [rules.self_jump, rules.outlier_floor].map(|ratio| ratio.to_string())
+    };
+    assert_eq!(rules(""), ["30%", "0.5%"]);
+    assert_eq!(rules("peg = \"1%\""), ["2%", "0.2%"]);
+    let own = "peg = \"1%\"\npolicy = { self_jump = \"off\", outlier_floor = \"0.4%\" }";
+    assert_eq!(rules(own), ["0%", "0.4%"]);
+}
+
 #[test]
 fn what_is_not_said_follows_from_what_is() {
     let rule = |rule: &str| changed(SMALL, &[("heartbeat = \"1h\"", rule)]);
