@@ -90,7 +90,7 @@ fn a_rate_with_a_peg_has_narrower_gates_unless_somebody_says_otherwise() {
     let rules = |peg: &str| {
         let sources = "[\"coinbase:USDT-USD\", \"kraken:USDTUSD\", \"bitstamp:usdtusd\"]";
         let text = format!("{SMALL}\n[rate.\"USDT-USD\"]\nsources = {sources}\n{peg}\n");
-        let rules = good(&text).rates[&FeedId::new("USDT-USD")].rules.clone();
+        let rules = good(&text).rates[&FeedId::new("USDT-USD")].rules;
         [rules.self_jump, rules.outlier_floor].map(|ratio| ratio.to_string())
     };
     assert_eq!(rules(""), ["30%", "0.5%"]);
