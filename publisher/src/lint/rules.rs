@@ -5,6 +5,7 @@ use super::independent::{aggregator_counted, breaker_off};
 use super::wide::{deviation_never, widen_never, widen_trips_breaker, widest};
 use super::{Rule, Said, Value, View, Weight};
 use crate::config::{Feed, join};
+use crate::sources::{retired_address, retired_asset};
 use publisher_core::aggregate::{CONFIDENCE_FLOOR, MAD_FROM, Rules, Weighting};
 use publisher_core::policy::{Combine, Early};
 use publisher_core::price::{Answer, Ratio};
@@ -36,21 +37,11 @@ pub(super) const RULES: &[Rule] = &[
     Rule { id: "reference-of-the-same", severity: Weight::Note, find: reference_of_the_same },
     Rule { id: "refuse-spread-never", severity: Weight::Note, find: refuse_spread_never },
     Rule { id: "retired-host", severity: Weight::Warning, find: retired_host },
+    Rule { id: "retired-market", severity: Weight::Warning, find: retired_market },
     Rule { id: "sync-never", severity: Weight::Warning, find: sync_never },
     Rule { id: "volume-never", severity: Weight::Warning, find: volume_never },
     Rule { id: "widen-never", severity: Weight::Warning, find: widen_never },
     Rule { id: "widen-trips-breaker", severity: Weight::Warning, find: widen_trips_breaker },
-];
-
-/// Addresses at which venues used to answer; what still answers there is not what it was.
-const RETIRED: [&str; 7] = [
-    "api.bittrex.com",
-    "api.coindesk.com",
-    "api.huobi.com",
-    "api.pro.coinbase.com",
-    "min-api.cryptocompare.com",
-    "wbs.mexc.com",
-    "ws-feed.pro.coinbase.com",
 ];
 
 pub(super) fn said(path: String, proof: String, advice: &str) -> Option<Said> {
@@ -396,20 +387,38 @@ fn refuse_spread_never(view: &View<'_>) -> Vec<Said> {
 
 /// Hosts that venues have given up.
 fn retired_host(view: &View<'_>) -> Vec<Said> {
-    let venues = view.config.venues.iter().filter_map(|(id, ask)| {
-        Some((join("venue", id.as_str()) + ".base_url", ask.spec.base_url.as_ref()?))
+    let venues = view.config.venues.iter().flat_map(|(id, ask)| {
+        let (base, table) = (ask.spec.base_url.as_ref(), join("venue", id.as_str()));
+        let asked =
+            ask.preset.retired(base).map(|gone| (if base.is_some() { "base_url" } else { "preset" }, gone));
+        let heard = ask.stream.url.as_ref().and_then(retired_address).map(|gone| ("stream_url", gone));
+        [asked, heard].into_iter().flatten().map(move |(key, gone)| (format!("{table}.{key}"), gone))
     });
-    let own =
-        view.config.sources.iter().map(|(id, source)| (join("source", id.as_str()) + ".url", &source.url));
-    let found = venues.chain(own).filter_map(|(path, url)| {
-        let host = url.host_str().filter(|host| RETIRED.contains(host))?;
+    let own = view.config.sources.iter();
+    let own = own.filter_map(|(id, source)| {
+        Some((join("source", id.as_str()) + ".url", retired_address(&source.url)?))
+    });
+    let found = venues.chain(own).filter_map(|(path, gone)| {
         said(
             path,
-            format!("{host} has been given up by its venue"),
+            format!("{gone} has been given up by its venue"),
             "see the venue's documentation, or use its preset",
         )
     });
     found.collect()
+}
+
+/// What is priced, or what it is priced in, is not issued any more.
+fn retired_market(view: &View<'_>) -> Vec<Said> {
+    view.each(|value| {
+        let (market, asset) = value.pricing.paths.iter().find_map(|path| {
+            let ask = view.config.venues.get(&path.market.venue)?;
+            Some((&path.market, retired_asset(&ask.preset.market(&path.market.symbol)?)?))
+        })?;
+        let proof =
+            format!("{market} is a market of {asset}, which is not issued any more: few trade it, or none");
+        said(value.key("sources"), proof, "name a market of another asset")
+    })
 }
 
 /// No heartbeat of a store divides another one.

@@ -109,6 +109,7 @@ fn cases() -> Vec<Case> {
     let converted = r#""coinbase:BTC-USD", "kraken:XBTUSD", "bitstamp:btcusd", "kraken:XBTEUR * euro""#;
     let reference = format!("{FEED}\nreference = \"other\"");
     let other = |sources: &str| format!("[rate.other]\nsources = [{sources}]\n");
+    let busd = TETHER.replace("USDT", "BUSD").replace("usdt", "busd");
     let owns = [own("a", "a.example"), own("b", "b.example"), own("c", "c.example")].concat();
     let repeated = r#""coinbase:BTC-USD", "kraken:XBTUSD", "coingecko:bitcoin""#;
     let repeated_once_more = r#""coinbase:BTC-USD", "kraken:XBTUSD", "bitstamp:btcusd", "coingecko:bitcoin""#;
@@ -372,6 +373,28 @@ fn cases() -> Vec<Case> {
             [&format!("{FIVE}, \"a\""), FEED, POLICY, &own("a", "api.coindesk.com")],
             "api.coindesk.com has been given up",
             [&format!("{FIVE}, \"a\""), FEED, POLICY, &own("a", "api.coindesk.example")],
+        ),
+        case(
+            "retired-host",
+            [
+                &format!("{FIVE}, \"mexc:BTCUSDT * USDT-USD\""),
+                FEED,
+                POLICY,
+                &format!("{TETHER}[venue.mexc]\nstream_url = \"wss://wbs.mexc.com\"\n"),
+            ],
+            "venue.mexc.stream_url: wbs.mexc.com has been given up",
+            [
+                &format!("{FIVE}, \"mexc:BTCUSDT * USDT-USD\""),
+                FEED,
+                POLICY,
+                &format!("{TETHER}[venue.mexc]\nstream_url = \"wss://wbs-api.mexc.com\"\n"),
+            ],
+        ),
+        case(
+            "retired-market",
+            [&format!("{FIVE}, \"binance-us:BTCBUSD * BUSD-USD\""), FEED, POLICY, &busd],
+            "binance-us:BTCBUSD is a market of BUSD",
+            [FIVE, FEED, POLICY, ""],
         ),
         case(
             "volume-never",

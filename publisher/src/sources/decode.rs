@@ -24,7 +24,7 @@ const FUTURE_MAX: Span = Span::from_s(86_400);
 pub(super) struct Answer {
     /// What a body that is no error fulfils.
     pub(super) ok: Vec<Check>,
-    /// What texts in an error body mean.
+    /// What errors mean, the first that fits.
     pub(super) errors: Vec<Marker>,
     pub(super) rows: Rows,
     /// What a row of a market that trades fulfils.
@@ -77,10 +77,11 @@ pub(super) enum Expect {
     IsSomething,
 }
 
-/// A text of an error body and its meaning.
+/// What tells an error, a text in its body, its status or both, and its meaning.
 #[derive(Clone, Debug)]
 pub(super) struct Marker {
-    pub(super) contains: String,
+    pub(super) contains: Option<String>,
+    pub(super) status: Option<u16>,
     pub(super) means: Meaning,
 }
 
@@ -354,21 +355,32 @@ impl Answer {
         self.time.as_ref().is_some_and(|(_, unit)| *unit != TimeUnit::Date)
     }
 
-    /// What a body means that is an error by its status or its content.
-    pub(super) fn meaning(&self, bytes: &[u8]) -> Option<Meaning> {
+    /// What an answer means that is an error by its status or its content; without a meaning it is `fault`.
+    fn meaning(&self, status: u16, bytes: &[u8], fault: SourceFault, reason: &'static str) -> Refusal {
         let text = String::from_utf8_lossy(bytes);
-        self.errors.iter().find(|marker| text.contains(&marker.contains)).map(|marker| marker.means)
+        let fits = |marker: &&Marker| {
+            marker.status.is_none_or(|of| of == status)
+                && marker.contains.as_ref().is_none_or(|part| text.contains(part))
+        };
+        match self.errors.iter().find(fits).map(|marker| marker.means) {
+            Some(Meaning::Fault(fault)) => Refusal::new(fault, reason),
+            Some(Meaning::UnknownSymbol) => Refusal { fault, unknown_symbol: true, reason },
+            None => Refusal::new(fault, reason),
+        }
+    }
+
+    /// What an answer means that came with this status and not with 200, which alone would be `fault`. What the venue
+    /// says may know better what happened; a status that says it all is believed.
+    pub(super) fn failed(&self, status: u16, bytes: &[u8], fault: SourceFault) -> Refusal {
+        let reason = "the request failed";
+        match status {
+            418 | 429 | 451 => Refusal::new(fault, reason),
+            _ => self.meaning(status, bytes, fault, reason),
+        }
     }
 
     fn refusal(&self, bytes: &[u8]) -> Refusal {
-        let reason = "an error in a body with HTTP status 200";
-        match self.meaning(bytes) {
-            Some(Meaning::Fault(fault)) => Refusal::new(fault, reason),
-            Some(Meaning::UnknownSymbol) => {
-                Refusal { fault: SourceFault::VenueError, unknown_symbol: true, reason }
-            }
-            None => Refusal::new(SourceFault::VenueError, reason),
-        }
+        self.meaning(200, bytes, SourceFault::VenueError, "an error in a body with HTTP status 200")
     }
 
     pub(super) fn row(&self, body: &RawValue, row: &RawValue, now: Wall) -> Result<Row, SourceFault> {

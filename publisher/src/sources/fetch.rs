@@ -78,7 +78,7 @@ pub(super) async fn fetch(ask: Ask<'_>, clock: &impl Fn() -> Wall) -> Fetched {
         if response.status() == StatusCode::OK {
             return read(&mut response, ask.body_max_bytes, &mut bytes).await;
         }
-        let fault = fault_of(response.status());
+        let fault = fault_of(response.status().as_u16(), retry_after);
         let reason = format!("HTTP status {}", response.status().as_u16());
         let body = read(&mut response, ERROR_BODY_MAX, &mut bytes).await.unwrap_or_default();
         Err(Failure { fault, reason, body })
@@ -86,9 +86,9 @@ pub(super) async fn fetch(ask: Ask<'_>, clock: &impl Fn() -> Wall) -> Fetched {
     let body = match timeout_at(ask.deadline, exchange).await {
         Ok(body) => body,
         // An error whose body drips is still the error its status names.
-        Err(_) => Err(match status.and_then(|status| StatusCode::from_u16(status).ok()) {
+        Err(_) => Err(match status {
             Some(status) if status != StatusCode::OK => {
-                Failure::new(fault_of(status), format!("HTTP status {}", status.as_u16()))
+                Failure::new(fault_of(status, retry_after), format!("HTTP status {status}"))
             }
             Some(_) => Failure::new(SourceFault::Timeout, "the body was not complete in time"),
             None => Failure::new(SourceFault::Timeout, "no answer in time"),
@@ -121,11 +121,13 @@ async fn read(response: &mut Response, max: usize, bytes: &mut usize) -> Result<
     Ok(body)
 }
 
-fn fault_of(status: StatusCode) -> SourceFault {
-    match status.as_u16() {
-        429 => SourceFault::RateLimited,
-        418 => SourceFault::Banned,
-        403 | 451 => SourceFault::GeoBlocked,
+/// What a status other than 200 means by itself. Who forbids and says until when counts requests; a place on the map
+/// has no end.
+pub(super) fn fault_of(status: u16, retry_after: Option<Span>) -> SourceFault {
+    match (status, retry_after) {
+        (429, _) | (403, Some(_)) => SourceFault::RateLimited,
+        (418, _) => SourceFault::Banned,
+        (403 | 451, _) => SourceFault::GeoBlocked,
         _ => SourceFault::HttpStatus,
     }
 }

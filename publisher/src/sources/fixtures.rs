@@ -2,7 +2,8 @@
 //!
 //! A folder holds `BODY.json` files and `expected.toml`, and `stream.toml` with messages of its WebSocket; `publisher/presets/README.md` says what stands in it.
 
-use super::decode::{self, Row};
+use super::decode::{self, Refusal, Row};
+use super::fetch::fault_of;
 use super::instruments::List;
 use super::preset::Preset;
 use super::problem::{Problem, Problems};
@@ -24,6 +25,8 @@ const STREAMS: &str = "stream";
 const LISTS: &str = "instruments";
 /// The key of the time at which the bodies were received, in milliseconds since the Unix epoch.
 const NOW: &str = "now_ms";
+/// The key of the HTTP statuses of bodies that came with another one than 200.
+const STATUS: &str = "status";
 /// 2026-03-06T14:30:01Z: when they were received where no time is given.
 const RECEIVED: Wall = Wall::from_ms(1_772_807_401_000);
 
@@ -38,6 +41,7 @@ pub struct Fixtures {
     /// Each body by its name.
     pub bodies: BTreeMap<String, Vec<u8>>,
     streams: BTreeMap<String, Script>,
+    statuses: toml::Table,
     expected: toml::Table,
 }
 
@@ -150,7 +154,11 @@ impl Fixtures {
             }
         }
         let received = expected.remove(NOW).and_then(|now| now.as_integer()).map_or(RECEIVED, Wall::from_ms);
-        Ok(Self { received, bodies, streams, expected })
+        let statuses = match expected.remove(STATUS) {
+            Some(toml::Value::Table(statuses)) => statuses,
+            _ => toml::Table::new(),
+        };
+        Ok(Self { received, bodies, streams, statuses, expected })
     }
 
     /// Whether it has messages of a WebSocket.
@@ -160,7 +168,8 @@ impl Fixtures {
 
     /// Bodies of which something is expected and that are not there.
     pub fn missing(&self) -> impl Iterator<Item = &str> {
-        self.expected.keys().map(String::as_str).filter(|name| !self.bodies.contains_key(*name))
+        let named = self.expected.keys().chain(self.statuses.keys());
+        named.map(String::as_str).filter(|name| !self.bodies.contains_key(*name))
     }
 
     /// What the preset reads from each body, and makes of each message.
@@ -179,9 +188,10 @@ impl Fixtures {
             let rows = self.expected.get(name).and_then(toml::Value::as_table);
             let symbols: Vec<&str> =
                 rows.into_iter().flat_map(toml::Table::keys).map(String::as_str).collect();
-            let read = match name.starts_with(LISTS) {
-                true => read_list(preset, body, &symbols)?,
-                false => read(preset, body, &symbols, self.received)?,
+            let read = match self.statuses.get(name).and_then(toml::Value::as_integer) {
+                Some(status) => Err(read_failed(preset, status, body)),
+                None if name.starts_with(LISTS) => read_list(preset, body, &symbols)?,
+                None => read(preset, body, &symbols, self.received)?,
             };
             match read {
                 Ok(read) if rows.is_some() => {
@@ -223,6 +233,11 @@ impl Fixtures {
         let rows: toml::Table = read.into_iter().map(|(symbol, row)| (symbol, row.into())).collect();
         self.expected.insert(name.to_owned(), rows.into());
         self.expected.insert(NOW.to_owned(), received.ms().into());
+        // What is received now came with 200.
+        self.statuses.remove(name);
+        if !self.statuses.is_empty() {
+            self.expected.insert(STATUS.to_owned(), self.statuses.into());
+        }
         let written = fs::create_dir_all(folder)
             .and_then(|()| fs::write(&path, body))
             .and_then(|()| fs::write(folder.join(EXPECTED), self.expected.to_string()));
@@ -281,6 +296,17 @@ fn read_list(
     Ok(list.map(codes).map_err(|refusal| refusal.fault.code().to_owned()))
 }
 
+/// What a body means that came with this status.
+fn read_failed(preset: &Preset, status: i64, body: &[u8]) -> String {
+    let status = u16::try_from(status).unwrap_or_default();
+    code(&preset.answer.failed(status, body, fault_of(status, None)))
+}
+
+fn code(refusal: &Refusal) -> String {
+    let code = if refusal.unknown_symbol { "unknown_symbol" } else { refusal.fault.code() };
+    code.to_owned()
+}
+
 /// What each symbol gets from a body, in the order of the symbols; or the fault of the whole body.
 ///
 /// # Errors
@@ -297,8 +323,7 @@ pub fn read(
     problems.finish(preset.id(), Some(()))?;
     Ok(match decode::read(&preset.answer, &preset.symbols, &keys, symbols.len(), body, received) {
         Ok(rows) => Ok(rows.into_iter().map(show).collect()),
-        Err(refusal) if refusal.unknown_symbol => Err("unknown_symbol".to_owned()),
-        Err(refusal) => Err(refusal.fault.code().to_owned()),
+        Err(refusal) => Err(code(&refusal)),
     })
 }
 

@@ -283,7 +283,8 @@ impl Venue {
             Ok(body) => instruments
                 .read(&self.symbols, &self.keys, self.markets.len(), body)
                 .map_err(|refusal| (refusal.fault, refusal.reason.to_owned())),
-            Err(failure) => Err((failure.fault, failure.reason.clone())),
+            // Who is shut out for asking too often must not go on asking for prices.
+            Err(failure) => Err((self.failed(&fetched, failure).fault, failure.reason.clone())),
         };
         let (headers, received, retry_after) = (&fetched.headers, fetched.received, fetched.retry_after);
         let fault = list.as_ref().err().map(|(fault, _)| *fault);

@@ -31,6 +31,7 @@ mod path;
 mod preset;
 mod problem;
 mod request;
+mod retired;
 mod source;
 mod stream;
 mod symbols;
@@ -50,6 +51,7 @@ pub use onchain::{
 pub use pace::NextPoll;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, SourceSetupError};
+pub use retired::{retired_address, retired_asset};
 pub use source::Source;
 pub use stream::{End, Kind, Line, LineState, Polled, Recording, StreamSpec, Told};
 pub use symbols::Assets;

@@ -10,6 +10,7 @@ use super::instruments::Instruments;
 use super::key::KeyRule;
 use super::problem::{Problems, SourceSetupError};
 use super::request::Request;
+use super::retired;
 use super::symbols::{Assets, Symbols};
 use crate::config::Lines;
 use publisher_core::time::Span;
@@ -118,6 +119,22 @@ impl Preset {
         self.stream.is_some()
     }
 
+    /// What it asks for that its venue has given up: over HTTP at `base`, or at its own hosts without, and then over
+    /// WebSocket as well.
+    pub fn retired(&self, base: Option<&Url>) -> Option<&'static str> {
+        let paths = [Some(&self.request.path), self.request.path_all.as_ref()];
+        let list = self.instruments.as_ref().map(|instruments| &instruments.path);
+        let paths = || paths.into_iter().chain([list]).flatten();
+        let asked = |base: &Url| paths().find_map(|path| retired::address(base, path));
+        match base {
+            Some(base) => asked(base),
+            None => self.hosts.iter().find_map(asked).or_else(|| {
+                let stream = self.stream.as_ref()?;
+                stream.hosts.iter().find_map(|host| retired::address(host, &stream.path))
+            }),
+        }
+    }
+
     /// Reads a preset file. `name` is how errors call it.
     ///
     /// # Errors
@@ -213,7 +230,7 @@ mod tests {
             symbols_max = 0
             [answer]
             ok = [{ at = "code" }, { at = "", is = "0" }]
-            errors = [{ contains = "x", means = "sunshine" }]
+            errors = [{ contains = "x", means = "sunshine" }, { status = 200, means = "banned" }, { means = "banned" }]
             rows = "a..b"
             key = "k["
             bid = "b"
@@ -245,7 +262,7 @@ mod tests {
             ("request.each", 1),
             ("request.symbols_max", 1),
             ("answer.ok", 2),
-            ("answer.errors", 1),
+            ("answer.errors", 3),
             ("answer.rows", 1),
             ("answer.key", 1),
             ("answer.mid", 1),

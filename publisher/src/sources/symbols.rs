@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 /// Assets in which venues quote, where nothing divides them from the base asset. Longer ones win: `BTCUSDT`.
 const QUOTES: &[&str] = &[
-    "USDT", "USDC", "FDUSD", "DAI", "USD", "EUR", "GBP", "CHF", "JPY", "CAD", "AUD", "KRW", "TRY", "BRL",
-    "BTC", "XBT", "ETH",
+    "USDT", "USDC", "FDUSD", "BUSD", "DAI", "USD", "EUR", "GBP", "CHF", "JPY", "CAD", "AUD", "KRW", "TRY",
+    "BRL", "BTC", "XBT", "ETH",
 ];
 
 /// What a market is about: one unit of `base` costs so many of `quote`.

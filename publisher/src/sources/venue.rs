@@ -6,8 +6,8 @@
 //! symbol is found, and it is left out for a while.
 
 use super::budgets::{Budgets, Learned, LimitRule};
-use super::decode::{self, Answer, Meaning, Refusal, Row};
-use super::fetch::{Ask, Fetched, Method, fetch};
+use super::decode::{self, Answer, Refusal, Row};
+use super::fetch::{Ask, Failure, Fetched, Method, fetch};
 use super::guard::{Client, Guard};
 use super::instruments::{self, Instruments, Lists};
 use super::key::{self, ApiKey};
@@ -439,22 +439,21 @@ impl Venue {
         result.map_err(|(refusal, _)| refusal)
     }
 
+    /// What a request means that brought no body with status 200.
+    pub(super) fn failed(&self, fetched: &Fetched, failure: &Failure) -> Refusal {
+        match fetched.status {
+            Some(status) => self.answer.failed(status, &failure.body, failure.fault),
+            None => Refusal::new(failure.fault, "the request failed"),
+        }
+    }
+
     /// The quotes of an answer; or why there are none, for the program and in words.
     fn read(&self, fetched: &Fetched) -> Result<Vec<Result<Quote, SourceFault>>, (Refusal, String)> {
         let received = fetched.received;
         let body = match &fetched.body {
             Ok(body) => body,
             Err(failure) => {
-                let mut refusal = Refusal::new(failure.fault, "the request failed");
-                // A body may know better than its status what happened; a status that says it all is believed.
-                if matches!(fetched.status, Some(status) if !matches!(status, 418 | 429 | 451)) {
-                    match self.answer.meaning(&failure.body) {
-                        Some(Meaning::UnknownSymbol) => refusal.unknown_symbol = true,
-                        Some(Meaning::Fault(fault)) => refusal.fault = fault,
-                        None => {}
-                    }
-                }
-                return Err((refusal, self.detail(&failure.reason, &failure.body)));
+                return Err((self.failed(fetched, failure), self.detail(&failure.reason, &failure.body)));
             }
         };
         let without_time = received - fetched.elapsed - self.no_time_penalty;

@@ -113,7 +113,10 @@ pub(super) struct RawCheck {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawMarker {
-    contains: String,
+    #[serde(default)]
+    contains: Option<String>,
+    #[serde(default)]
+    status: Option<u16>,
     means: String,
 }
 
@@ -298,12 +301,20 @@ fn markers(raw: &[RawMarker], problems: &mut Problems) -> Vec<Marker> {
     let mut markers = Vec::new();
     for marker in raw {
         let means = Meaning::parse(&marker.means);
-        if means.is_none() || marker.contains.is_empty() {
-            let hint =
-                "one of unknown_symbol, rate_limited, banned, geo_blocked for a text that is not empty";
+        let tells = match (&marker.contains, marker.status) {
+            (None, None) => false,
+            (contains, status) => {
+                contains.as_ref().is_none_or(|text| !text.is_empty())
+                    && status.is_none_or(|status| (300..600).contains(&status))
+            }
+        };
+        if means.is_none() || !tells {
+            let hint = "one of unknown_symbol, rate_limited, banned, geo_blocked for contains, a text that is not empty, \
+                or status, one from 300 to 599";
             problems.add("answer.errors", &marker.means, "no known meaning", hint);
         }
-        markers.extend(means.map(|means| Marker { contains: marker.contains.clone(), means }));
+        let (contains, status) = (marker.contains.clone(), marker.status);
+        markers.extend(means.map(|means| Marker { contains, status, means }));
     }
     markers
 }

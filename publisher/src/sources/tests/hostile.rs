@@ -94,6 +94,8 @@ fn expected(fault: &Fault, sim: Sim) -> Option<SourceFault> {
     let has_time = custom || preset(sim.name()).unwrap().has_time();
     match fault {
         Fault::Dead | Fault::Truncated => Some(SourceFault::Unreachable),
+        // Its way to say who asks too often.
+        Fault::Refuse { status: 403, .. } if sim == Sim::Bybit => Some(SourceFault::Banned),
         Fault::Refuse { status: 403, .. } | Fault::GeoBlocked451 => Some(SourceFault::GeoBlocked),
         Fault::Refuse { .. } | Fault::ServerError | Fault::Redirect { .. } => Some(SourceFault::HttpStatus),
         Fault::RateLimited { .. } => Some(SourceFault::RateLimited),

@@ -111,6 +111,43 @@ async fn a_body_may_know_better_than_its_status_but_not_than_a_ban() {
     }
 }
 
+/// Without this a venue that asks for patience with 403 is taken for one that serves another place on the map, and is
+/// asked again at its next host at once.
+#[tokio::test]
+async fn s20_who_forbids_and_says_until_when_is_no_matter_of_geography() {
+    for (header, body, expected) in [
+        (Some(("retry-after", "30")), "no", SourceFault::RateLimited),
+        (Some(("retry-after", "soon")), "no", SourceFault::GeoBlocked),
+        (None, "no", SourceFault::GeoBlocked),
+    ] {
+        let url = serve(move |_| status(403, header, body)).await;
+        let venue = of_hosts("okx", "BTC-USDT", vec![url.clone(), url], &Client::new().unwrap());
+        let poll = venue.poll(now).await;
+        assert_eq!((poll.fault, poll.alternative), (Some(expected), expected == SourceFault::GeoBlocked));
+    }
+}
+
+/// Without this Bybit, which bans by 403 for ten minutes and counts who asks meanwhile, is asked again after seconds,
+/// and at its other host.
+#[tokio::test]
+async fn s20_bybits_403_is_a_ban_whatever_its_body_says_and_nobody_probes_it() {
+    for body in ["{\"retCode\":10006,\"retMsg\":\"Too many visits.\"}", "access too frequent", "", "<html>"] {
+        let (url, count) = counting(move |_| status(403, None, body)).await;
+        let venue = of_hosts("bybit", "BTCUSDT", vec![url.clone(), url], &Client::new().unwrap());
+        let poll = venue.poll(now).await;
+        assert_eq!((poll.fault, poll.alternative), (Some(SourceFault::Banned), false), "{body}");
+        assert!(super::super::NextPoll::new(venue.every(), 1).after(&poll) >= Span::from_s(600));
+        let held = venue.poll(now).await;
+        assert_eq!((held.requests, count.load(Ordering::Relaxed)), (0, 1), "{body}: a ban was probed");
+        let listed = venue.listed(now).await;
+        assert_eq!(count.load(Ordering::Relaxed), 1, "{body}: a ban was probed for a list: {listed:?}");
+    }
+    let (url, _) = counting(|_| status(403, None, "is configured to block access from your country.")).await;
+    let venue = of_hosts("bybit", "BTCUSDT", vec![url.clone(), url], &Client::new().unwrap());
+    let poll = venue.poll(now).await;
+    assert_eq!((poll.fault, poll.alternative), (Some(SourceFault::GeoBlocked), true));
+}
+
 #[tokio::test]
 async fn lengths_and_protocols_that_lie_end_in_a_fault() {
     for (bytes, expected) in [
