@@ -156,6 +156,11 @@ impl Place {
     ) -> Result<Option<&'a RawValue>, Malformed> {
         self.path.find(if self.in_body { body } else { row })
     }
+
+    /// Whether nothing is there because the list in which it would be is empty: a side of a book without orders.
+    fn is_of_empty_list(&self, body: &RawValue, row: &RawValue) -> bool {
+        self.path.ends_in_empty_list(if self.in_body { body } else { row })
+    }
 }
 
 impl Meaning {
@@ -396,7 +401,7 @@ impl Answer {
         // A field that the preset names is in every row, if perhaps empty. Without it the format has changed, and
         // a price from what is left would pass for one from the whole.
         let named = |place: &Option<Place>| match (place, find(place)?) {
-            (Some(_), None) => Err(SourceFault::BadBody),
+            (Some(place), None) if !place.is_of_empty_list(body, row) => Err(SourceFault::BadBody),
             (_, found) => price(found),
         };
         let (bid, ask, last) = (named(&self.bid)?, named(&self.ask)?, named(&self.last)?);

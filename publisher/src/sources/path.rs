@@ -100,6 +100,22 @@ impl Path {
     pub(super) fn find<'a>(&self, document: &'a RawValue) -> Result<Option<&'a RawValue>, Malformed> {
         find(&self.0, document)
     }
+
+    /// Whether the way ends at a list without elements: what is looked for is not missing, there is none of it.
+    pub(super) fn ends_in_empty_list(&self, document: &RawValue) -> bool {
+        let mut place = document;
+        for step in &self.0 {
+            let next = match step {
+                Step::Child(key) => child(place, key),
+                Step::Only(filter) => filter.only(place),
+            };
+            match next {
+                Ok(Some(next)) => place = next,
+                _ => return place.get().split_ascii_whitespace().collect::<String>() == "[]",
+            }
+        }
+        false
+    }
 }
 
 fn find<'a>(steps: &[Step], document: &'a RawValue) -> Result<Option<&'a RawValue>, Malformed> {

@@ -40,7 +40,7 @@ pub fn stream_ended(venue: &VenueId, reason: &'static str) {
     m::VENUE_STREAM_ENDS.count([venue.as_str(), reason]);
 }
 
-/// A message came over a venue's WebSocket: `data`, `control` or `bad`.
+/// A message came over a venue's WebSocket: `data`, `control`, `unpriced` or `bad`.
 pub fn stream_heard(venue: &VenueId, kind: &'static str) {
     m::VENUE_STREAM_MESSAGES.count([venue.as_str(), kind]);
 }

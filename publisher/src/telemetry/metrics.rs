@@ -183,7 +183,7 @@ registry! {
     Gauge VENUE_STREAM_UP "venue_stream_up" ["venue"] "1 while every market of a venue comes over its WebSocket; polls are rare then.";
     Gauge VENUE_STREAM_SOCKETS "venue_stream_sockets" ["venue"] "Open WebSockets of a venue.";
     Counter VENUE_STREAM_ENDS "venue_stream_ends_total" ["venue", "reason"] "WebSockets of a venue that ended or could not be opened, by reason; each is followed by another attempt.";
-    Counter VENUE_STREAM_MESSAGES "venue_stream_messages_total" ["venue", "kind"] "Messages on a venue's WebSockets: data, control, or bad for those that cannot be read.";
+    Counter VENUE_STREAM_MESSAGES "venue_stream_messages_total" ["venue", "kind"] "Messages on a venue's WebSockets: data, control, unpriced for those of a market that has no price now, or bad for those that cannot be read.";
     Counter RPC_REQUESTS "rpc_requests_total" ["method", "result"] "Requests to nodes, by result; method is batch for several questions.";
     Histogram RPC_LATENCY "rpc_latency_seconds" ["method"] "How long a request to a node took.";
     Gauge NODE_FAILING "node_failing" [] "1 while no node gives usable answers.";

@@ -188,6 +188,9 @@ impl Check<'_> {
                 self.found.error(&set.place, reason, hint);
             }
         }
+        for venue in paths.iter().map(|path| &path.market.venue).collect::<BTreeSet<_>>() {
+            venues.note_age(venue, max_age, &set.place, layers.whose(&set.place));
+        }
         let slowest = paths.iter().filter_map(|path| {
             let venue = &path.market.venue;
             Some((venues.every(venue)?, venue))

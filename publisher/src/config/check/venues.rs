@@ -30,6 +30,17 @@ pub(super) struct Venues {
     pub(super) contracts: Named<Contract>,
     /// Where each market is first named.
     read: RefCell<BTreeMap<MarketId, Place>>,
+    /// How old quotes of a venue may be, wherever one is read.
+    ages: RefCell<Vec<Age>>,
+}
+
+/// How old quotes of a venue may be where they are read.
+struct Age {
+    venue: VenueId,
+    max: Span,
+    place: Place,
+    /// What is said of a place that several inherit.
+    whose: String,
 }
 
 /// What a file says about a venue or source of one's own.
@@ -83,6 +94,12 @@ impl Venues {
     /// Notes that a market is read.
     pub(super) fn note(&self, market: &MarketId, place: &Place) {
         self.read.borrow_mut().entry(market.clone()).or_insert_with(|| place.clone());
+    }
+
+    /// Notes how old a quote of a venue may be. How often it can be asked is known once all that is read of it is.
+    pub(super) fn note_age(&self, venue: &VenueId, max: Span, place: &Place, whose: String) {
+        let age = Age { venue: venue.clone(), max, place: place.clone(), whose };
+        self.ages.borrow_mut().push(age);
     }
 
     /// What a venue fails together with. Two names for one preset's hosts are one exchange; somebody else's host may be
@@ -200,7 +217,8 @@ impl Check<'_> {
             let written = Written { section: raw.place.clone(), keys };
             own.extend(self.own_source(name, raw).map(|source| (name.clone(), (source, written))));
         }
-        Venues { presets: venues, own, contracts, families, read: RefCell::default() }
+        let (read, ages) = (RefCell::default(), RefCell::default());
+        Venues { presets: venues, own, contracts, families, read, ages }
     }
 
     fn preset(&mut self, name: &str, raw: &RawVenue) -> Option<&'static Preset> {
@@ -277,8 +295,8 @@ impl Check<'_> {
     /// Checks that each venue can be asked for all that is read of it.
     pub(super) fn asks(&mut self, venues: Venues, chain: Option<&Chain>) -> Asks {
         let mut asks = Asks { asks: BTreeMap::new(), own: BTreeMap::new(), networks: BTreeMap::new() };
-        let Venues { presets, own, contracts, read, .. } = venues;
-        let read = read.into_inner();
+        let Venues { presets, own, contracts, read, ages, .. } = venues;
+        let (read, ages) = (read.into_inner(), ages.into_inner());
         asks.networks = self.networks(contracts, chain, &read);
         // Only to see whether the venues can be set up; nothing is asked. Root certificates are read once a process.
         static CLIENT: LazyLock<Result<Client, SourceSetupError>> = LazyLock::new(Client::new);
@@ -300,7 +318,7 @@ impl Check<'_> {
             let venue = Venue::new(preset, spec.clone(), symbols.clone(), client);
             match venue.and_then(|venue| venue.with_stream(preset, &stream)) {
                 Ok(venue) => {
-                    self.paced(&venue, &written);
+                    self.paced(&venue, &written, &ages);
                     asks.asks.insert(venue.id().clone(), VenueAsk { preset, spec, stream, symbols });
                 }
                 Err(error) => self.report(&error, &written, &read),
@@ -319,8 +337,9 @@ impl Check<'_> {
         asks
     }
 
-    /// Warns of an interval that the venue's limits do not allow.
-    fn paced(&mut self, venue: &Venue, written: &Written) {
+    /// Warns of an interval that the venue's limits do not allow, and finds those whose quotes would be too old by it.
+    /// A venue that is listened to is not stale while its sockets are open.
+    fn paced(&mut self, venue: &Venue, written: &Written, ages: &[Age]) {
         let (every, planned) = (venue.every(), venue.planned());
         // In whole seconds it is easier to write down.
         let planned =
@@ -331,6 +350,22 @@ impl Check<'_> {
                 "the venue's limits allow no more than one poll in {planned}, so that is its interval"
             );
             self.found.warn(place, reason, format!("use {planned} or more"));
+        }
+        let of_venue =
+            ages.iter().filter(|age| age.venue == *venue.id() && planned > every && age.max >= every);
+        for Age { max, place, whose, .. } in of_venue {
+            let asked = format!("{} can be asked every {planned} only within its limits", venue.id());
+            let hint = "or read fewer of its markets, or give it more of its limits (share, credits)";
+            if *max < planned && venue.lines().is_empty() {
+                let reason = format!("{asked}, so its quotes would be stale{whose}");
+                self.found.error(place, reason, format!("use more than {planned}, {hint}"));
+            } else if *max < planned.times(2) {
+                let reason = match venue.lines().is_empty() {
+                    true => format!("{asked}, so one lost answer makes it stale{whose}"),
+                    false => format!("{asked}, so it is stale whenever its sockets are closed{whose}"),
+                };
+                self.found.warn(place, reason, format!("use {} or more, {hint}", planned.times(2)));
+            }
         }
     }
 

@@ -228,7 +228,10 @@ fn a_venue_under_another_name_speaks_its_presets_format() {
 fn a_venue_that_asks_for_a_key_is_read_with_one_and_shows_none() {
     let with = |key: &str| {
         let venue = format!("[venue.coinmarketcap]\nevery = \"20s\"\n{key}\n[feed.\"BTC-USD\"]");
-        changed(SMALL, &[("\"kraken:XBTUSD\"", "\"coinmarketcap:1\""), ("[feed.\"BTC-USD\"]", &venue)])
+        let text =
+            changed(SMALL, &[("\"kraken:XBTUSD\"", "\"coinmarketcap:1\""), ("[feed.\"BTC-USD\"]", &venue)]);
+        // By the smallest plan it is asked every 260 s.
+        format!("{text}\n[defaults.policy]\nmax_age = \"10m\"\n")
     };
     let config = good(&with("key = \"hunter2\""));
     assert_eq!(config.effective()["venue.coinmarketcap.key"], "hidden");
@@ -246,6 +249,39 @@ fn a_venue_that_asks_for_a_key_is_read_with_one_and_shows_none() {
     assert!(text.contains("venue.coinmarketcap.key") && text.contains("answers only with a key"), "{text}");
     let text = parse(&with("key = \"\"")).unwrap_err().to_string();
     assert!(text.contains("venue.coinmarketcap.key") && text.contains("an empty key"), "{text}");
+}
+
+/// Without this a plan, or a part of a limit, slows a venue down until each of its quotes is stale when the next one
+/// comes, and nobody is told.
+#[test]
+fn a_plan_or_share_that_makes_quotes_stale_is_told_with_all_that_is_read() {
+    let said = |venue: &str, symbol: &str, age: &str| {
+        let venue = format!("[venue.{venue}\n[feed.\"BTC-USD\"]");
+        let text = changed(SMALL, &[("\"kraken:XBTUSD\"", symbol), ("[feed.\"BTC-USD\"]", &venue)]);
+        let text = format!("{text}\n[defaults.policy]\nmax_age = \"{age}\"\n");
+        match parse(&text) {
+            Ok(config) => config.warnings.to_string(),
+            Err(problems) => format!("error {problems}"),
+        }
+    };
+    let gecko = |credits: u32, age: &str| {
+        said(&format!("coingecko-pro]\nkey = \"k\"\ncredits = {credits}"), "\"coingecko-pro:bitcoin\"", age)
+    };
+    let stale = "coingecko-pro can be asked every 260s only within its limits, so its quotes would be stale";
+    let text = gecko(10_000, "2m");
+    assert!(
+        text.starts_with("error") && text.contains(stale) && text.contains("defaults.policy.max_age"),
+        "{text}"
+    );
+    let text = gecko(10_000, "5m");
+    assert!(!text.starts_with("error") && text.contains("one lost answer makes it stale"), "{text}");
+    assert!(!gecko(10_000, "10m").contains("can be asked"));
+    assert!(!gecko(10_000_000, "2m").contains("can be asked"));
+    // What comes over a socket is not stale by it, as long as that is open.
+    let kraken = |share: &str| said(&format!("kraken]\nshare = \"{share}\""), "\"kraken:XBTUSD\"", "10s");
+    let text = kraken("1%");
+    assert!(!text.starts_with("error") && text.contains("whenever its sockets are closed"), "{text}");
+    assert!(!kraken("50%").contains("can be asked"));
 }
 
 /// Without this a feed of one exchange and three aggregators, which repeat it, would have a majority.

@@ -119,13 +119,9 @@ impl Market {
         sequence: Option<u64>,
         gapless: bool,
     ) -> bool {
-        if let (Some(last), Some(sequence)) = (self.sequence, sequence) {
-            if sequence <= last {
-                return false;
-            }
-            self.is_gapped |= gapless && sequence != last.saturating_add(1);
+        if !self.follows(sequence, gapless) {
+            return false;
         }
-        self.sequence = sequence;
         let is_new = price != self.said.map(|said| said.price);
         if !is_new && matches!(self.standing, Standing::GivenUp(_)) {
             return false;
@@ -138,6 +134,27 @@ impl Market {
         if is_new {
             self.said = price.map(|price| Said { price, since: now, polled: None, strikes: 0 });
         }
+        true
+    }
+
+    /// A message has come that says that there is no price now, or none that can be used. The channel lives, so neither
+    /// its silence nor what it said before counts; what the market is worth is for HTTP to say.
+    pub(super) fn hear_unpriced(&mut self, now: Mono, sequence: Option<u64>, gapless: bool) {
+        if self.follows(sequence, gapless) {
+            (self.since, self.polled, self.strikes) = (now, None, 0);
+            self.said.take_if(|_| self.standing == Standing::Live);
+        }
+    }
+
+    /// Whether a message is newer than the last one.
+    fn follows(&mut self, sequence: Option<u64>, gapless: bool) -> bool {
+        if let (Some(last), Some(sequence)) = (self.sequence, sequence) {
+            if sequence <= last {
+                return false;
+            }
+            self.is_gapped |= gapless && sequence != last.saturating_add(1);
+        }
+        self.sequence = sequence;
         true
     }
 

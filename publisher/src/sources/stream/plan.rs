@@ -37,8 +37,9 @@ impl Plan {
                 let topic = |name: &String| preset.topic.replace("{symbol}", name);
                 let keys = names.iter().enumerate();
                 let keys = keys.flat_map(|(at, name)| [(topic(name), at), (name.clone(), at)]).collect();
-                let canary = preset.canary.as_deref();
-                let canary = markets.iter().position(|market| Some(&*market.symbol) == canary);
+                // Symbols may be spelled in several ways, of which the stream has one.
+                let canary = preset.canary.as_ref().and_then(|canary| preset.naming.name(canary));
+                let canary = names.iter().position(|name| Some(name) == canary.as_ref());
                 // Sockets that were opened together do not end together.
                 let earlier = Span::from_ms(preset.life.ms() / 48 * (number % 12) / 12);
                 let life = preset.life.less(earlier);

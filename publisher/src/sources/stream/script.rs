@@ -52,7 +52,7 @@ pub(super) struct Message {
     /// A binary frame in hexadecimal digits.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) frame: Option<String>,
-    /// `data`, `control` or `bad`.
+    /// `data`, `control`, `unpriced` or `bad`.
     is: String,
     /// What was written in the time before it came.
     #[serde(default, skip_serializing_if = "is_default")]

@@ -9,8 +9,8 @@ use super::plan::Plan;
 use super::unpack::{Unpackable, unpack};
 use crate::sources::decode::{self, Check, Row, text};
 use crate::sources::path;
-use crate::sources::preset::{Answered, Data, Part, StreamPreset};
-use publisher_core::quote::{Observation, Quote};
+use crate::sources::preset::{Answered, Data, Encoding, Part, StreamPreset};
+use publisher_core::quote::{Observation, Quote, SourceFault};
 use publisher_core::time::{Mono, Span, Wall};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, VecDeque};
@@ -108,7 +108,9 @@ pub enum Kind {
     Data,
     /// It has none and need not.
     Control,
-    /// It cannot be read, or its prices cannot.
+    /// It is about a market that has no price now, or none that can be used: the market's own fault, not the socket's.
+    Unpriced,
+    /// It cannot be read.
     Bad,
 }
 
@@ -118,6 +120,7 @@ impl Kind {
         match self {
             Self::Data => "data",
             Self::Control => "control",
+            Self::Unpriced => "unpriced",
             Self::Bad => "bad",
         }
     }
@@ -293,16 +296,22 @@ impl Session {
             None => Some(body),
         };
         let Some(at) = at else { return Kind::Bad };
-        let (mut quotes, mut kind) = (Vec::new(), Kind::Data);
+        let (mut quotes, mut is_bad, mut is_unpriced) = (Vec::new(), false, false);
         let mut put = |row: &RawValue| match self.row(now, wall, body, row) {
             Ok(quote) => quotes.extend(quote),
-            Err(Unreadable) => kind = Kind::Bad,
+            Err(Flaw::Unreadable) => is_bad = true,
+            Err(Flaw::Unpriced) => is_unpriced = true,
         };
         if !data.is_list {
             put(at);
-        } else if path::each_element(at, put).is_err() {
-            kind = Kind::Bad;
+        } else {
+            is_bad |= path::each_element(at, put).is_err();
         }
+        let kind = match quotes.is_empty() {
+            _ if is_bad => Kind::Bad,
+            true if is_unpriced => Kind::Unpriced,
+            _ => Kind::Data,
+        };
         if !quotes.is_empty() {
             self.is_answered = true;
             self.useful.get_or_insert(now);
@@ -312,16 +321,10 @@ impl Session {
     }
 
     /// A row's quote; nothing for a market that nobody asked for, or for a row that is older than the last one.
-    fn row(
-        &mut self,
-        now: Mono,
-        wall: Wall,
-        body: &RawValue,
-        row: &RawValue,
-    ) -> Result<Option<Quote>, Unreadable> {
+    fn row(&mut self, now: Mono, wall: Wall, body: &RawValue, row: &RawValue) -> Result<Option<Quote>, Flaw> {
         let plan = Arc::clone(&self.plan);
         let data = &plan.preset.data;
-        let key = data.key.find(body, row).ok().flatten().and_then(text).ok_or(Unreadable)?;
+        let key = data.key.find(body, row).ok().flatten().and_then(text).ok_or(Flaw::Unreadable)?;
         let at = plan.keys.get(&*key).or_else(|| self.channels.get(&*key)).copied();
         let Some((at, id)) = at.and_then(|at| Some((at, plan.markets.get(at)?))) else { return Ok(None) };
         if !data.row_is.iter().all(|check| check.holds(body, row).unwrap_or(false)) {
@@ -330,17 +333,30 @@ impl Session {
         let sequence = match &data.sequence {
             Some(place) => {
                 let found = place.find(body, row).ok().flatten().and_then(text);
-                Some(found.and_then(|text| text.parse::<u64>().ok()).ok_or(Unreadable)?)
+                Some(found.and_then(|text| text.parse::<u64>().ok()).ok_or(Flaw::Unreadable)?)
             }
             None => None,
         };
         let Some(market) = self.markets.get_mut(at) else { return Ok(None) };
         let read = match data.parts.is_empty() {
-            true => data.row.row(body, row, wall).map_err(|_| Unreadable)?,
-            false => match part(data, market, body, row, wall)? {
-                Some(read) => read,
-                None => return Ok(None),
-            },
+            true => data.row.row(body, row, wall).map(Some),
+            false => part(data, market, body, row, wall),
+        };
+        // Protobuf leaves out what is empty; elsewhere a place that is gone is another format.
+        let is_told = !matches!(plan.preset.encoding, Encoding::Protobuf { .. });
+        let read = match read {
+            Ok(Some(read)) => read,
+            Ok(None) => return Ok(None),
+            Err(SourceFault::BadBody) if is_told => return Err(Flaw::Unreadable),
+            Err(_) => {
+                market.hear_unpriced(now, sequence, data.gapless);
+                let is_proved = !matches!(market.standing, Standing::GivenUp(_));
+                self.is_answered = true;
+                if is_proved {
+                    self.settle(now, at);
+                }
+                return Err(Flaw::Unpriced);
+            }
         };
         let quote = Quote {
             market: id.clone(),
@@ -577,8 +593,13 @@ fn initial(preset: &StreamPreset) -> Standing {
     if preset.subscribe.is_some() { Standing::Asked } else { Standing::Live }
 }
 
-/// A row that says nothing that can be used.
-struct Unreadable;
+/// Why a row gives no quote.
+enum Flaw {
+    /// It is no row of this format.
+    Unreadable,
+    /// It is one, and its market has no price now, or none that can be used: half a book, a zero, a time of another age.
+    Unpriced,
+}
 
 /// What a market says after a row that holds one of its prices; nothing for any other row, and before it has said a
 /// last trade or both sides of its book.
@@ -588,13 +609,13 @@ fn part(
     body: &RawValue,
     row: &RawValue,
     wall: Wall,
-) -> Result<Option<Row>, Unreadable> {
+) -> Result<Option<Row>, SourceFault> {
     let is = |part: &&Part| part.is.iter().all(|check| check.holds(body, row).unwrap_or(false));
     let Some(part) = data.parts.iter().find(is) else { return Ok(None) };
     // As in a whole row, a price that is not there at all is another format.
-    let found = part.at.find(body, row).ok().flatten().ok_or(Unreadable)?;
-    let price = decode::price(Some(found)).map_err(|_| Unreadable)?;
-    let time = data.row.time(body, row, wall).map_err(|_| Unreadable)?;
+    let found = part.at.find(body, row).ok().flatten().ok_or(SourceFault::BadBody)?;
+    let price = decode::price(Some(found))?;
+    let time = data.row.time(body, row, wall)?;
     let [bid, ask, last] = market.put(part.of, price);
     let is_enough = last.is_some() || (bid.is_some() && ask.is_some());
     Ok(is_enough.then_some(Row { bid, ask, last, base_volume: None, time }))

@@ -307,7 +307,7 @@ fn f51_what_cannot_be_read_costs_itself_and_too_much_of_it_the_connection() {
     let mut rig = plain(&["A-B"]);
     rig.pass(SECOND);
     let deep = "[".repeat(100_000);
-    for bad in ["", "{", "<html>", deep.as_str(), "\u{0}\u{1}", r#"{"s":"A-B","p":"x","n":1}"#] {
+    for bad in ["", "{", "<html>", deep.as_str(), "\u{0}\u{1}", r#"{"s":"A-B","p":"1","n":"x"}"#] {
         assert_eq!(rig.hear(bad), (Kind::Bad, vec![]), "{bad:.20}");
     }
     assert_eq!(rig.hear(&price("A-B", "1", 1)).0, Kind::Data);
@@ -321,6 +321,50 @@ fn f51_what_cannot_be_read_costs_itself_and_too_much_of_it_the_connection() {
     }
     let ended = (1..=20).find_map(|n| rig.hear("{").1.first().cloned().map(|action| (n, action)));
     assert_eq!(ended, Some((11, Action::End(End::Unreadable))));
+}
+
+/// Without this one market that nobody sells closes the socket of hundreds of healthy ones, every minute and for ever: as
+/// unreadable, as silent, or as frozen.
+#[test]
+fn s5_a_market_without_a_price_costs_no_other_one_its_socket() {
+    let bitstamp = |of: &str, asks: &str| {
+        format!(
+            r#"{{"data":{{"microtimestamp":"1767225600123456","bids":[["5","1"]],"asks":{asks}}},"channel":"order_book_{of}","event":"data"}}"#
+        )
+    };
+    let binance = |of: &str, bid: &str| {
+        format!(
+            r#"{{"stream":"{}@ticker","data":{{"e":"24hrTicker","E":1767225600123,"s":"{of}","c":"5","b":"{bid}","a":"6","v":"1"}}}}"#,
+            of.to_lowercase()
+        )
+    };
+    let book = [
+        bitstamp("btcusd", r#"[["6","1"]]"#),
+        bitstamp("ethusd", r#"[["6","1"]]"#),
+        bitstamp("ethusd", "[]"),
+    ];
+    let ticker = [binance("BTCUSDT", "5"), binance("ETHUSDT", "5"), binance("ETHUSDT", "0.00000000")];
+    for (venue, symbols, [good, before, without]) in
+        [("bitstamp", ["btcusd", "ethusd"], book), ("binance", ["BTCUSDT", "ETHUSDT"], ticker)]
+    {
+        let mut rig = Rig::new(venue, shipped(venue), &symbols);
+        rig.pass(SECOND);
+        assert_eq!(rig.hear(&without).0, Kind::Unpriced, "{venue}");
+        assert_eq!(rig.session.live(), 1, "{venue}: it proves a subscription");
+        assert_eq!(rig.hear(&before).0, Kind::Data, "{venue}");
+        for second in 1..=600 {
+            assert_eq!(rig.hear(&good), (Kind::Data, vec![]), "{venue}");
+            assert_eq!(rig.hear(&without), (Kind::Unpriced, vec![]), "{venue}");
+            // Its price moves, as HTTP tells by its last trade.
+            assert_eq!(rig.poll(symbols[1], &second.to_string()), None, "{venue} {second}");
+            assert_eq!(rig.pass(SECOND), [], "{venue} {second}");
+        }
+        assert_eq!(rig.session.live(), 2, "{venue}");
+        assert!(!rig.session.is_fresh(rig.now), "{venue}: HTTP has to say what it is worth");
+        rig.hear(&good);
+        assert_eq!(rig.hear(&before).0, Kind::Data, "{venue}");
+        assert!(rig.session.is_fresh(rig.now), "{venue}: it has a price again");
+    }
 }
 
 /// Upbit ends with each request what the one before it asked for, confirms nothing, and passes over what it does not know.
