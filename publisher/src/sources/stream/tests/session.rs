@@ -367,6 +367,18 @@ fn s5_a_market_without_a_price_costs_no_other_one_its_socket() {
     }
 }
 
+/// Without this nobody watches a socket whose most liquid market an operator spells as everybody does.
+#[test]
+fn the_canary_of_a_socket_is_known_however_it_is_spelled() {
+    for symbol in ["btcusd", "BTC/USD"] {
+        let mut rig = Rig::new("bitstamp", shipped("bitstamp"), &["ETH/USD", symbol]);
+        rig.pass(SECOND);
+        rig.hear(r#"{"event":"bts:subscription_succeeded","channel":"order_book_btcusd","data":{}}"#);
+        assert_eq!(rig.pass(Span::from_s(4)), [], "{symbol}");
+        assert_eq!(rig.pass(Span::from_s(2)), [Action::End(End::Canary)], "{symbol}");
+    }
+}
+
 /// Upbit ends with each request what the one before it asked for, confirms nothing, and passes over what it does not know.
 #[test]
 fn a_frame_that_replaces_the_one_before_names_every_market_again() {
