@@ -243,7 +243,7 @@ async fn f50_a_venue_whose_clock_is_wrong_is_told_by_its_name_and_which_way() {
     for series in [
         "publisher_venue_clock_wrong{venue=\"okx\"} 1",
         "publisher_venue_clock_wrong{venue=\"bitstamp\"} 0",
-        "publisher_source_age_seconds{feed=\"BTC-USD\",source=\"okx:BTC-USDT\",percentile=\"95\"}",
+        "publisher_source_age_seconds{feed=\"BTC-USD\",source=\"okx:BTC-USDT\",percentile=\"99\"}",
     ] {
         assert!(page.contains(series), "{series} in\n{page}");
     }

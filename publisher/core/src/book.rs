@@ -297,10 +297,11 @@ impl Book {
     /// The value of `id` at `now`, from one look at all markets.
     pub fn evaluate(&self, id: &FeedId, now: Wall) -> Aggregation {
         let Some(Value { pricing, watches, .. }) = self.values.get(id) else {
-            return Aggregation { value: Err(Refusal::Quorum { have: 0, need: 0 }), verdicts: Vec::new() };
+            let value = Err(Refusal::Quorum { have: 0, need: 0 });
+            return Aggregation { value, margin: 0, verdicts: Vec::new() };
         };
         if let Some(constant) = &pricing.constant {
-            return Aggregation { value: constant.at(now), verdicts: Vec::new() };
+            return Aggregation { value: constant.at(now), margin: 0, verdicts: Vec::new() };
         }
         let mut candidates = self.candidates(id, now);
         let left_out: Vec<Option<LeftOut>> = watches
@@ -313,11 +314,11 @@ impl Book {
                 candidate.sample = Err(why);
             }
         }
-        let Aggregation { mut value, verdicts } = aggregate(&candidates, &pricing.rules);
+        let mut found = aggregate(&candidates, &pricing.rules);
         if let Some(reference) = &pricing.reference {
-            value = value.and_then(|estimate| self.agrees(estimate, reference, now));
+            found.value = found.value.and_then(|estimate| self.agrees(estimate, reference, now));
         }
-        Aggregation { value, verdicts }
+        found
     }
 
     /// What the sources say now, each by itself.
@@ -361,7 +362,7 @@ impl Book {
 
     fn review_value(&mut self, id: &FeedId, now: Now) -> Vec<Change> {
         let raw = self.candidates(id, now.wall);
-        let Aggregation { value, verdicts } = self.evaluate(id, now.wall);
+        let Aggregation { value, verdicts, .. } = self.evaluate(id, now.wall);
         let center = value.ok().map(|estimate| estimate.price);
         let Self { markets, values, clocks, own_clock, .. } = self;
         let Some(Value { pricing, markets: positions, watches, .. }) = values.get_mut(id) else {

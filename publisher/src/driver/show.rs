@@ -35,7 +35,11 @@ pub(super) fn machine(health: &Health, machine: &Machine, now: Now) {
             let feed = state.feeds.entry(id.clone()).or_default();
             feed.decimals = view.decimals;
             feed.known = view.known;
-            let value = machine.book().evaluate(&view.set, now.wall).value.ok();
+            let look = machine.book().evaluate(&view.set, now.wall);
+            let value = look.value.ok();
+            feed.margin = Some(look.margin);
+            feed.families = value.map_or(0, |estimate| estimate.families);
+            feed.effective_milli = value.map_or(0, |estimate| estimate.effective_milli);
             feed.value = value.map(|estimate| estimate.price);
             feed.confidence = value.and_then(|estimate| estimate.confidence.part_of(estimate.price));
             feed.confidence_armed = view.confidence_armed;
@@ -43,6 +47,7 @@ pub(super) fn machine(health: &Health, machine: &Machine, now: Now) {
             feed.lead = view.heartbeat_lead;
             feed.heartbeat_at = view.heartbeat_at;
             feed.hold = view.hold;
+            feed.breaker = view.breaker;
             feed.orders = view.orders;
             feed.market = view.market;
             feed.is_off_peg = view.is_off_peg;

@@ -5,7 +5,7 @@ use super::metrics::{self as m, seconds};
 use super::readiness::{Phase, readiness};
 use crate::chain::Standing;
 use publisher_core::event::{Event, Latency};
-use publisher_core::policy::{Conduct, Status as MarketStatus};
+use publisher_core::policy::{BREAKER_STATES, Conduct, Status as MarketStatus};
 use publisher_core::price::Answer;
 use publisher_core::quote::{FeedId, VenueId};
 use publisher_core::record::{Outcome, Scope};
@@ -114,6 +114,19 @@ pub(super) fn scraped(state: &State, now: Now) {
         m::HELD.flag([feed], health.hold.is_some());
         m::IN_FLIGHT.flag([feed], health.in_flight);
         m::ORDERS.set([feed], integer(&health.orders.len().to_string()));
+        if let Some(margin) = health.margin {
+            m::QUORUM_MARGIN.set([feed], integer(&margin.to_string()));
+            m::SOURCES.set([feed], integer(&health.effective_milli.to_string()) / 1000.0);
+            m::SINGLE_SOURCE.flag([feed], health.families == 1);
+            // A gauge stays what it was set to, so that a value that is gone has to be told as such.
+            let ppb = health.confidence.map(|part| integer(&part.ppb().to_string()));
+            m::CONFIDENCE.set([feed], ppb.map_or(f64::NAN, |ppb| ppb / 100_000.0));
+        }
+        if let Some(stands) = health.breaker {
+            for state in BREAKER_STATES {
+                m::BREAKER_STATE.flag([feed, state], state == stands);
+            }
+        }
         standings(feed, &health.sources);
         if let Some(market) = health.market.as_ref().filter(|_| !health.off_hours_sources.is_empty()) {
             standings(id.off_hours().as_str(), &health.off_hours_sources);
@@ -145,7 +158,7 @@ fn standings(set: &str, sources: &[SourceHealth]) {
         let share = |of: u64| integer(&of.to_string()) / integer(&score.looks.max(1).to_string());
         m::SOURCE_HITS.set([set, source], share(score.answered));
         m::SOURCE_OUTSIDE.set([set, source], share(score.outside));
-        for (percent, percentile) in [(50, "50"), (95, "95")] {
+        for (percent, percentile) in [(50, "50"), (99, "99")] {
             if let Some(age) = score.ages.percentile(percent) {
                 m::SOURCE_AGE.set([set, source, percentile], seconds(age));
             }
@@ -171,9 +184,8 @@ fn budget_left(scope: &Scope, left_wei: Option<u128>) {
 pub(super) fn counted(event: &Event) {
     m::EVENTS.count([event.code()]);
     match event {
-        Event::Decided { feed, trigger, sources, .. } => {
+        Event::Decided { feed, trigger, .. } => {
             m::DECISIONS.count([feed.as_str(), "publish", trigger.code()]);
-            m::SOURCES.set([feed.as_str()], integer(&sources.to_string()));
         }
         Event::HeldBack { feed, hold } => m::DECISIONS.count([feed.as_str(), "hold", hold.code()]),
         Event::SourceLeftOut { feed, source, why } => {

@@ -155,6 +155,12 @@ pub struct FeedHealth {
     pub value: Option<Price>,
     /// Half the width of what is not known of it, as a part of it.
     pub confidence: Option<Ratio>,
+    /// How many families of venues count in it; none while there is no value.
+    pub families: usize,
+    /// How many families of equal weight would say as much, in thousandths; none while there is no value.
+    pub effective_milli: u64,
+    /// By how many the families that answer are more than the quorum; `None` before the first look.
+    pub margin: Option<isize>,
     /// Whether a value that becomes unsure now makes a round; `None` where no rule says so.
     pub confidence_armed: Option<bool>,
     /// It had a value at least once since the start.
@@ -166,6 +172,8 @@ pub struct FeedHealth {
     pub lead: Span,
     /// Why it may not publish.
     pub hold: Option<Hold>,
+    /// How its breaker stands; `None` where it has none.
+    pub breaker: Option<&'static str>,
     /// The orders of operators that stand.
     pub orders: Vec<Order>,
     /// What its market does, if it keeps a market's hours.

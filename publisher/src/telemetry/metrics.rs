@@ -129,7 +129,11 @@ registry! {
     Gauge OFF_HOURS "off_hours_sources" ["feed"] "1 while the feed's sources of off hours are what counts; only of feeds that have some. What is told of one of them is told of the feed NAME@off_hours.";
     Gauge CALENDAR_LEFT "calendar_left_seconds" ["feed"] "Time until the calendar of the feed's market says nothing any more.";
     Gauge IN_FLIGHT "in_flight" ["feed"] "1 while a transaction of the feed is on its way.";
-    Gauge SOURCES "sources_effective" ["feed"] "Venues that voted in the latest published answer.";
+    Gauge SOURCES "sources_effective" ["feed"] "How many families of venues of equal weight would say as much as those that count now; 0 while there is no value.";
+    Gauge SINGLE_SOURCE "single_source" ["feed"] "1 while a single family of venues is all that the feed's value rests on.";
+    Gauge QUORUM_MARGIN "quorum_margin" ["feed"] "Families of venues that answer now, less the quorum: how many may fall silent before there is no value; below zero so many are missing.";
+    Gauge CONFIDENCE "confidence_bps" ["feed"] "Half the width of what is not known of the feed's value now, in hundredths of a percent of it; NaN while there is no value.";
+    Gauge BREAKER_STATE "breaker_state" ["feed", "state"] "1 for how the feed's breaker stands, 0 for every other: closed, open while it examines a step, half_open until a step that it believed is on chain; only of feeds that have one.";
     Gauge HEARTBEAT_MARGIN "heartbeat_margin_seconds" ["feed"] "Time left until the heartbeat is missed; negative is a broken promise.";
     Gauge PEG_LOST "peg_lost" ["rate"] "1 while the rate of a stable asset has lost its peg; absent where it has none.";
     Gauge CONSTANT_VALUE "constant_value" ["constant"] "What a constant was configured to be.";
@@ -138,7 +142,7 @@ registry! {
     Gauge SOURCE_STANDING "source_standing" ["feed", "source", "standing"] "1 for how a source of a feed stands, 0 for every other.";
     Gauge SOURCE_HITS "source_hit_ratio" ["feed", "source"] "Share of the looks at a source, one a second, at which it had a usable quote to compare.";
     Gauge SOURCE_OUTSIDE "source_outside_ratio" ["feed", "source"] "Share of the looks at a source at which it was too far from the others.";
-    Gauge SOURCE_AGE "source_age_seconds" ["feed", "source", "percentile"] "How old a source's quotes were at looks, one a second, over some two hours: the median and the 95th percentile, rounded up by at most a half.";
+    Gauge SOURCE_AGE "source_age_seconds" ["feed", "source", "percentile"] "How old a source's quotes were at looks, one a second, over some two hours: the median and the 99th percentile, rounded up by at most a half.";
     Gauge SOURCE_LAG "source_lag_seconds" ["feed", "source"] "By how many seconds a source usually moves after the median of the others, below zero before it; absent while moves are too few to tell.";
     Counter SOURCE_TROUBLES "source_troubles_total" ["feed", "source", "reason"] "How often a source was put on probation, by reason.";
     Counter SOURCE_LEFT_OUT_TOTAL "source_left_out_total" ["feed", "source", "reason"] "How often a source lost its vote, by reason.";

@@ -224,9 +224,9 @@ pub struct SourceStatus {
     /// How old its quotes were at half of the looks of some two hours, at most, in milliseconds.
     #[serde(default)]
     pub age_p50_ms: Option<u64>,
-    /// The same for 95 of a hundred looks.
+    /// The same for 99 of a hundred looks.
     #[serde(default)]
-    pub age_p95_ms: Option<u64>,
+    pub age_p99_ms: Option<u64>,
     /// By how many seconds it usually moves after the median of the others, below zero before it; absent while its moves
     /// are too few to tell.
     #[serde(default)]
@@ -426,7 +426,7 @@ impl SourceStatus {
             quarantined_ms: score.quarantined.ms(),
             left_out: score.left_out.iter().map(|(why, looks)| (why.code().to_owned(), *looks)).collect(),
             age_p50_ms: age_ms(50),
-            age_p95_ms: age_ms(95),
+            age_p99_ms: age_ms(99),
             lag_s: score.moves.lag(),
         }
     }

@@ -135,6 +135,9 @@ pub const fn default_quorum(families: usize) -> usize {
 pub struct Aggregation {
     /// The value, or why there is none.
     pub value: Result<Estimate, Refusal>,
+    /// By how many the families that answered, outliers among them, are more than the quorum: how many may fall silent
+    /// before there is no value. Below zero they are too few.
+    pub margin: isize,
     /// One verdict for each candidate, in the same order: its price, and why it did not count.
     pub verdicts: Vec<(Option<Price>, Option<LeftOut>)>,
 }
@@ -180,9 +183,10 @@ pub fn aggregate(candidates: &[Candidate], rules: &Rules) -> Aggregation {
         .collect();
     let votes = votes(candidates, rules);
     let answered = votes.len();
+    let margin = answered.cast_signed().saturating_sub(rules.quorum.cast_signed());
     if answered < rules.quorum || answered == 0 {
         let value = Err(Refusal::Quorum { have: answered, need: rules.quorum });
-        return Aggregation { value, verdicts };
+        return Aggregation { value, margin, verdicts };
     }
     let price = middle_of(&votes);
     let limit = outlier_limit(&votes, price, rules);
@@ -195,7 +199,7 @@ pub fn aggregate(candidates: &[Candidate], rules: &Rules) -> Aggregation {
     }
     let gap = path_gap(candidates, &verdicts, price, rules);
     let value = refusal(&votes, &kept, price, rules).map_or(gap, Err);
-    Aggregation { value: value.map(|gap| estimate(&kept, price, gap)), verdicts }
+    Aggregation { value: value.map(|gap| estimate(&kept, price, gap)), margin, verdicts }
 }
 
 /// What forbids the value, although enough families answer.

@@ -34,6 +34,18 @@ fn the_default_quorum_is_a_majority_and_never_one_of_many() {
     assert_eq!(table, [1, 2, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]);
 }
 
+/// Without this nobody sees that the next silent venue stops a feed, or how many are missing where it stands still.
+#[test]
+fn the_margin_counts_whoever_answers_beyond_the_quorum_outliers_among_them() {
+    let margin = |values: &[&str], expected| check(values, 3, expected).margin;
+    assert_eq!(margin(&["100", "100.2", "100.1"], Ok("100.1")), 0);
+    assert_eq!(margin(&["100", "100.2", "100.1", "-"], Ok("100.1")), 0);
+    assert_eq!(margin(&["100", "100.2", "100.1", "100.1", "150"], Ok("100.1")), 2);
+    assert_eq!(margin(&["100", "-", "-"], Err(Refusal::Quorum { have: 1, need: 3 })), -2);
+    // Enough answer and do not agree: it is not the quorum that is missing.
+    assert_eq!(margin(&["100", "150", "200"], Err(Refusal::TooManyOutliers)), 0);
+}
+
 #[test]
 fn medians_of_odd_and_even_counts() {
     check(&["100", "100.2", "100.1"], 3, Ok("100.1"));

@@ -229,6 +229,11 @@ impl Feed {
         (self.policy.confidence.ratio > Ratio::default()).then(|| self.memory.is_armed())
     }
 
+    /// How its breaker stands; `None` where it has none.
+    pub fn breaker_state(&self) -> Option<&'static str> {
+        (self.policy.breaker.min > Ratio::default()).then(|| self.memory.breaker_state())
+    }
+
     /// Whether the value has left an answer that is on its way by as much as the policy accepts.
     pub fn has_left(&self, pending: Answer) -> bool {
         let accepts = self.policy.accept_deviation;

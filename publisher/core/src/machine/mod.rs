@@ -153,6 +153,8 @@ pub struct FeedView {
     pub hold: Option<Hold>,
     /// Whether a value that becomes unsure now makes a round; `None` where no rule says so.
     pub confidence_armed: Option<bool>,
+    /// How its breaker stands, one of [`BREAKER_STATES`](crate::policy::BREAKER_STATES); `None` where it has none.
+    pub breaker: Option<&'static str>,
     /// The orders of operators that stand.
     pub orders: Vec<Order>,
     /// What its market does, if it keeps a market's hours.
@@ -561,6 +563,7 @@ impl Machine {
                 value: feed.last_value,
                 hold: feed.hold,
                 confidence_armed: feed.is_armed(),
+                breaker: feed.breaker_state(),
                 orders: feed.orders.clone(),
                 market: feed.market(now.wall),
                 is_off_peg: self.book.rests_on_lost_peg(&feed.set(id)),

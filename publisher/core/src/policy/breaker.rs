@@ -40,6 +40,10 @@ pub struct Support {
     pub is_unanimous: bool,
 }
 
+/// Every word for how a breaker stands: it lets values near the answer on chain pass, it examines a step, or it lets a
+/// step pass that it has believed.
+pub const BREAKER_STATES: [&str; 3] = ["closed", "open", "half_open"];
+
 /// What the breaker remembers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum State {
@@ -72,6 +76,16 @@ impl Breaker {
 }
 
 impl State {
+    /// Its stable word, one of [`BREAKER_STATES`].
+    pub const fn code(&self) -> &'static str {
+        let [closed, open, half_open] = BREAKER_STATES;
+        match self {
+            Self::Closed => closed,
+            Self::Open { .. } => open,
+            Self::HalfOpen { .. } => half_open,
+        }
+    }
+
     /// Whether a step is under examination.
     pub const fn is_open(&self) -> bool {
         matches!(self, Self::Open { .. })

@@ -19,7 +19,7 @@ mod pace;
 mod schedule;
 
 pub use backup::Backup;
-pub use breaker::{Breaker, Support};
+pub use breaker::{BREAKER_STATES, Breaker, Support};
 pub use confidence::Confidence;
 pub use confirm::Confirm;
 pub use deviation::{Combine, Deviation};
@@ -333,6 +333,11 @@ impl Memory {
     /// Whether a step is under examination, for which it matters who stands behind the value.
     pub fn is_open(&self) -> bool {
         self.breaker.is_open()
+    }
+
+    /// How the breaker stands, one of [`BREAKER_STATES`].
+    pub const fn breaker_state(&self) -> &'static str {
+        self.breaker.code()
     }
 
     /// A moment without a value, or another set of sources, breaks what has to last; it makes nothing sure or unsure.

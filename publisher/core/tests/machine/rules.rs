@@ -141,10 +141,12 @@ fn breaking() -> Spec {
 #[test]
 fn a_breaker_that_is_open_stays_open_over_a_restart() {
     let mut rig = Rig::running_with(breaking());
+    assert_eq!(rig.view(&btc()).breaker, Some("closed"));
     rig.price *= 2;
     for _ in 0..3 {
         rig.blocks(5);
         assert_eq!(rig.view(&btc()).hold, Some(Hold::BreakerOpen));
+        assert_eq!(rig.view(&btc()).breaker, Some("open"));
         rig.restart();
     }
     assert_eq!(rig.intents(), 1);

@@ -77,9 +77,24 @@ fn a_scrape_reads_margins_ages_and_progress() {
             lead: Span::from_s(10),
             known: Some(Known { round: 3, ..known() }),
             market: Some(samples::market(Wall::from_s(1060))),
+            margin: Some(-1),
+            breaker: Some("open"),
             ..FeedHealth::default()
         };
     });
+    health.feed(&FeedId::new("EUR-USD"), |feed| {
+        *feed = FeedHealth {
+            confidence: Some("0.025%".parse().unwrap()),
+            families: 1,
+            effective_milli: 1000,
+            margin: Some(0),
+            ..FeedHealth::default()
+        };
+    });
+    health.feed(&FeedId::new("BTC-USD"), |feed| {
+        *feed = FeedHealth { families: 3, effective_milli: 2666, margin: Some(2), ..FeedHealth::default() };
+    });
+    health.feed(&FeedId::new("NEW"), |_| {});
     health.update(|state| {
         state.head =
             Some(HeadSeen { number: 77, hash: Default::default(), advanced_at: Mono::from_ms(48_000) });
@@ -96,6 +111,16 @@ fn a_scrape_reads_margins_ages_and_progress() {
         (r#"publisher_market_status{feed="ETH-USD",status="closed"}"#, 1.0),
         (r#"publisher_market_status{feed="ETH-USD",status="open"}"#, 0.0),
         (r#"publisher_calendar_left_seconds{feed="ETH-USD"}"#, 60.0),
+        (r#"publisher_quorum_margin{feed="ETH-USD"}"#, -1.0),
+        (r#"publisher_quorum_margin{feed="BTC-USD"}"#, 2.0),
+        (r#"publisher_sources_effective{feed="ETH-USD"}"#, 0.0),
+        (r#"publisher_sources_effective{feed="BTC-USD"}"#, 2.666),
+        (r#"publisher_single_source{feed="EUR-USD"}"#, 1.0),
+        (r#"publisher_single_source{feed="BTC-USD"}"#, 0.0),
+        (r#"publisher_single_source{feed="ETH-USD"}"#, 0.0),
+        (r#"publisher_confidence_bps{feed="EUR-USD"}"#, 2.5),
+        (r#"publisher_breaker_state{feed="ETH-USD",state="open"}"#, 1.0),
+        (r#"publisher_breaker_state{feed="ETH-USD",state="closed"}"#, 0.0),
         (r#"publisher_loop_progress_timestamp_seconds{loop="heads"}"#, 999.5),
         ("publisher_head_number", 77.0),
         (r#"publisher_node_state{node="http://127.0.0.1:8545",state="lagging"}"#, 1.0),
@@ -111,6 +136,11 @@ fn a_scrape_reads_margins_ages_and_progress() {
     ] {
         assert_eq!(value(&page, series), Some(expected), "{series} in\n{page}");
     }
+    // Of a value that is gone nothing is told, and neither is the breaker of a feed without one.
+    assert!(value(&page, r#"publisher_confidence_bps{feed="ETH-USD"}"#).unwrap().is_nan(), "{page}");
+    assert_eq!(value(&page, r#"publisher_breaker_state{feed="EUR-USD",state="closed"}"#), None);
+    // A feed that nobody has looked at yet lacks no quorum.
+    assert_eq!(value(&page, r#"publisher_quorum_margin{feed="NEW"}"#), None);
 }
 
 /// One that lasts until second 1060, and one that ended at second 1000.
