@@ -1,7 +1,9 @@
 //! The shipped calendars at the moments where calendars go wrong, and files that say nothing sensible.
 
 use super::*;
-use publisher_core::policy::Stretch;
+use crate::fuzz::fuzz;
+use publisher_core::policy::{Cron, Stretch};
+use std::cell::Cell;
 
 fn parsed(name: &str) -> Calendar {
     let (name, text) = SHIPPED.iter().find(|(shipped, _)| *shipped == name).unwrap();
@@ -161,4 +163,43 @@ fn a_file_that_makes_no_sense_is_refused_with_the_reason() {
         let fault = Calendar::parse("mine", &GOOD.replace(from, to)).unwrap_err();
         assert!(fault.contains(reason), "{to}: {fault}");
     }
+}
+
+/// Without this a file that an operator gets from elsewhere stops the daemon, or gives a table in which nothing is found.
+#[test]
+fn fuzz_calendars() {
+    let read = Cell::new(0);
+    fuzz("calendar", SHIPPED.iter().map(|(_, text)| text.as_bytes().to_vec()), |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        let Ok(calendar) = Calendar::parse("mine", text) else { return };
+        let hours = &calendar.hours;
+        assert!(hours.changes.is_sorted_by(|a, b| a.0 < b.0 && a.1 != b.1), "{:?}", hours.changes);
+        assert!(hours.changes.iter().all(|(at, _)| *at < hours.ends_at), "{:?}", hours.changes);
+        read.set(read.get() + 1);
+    });
+    assert!(read.get() > 0, "no calendar was read");
+}
+
+/// Without this an expression is taken that never comes, or that names a time at which nothing is due.
+#[test]
+fn fuzz_cron_expressions() {
+    // Half an hour after the clocks of London were put forward.
+    let now = at("2026-03-29T01:30:00Z");
+    let zones = ["UTC", "Europe/London", "America/New_York", "Asia/Kathmandu"];
+    let zones = zones.map(|name| Zone::named(name).unwrap().offsets());
+    let read = Cell::new(0);
+    fuzz("cron", [], |bytes| {
+        let Some(cron) = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<Cron>().ok()) else {
+            return;
+        };
+        assert!(cron.latest(&zones[0], now).is_some(), "it never came");
+        for zone in &zones {
+            // Elsewhere the only one may have been left out by the clocks.
+            let Some(latest) = cron.latest(zone, now) else { continue };
+            assert!(latest <= now && latest.ms() % 60_000 == 0, "{latest:?}");
+            assert_eq!(cron.latest(zone, latest), Some(latest), "it has come when it comes");
+        }
+        read.set(read.get() + 1);
+    });
+    assert!(read.get() > 0, "no expression was read");
 }

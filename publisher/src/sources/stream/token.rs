@@ -108,7 +108,9 @@ fn read(rule: &PreRequest, body: &[u8], is_elsewhere: bool) -> Result<Token, &'s
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::fuzz;
     use crate::sources::preset;
+    use std::cell::Cell;
 
     const GOOD: &str = r#"{"code":"200000","data":{"token":"2neAiuYvAU61ZDXANAGAsiL4","instanceServers":[{"endpoint":
         "wss://ws-api-spot.kucoin.com/","encrypt":true,"protocol":"websocket","pingInterval":18000,"pingTimeout":10000}]}}"#;
@@ -141,5 +143,25 @@ mod tests {
         }
         let elsewhere = super::read(&rule, GOOD.replace("wss://", "ws://").as_bytes(), true);
         assert_eq!(elsewhere.unwrap().host, None, "the operator's own place has no need of it");
+    }
+
+    /// Without this an answer that was cut or tampered with stops the daemon, or opens a socket without TLS.
+    #[test]
+    fn f47_f51_fuzz_tokens() {
+        let rule = preset("kucoin").unwrap().stream.clone().unwrap().pre_request.unwrap();
+        let found = Cell::new(0);
+        fuzz("token", [GOOD.as_bytes().to_vec()], |bytes| {
+            for is_elsewhere in [false, true] {
+                let Ok(Token { value, host, .. }) = super::read(&rule, bytes, is_elsewhere) else { continue };
+                assert!((1..=TOKEN_MAX_BYTES).contains(&value.len()), "{value}");
+                let is_safe = |host: &Url| host.scheme() == "wss" && host.username().is_empty();
+                assert!(
+                    if is_elsewhere { host.is_none() } else { host.as_ref().is_some_and(is_safe) },
+                    "{host:?}"
+                );
+                found.set(found.get() + 1);
+            }
+        });
+        assert!(found.get() > 0, "no token was found");
     }
 }

@@ -8,7 +8,9 @@ use crate::fuzz::fuzz;
 use crate::sources::civil;
 use crate::sources::path::Path;
 use proptest::prelude::*;
+use publisher_core::quote::Listing;
 use publisher_core::time::Wall;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
@@ -57,6 +59,27 @@ proptest! {
 #[test]
 fn f47_f51_fuzz_answers() {
     fuzz("answer", presets().iter().flat_map(|preset| of(preset.id()).bodies.into_values()), read);
+}
+
+/// Lists of what venues trade: each of our markets has a word of its own, whatever is in the list. Without this a list
+/// that was cut or grew odd stops the daemon, or takes out a market that it does not name.
+#[test]
+fn f47_f51_fuzz_lists() {
+    let lists = presets().iter().flat_map(|preset| of(preset.id()).bodies);
+    let genuine = lists.filter(|(body, _)| body.starts_with("instruments")).map(|(_, bytes)| bytes);
+    let known = Cell::new(0);
+    fuzz("list", genuine, |bytes| {
+        for preset in presets() {
+            let Some(instruments) = &preset.instruments else { continue };
+            let symbols: Vec<Arc<str>> = symbols(preset.id()).iter().map(|s| Arc::from(s.as_str())).collect();
+            let keys = preset.symbols.keys(&symbols, &mut Problems::default());
+            let Ok(list) = instruments.read(&preset.symbols, &keys, symbols.len(), bytes) else { continue };
+            assert_eq!(list.markets.len(), symbols.len(), "{}", preset.id());
+            let listed = list.markets.iter().filter(|listing| **listing != Listing::Gone);
+            known.set(known.get() + listed.count());
+        }
+    });
+    assert!(known.get() > 0, "no market was found in any list");
 }
 
 /// A preset that is read says the same when it is read again, and every body ends with a value or a fault.
