@@ -146,6 +146,13 @@ fn garbage() -> Response {
     response
 }
 
+/// The response with a packed body, announced as what it is.
+fn gzipped(mut response: Response, packed: Vec<u8>) -> Response {
+    response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    *response.body_mut() = Body::from(packed);
+    response
+}
+
 /// Sends the answer as well as the fault lets it; what arrives whole is recorded as served.
 fn deliver(
     market: &Market,
@@ -170,6 +177,15 @@ fn deliver(
         Some(Fault::Oversized { bytes }) => loopback::padded(response, whole, *bytes),
         Some(Fault::SlowDrip { every_ms }) => {
             loopback::dripping(response, &whole, Duration::from_millis(*every_ms))
+        }
+        Some(Fault::Gzipped) => gzipped(response, stream::gzip(&String::from_utf8_lossy(&whole))),
+        Some(Fault::GzippedBadly) => {
+            let mut packed = stream::gzip(&String::from_utf8_lossy(&whole));
+            let middle = packed.len() / 2;
+            if let Some(byte) = packed.get_mut(middle) {
+                *byte ^= 0xff;
+            }
+            gzipped(response, packed)
         }
         _ => {
             market.serve(&rows, number);

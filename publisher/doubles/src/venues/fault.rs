@@ -94,6 +94,12 @@ pub enum Fault {
     ExponentNotation,
     /// Prices and quantities are JSON numbers where the venue sends strings.
     NumbersInsteadOfStrings,
+    /// Prices are strings where the venue sends JSON numbers.
+    StringsInsteadOfNumbers,
+    /// The right answer, packed with gzip and announced as that, which nobody asked for.
+    Gzipped,
+    /// The same with a byte in its middle that is wrong.
+    GzippedBadly,
     /// HTTP 200 with bytes that are not text.
     Garbage,
     /// HTTP 200 with a hundred thousand nested lists.
@@ -140,6 +146,9 @@ impl Fault {
             Self::Crossed => "crossed",
             Self::ExponentNotation => "exponent_notation",
             Self::NumbersInsteadOfStrings => "numbers_instead_of_strings",
+            Self::StringsInsteadOfNumbers => "strings_instead_of_numbers",
+            Self::Gzipped => "gzipped",
+            Self::GzippedBadly => "gzipped_badly",
             Self::Garbage => "garbage",
             Self::DeepJson => "deep_json",
             Self::Redirect { .. } => "redirect",
@@ -165,6 +174,7 @@ impl Fault {
             | Self::Crossed
             | Self::ExponentNotation
             | Self::NumbersInsteadOfStrings
+            | Self::StringsInsteadOfNumbers
             | Self::NotANumber
             | Self::CommaDecimal => true,
             Self::Dead
@@ -180,6 +190,8 @@ impl Fault {
             | Self::Html200
             | Self::ErrorBody200
             | Self::EmptyList
+            | Self::Gzipped
+            | Self::GzippedBadly
             | Self::Garbage
             | Self::DeepJson
             | Self::Redirect { .. } => false,
@@ -283,6 +295,9 @@ mod tests {
         check(r#""html200""#, "html200");
         check(r#""error_body200""#, "error_body200");
         check(r#""not_a_number""#, "not_a_number");
+        check(r#""strings_instead_of_numbers""#, "strings_instead_of_numbers");
+        check(r#""gzipped""#, "gzipped");
+        check(r#""gzipped_badly""#, "gzipped_badly");
         check(r#"{"stall":{"ms":500}}"#, "stall");
         check(r#"{"multiply":{"by":"1000"}}"#, "multiply");
         check(r#"{"refuse":{"status":503,"body":"no"}}"#, "refuse");

@@ -12,6 +12,7 @@ enum Spelling {
     Usual,
     Exponent,
     BareNumber,
+    BareString,
     NotANumber,
     CommaDecimal,
 }
@@ -85,6 +86,7 @@ impl Row {
             Fault::Crossed => (self.bid, self.ask) = (self.ask, self.bid),
             Fault::ExponentNotation => self.spelling = Spelling::Exponent,
             Fault::NumbersInsteadOfStrings => self.spelling = Spelling::BareNumber,
+            Fault::StringsInsteadOfNumbers => self.spelling = Spelling::BareString,
             Fault::NotANumber => self.spelling = Spelling::NotANumber,
             Fault::CommaDecimal => self.spelling = Spelling::CommaDecimal,
             _ => return self,
@@ -104,7 +106,7 @@ impl Row {
     pub(crate) fn price(&self, value: Decimal, decimals: u32) -> Json {
         let usual = value.at_least(decimals).unwrap_or(value).to_string();
         match self.spelling {
-            Spelling::Usual => text(usual),
+            Spelling::Usual | Spelling::BareString => text(usual),
             Spelling::Exponent => text(value.exponent_notation()),
             Spelling::BareNumber => number(usual),
             Spelling::NotANumber => text("NaN"),
@@ -118,7 +120,7 @@ impl Row {
         match self.spelling {
             Spelling::Usual | Spelling::BareNumber => number(value),
             Spelling::Exponent => number(value.exponent_notation()),
-            Spelling::NotANumber | Spelling::CommaDecimal => self.price(value, 0),
+            Spelling::BareString | Spelling::NotANumber | Spelling::CommaDecimal => self.price(value, 0),
         }
     }
 
@@ -186,6 +188,9 @@ mod tests {
         check(Fault::Crossed, "67000.12", ask, bid, r#""67000.1200""#);
         check(Fault::ExponentNotation, "67000.12", bid, ask, r#""6.700012e4""#);
         check(Fault::NumbersInsteadOfStrings, "67000.12", bid, ask, "67000.1200");
+        check(Fault::StringsInsteadOfNumbers, "67000.12", bid, ask, r#""67000.1200""#);
+        let spelled = row("67000.12").distorted(&Fault::StringsInsteadOfNumbers);
+        assert_eq!(spelled.price_number(spelled.last).to_string(), r#""67000.12""#);
         check(Fault::NotANumber, "67000.12", bid, ask, r#""NaN""#);
         check(Fault::CommaDecimal, "67000.12", bid, ask, r#""67000,1200""#);
         assert_eq!(row("1").distorted(&Fault::ClockSkew { ms: -500 }).time_ms, 500);

@@ -119,7 +119,9 @@ fn expected(fault: &Fault, sim: Sim) -> Option<SourceFault> {
         Fault::Multiply { .. } | Fault::Frozen | Fault::ClockSkew { .. } | Fault::Crossed => None,
         // Another market's price looks like a price; the other venues give it away.
         Fault::WrongMarket => None,
-        Fault::ExponentNotation | Fault::NumbersInsteadOfStrings => None,
+        Fault::ExponentNotation | Fault::NumbersInsteadOfStrings | Fault::StringsInsteadOfNumbers => None,
+        // Nobody asks for packed bodies, so that the limit on their size holds for what is kept.
+        Fault::Gzipped | Fault::GzippedBadly => Some(SourceFault::BadBody),
     }
 }
 
@@ -156,6 +158,9 @@ fn faults() -> Vec<Fault> {
         Fault::Crossed,
         Fault::ExponentNotation,
         Fault::NumbersInsteadOfStrings,
+        Fault::StringsInsteadOfNumbers,
+        Fault::Gzipped,
+        Fault::GzippedBadly,
         Fault::Garbage,
         Fault::DeepJson,
         Fault::Redirect { to: "/custom/price/BTC-USD".to_owned() },

@@ -375,7 +375,7 @@ fn parameter<'a>(query: &'a str, name: &str) -> &'a str {
 }
 
 /// Packed as venues pack their frames.
-fn gzip(text: &str) -> Vec<u8> {
+pub(super) fn gzip(text: &str) -> Vec<u8> {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     // A list in memory takes everything.
     let written = packed.write_all(text.as_bytes()).and_then(|()| packed.finish());

@@ -80,6 +80,10 @@ async fn slow_venues_are_slow_and_right() {
     }
 }
 
+fn unpacked(packed: &[u8]) -> std::io::Result<String> {
+    std::io::read_to_string(flate2::read::GzDecoder::new(packed))
+}
+
 #[tokio::test]
 async fn spoiled_bodies_are_spoiled() {
     let sim = usual().await;
@@ -100,6 +104,16 @@ async fn spoiled_bodies_are_spoiled() {
 
         market.fault(venue, Fault::DeepJson);
         assert_eq!(fetch(&sim, venue, path).await.1.matches('[').count(), 100_000);
+
+        market.fault(venue, Fault::Gzipped);
+        let packed = get(&sim, venue, path).await.unwrap();
+        assert_eq!(packed.headers()["content-encoding"], "gzip");
+        let text = unpacked(&packed.bytes().await.unwrap()).unwrap();
+        assert!(serde_json::from_str::<Value>(&text).is_ok(), "{venue}: {text}");
+
+        market.fault(venue, Fault::GzippedBadly);
+        let packed = get(&sim, venue, path).await.unwrap().bytes().await.unwrap();
+        assert!(unpacked(&packed).is_err(), "{venue}");
 
         market.fault(venue, Fault::Garbage);
         let bytes = get(&sim, venue, path).await.unwrap().bytes().await.unwrap();
@@ -195,6 +209,7 @@ async fn wrong_figures_reach_every_venues_wire() {
         (Fault::NotANumber, "NaN", true),
         (Fault::CommaDecimal, "67000,12", true),
         (Fault::NumbersInsteadOfStrings, "67000.12", false),
+        (Fault::StringsInsteadOfNumbers, "67000.12", true),
     ];
     for ((venue, path), pointer) in BATCHES.into_iter().zip(PRICES) {
         let writes_text = json(&sim, venue, path).await.pointer(pointer).unwrap().is_string();
