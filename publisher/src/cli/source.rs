@@ -6,12 +6,12 @@ use super::simulate::{self, SimulateArgs};
 use super::{Common, Ended, FINDING, Failure, OK, load};
 use crate::driver::wall;
 use crate::sources::{
-    ApiKey, Client, Fixtures, Preset, Problem, SourceWord, StreamSpec, Venue, VenueSpec, preset, presets,
-    read_body, record_stream,
+    ApiKey, Client, Enough, Entry, Fixtures, Line, Preset, Problem, SourceWord, StreamSpec, Venue, VenueSpec,
+    preset, presets, read_body, read_list, record_stream,
 };
 use clap::{Args, Subcommand};
 use publisher_core::price::Price;
-use publisher_core::quote::{Observation, VenueId};
+use publisher_core::quote::{Listing, Observation, VenueId};
 use publisher_core::time::Span;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -76,9 +76,13 @@ pub(super) struct AcceptArgs {
 pub(super) struct TestArgs {
     #[command(flatten)]
     which: Which,
-    /// Also ask the venue for these symbols, as it spells them.
+    /// Also ask the venue for these symbols, as it spells them: over HTTP, over WebSocket and in its list, as far as it
+    /// has them.
     #[arg(long, value_name = "SYMBOL", num_args = 1.., value_delimiter = ',')]
     live: Vec<String>,
+    /// Listen here in place of the venue's own host; with --base-url, which may ask for a token, it is needed.
+    #[arg(long, value_name = "URL", requires = "live")]
+    stream_url: Option<Url>,
 }
 
 #[derive(Args)]
@@ -88,12 +92,15 @@ pub(super) struct RecordArgs {
     /// The symbols to ask for, as the venue spells them.
     #[arg(long, value_name = "SYMBOL", num_args = 1.., value_delimiter = ',', required = true)]
     symbols: Vec<String>,
-    /// What to call the body (`ok`), or the file of messages (`stream`, with which its name has to begin).
+    /// What to call the body (`ok`, or `instruments` for a list, with which its name has to begin), or the file of messages (`stream`, with which its name has to begin).
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Write over what was recorded under that name before.
     #[arg(long)]
     force: bool,
+    /// Ask for the list of what the venue trades, and keep that; what is expected is what it says of the symbols.
+    #[arg(long, conflicts_with = "stream")]
+    list: bool,
     /// Listen over WebSocket, and keep every frame as it comes.
     #[arg(long)]
     stream: bool,
@@ -245,18 +252,22 @@ async fn test(args: TestArgs) -> Ended {
         }
     }
     if !args.live.is_empty() {
-        let poll = args.which.venue(&preset, &args.live)?.poll(wall).await;
-        for observation in poll.observations {
-            match observation {
-                Observation::Quote(quote) => {
-                    let price = quote.price();
-                    let said = price.map_or_else(|fault| format!("{fault:?}"), |price| price.to_string());
-                    add("live", Some(&quote.market.symbol), Some("a price"), &said, price.is_ok());
-                }
-                Observation::Missing { market, fault } => {
-                    let detail = poll.detail.as_deref().unwrap_or_default();
-                    let said = format!("{} {detail}", fault.code());
-                    add("live", Some(&market.symbol), Some("a price"), said.trim(), false);
+        let venue = args.which.venue(&preset, &args.live)?;
+        for Live { over, symbol, expected, read, right } in live(&venue).await {
+            add(over, symbol.as_deref(), Some(expected), &read, right);
+        }
+        if preset.has_stream() {
+            let spec = StreamSpec { off: false, url: args.stream_url.clone() };
+            let venue = venue.with_stream(&preset, &spec).map_err(Failure::usage)?;
+            if venue.lines().is_empty() {
+                notes.push(format!(
+                    "its stream was not listened to: {}",
+                    deaf(args.stream_url.is_none() && args.which.base_url.is_some())
+                ));
+            }
+            for line in venue.lines() {
+                for Live { over, symbol, expected, read, right } in heard(line).await {
+                    add(over, symbol.as_deref(), Some(expected), &read, right);
                 }
             }
         }
@@ -281,6 +292,71 @@ async fn test(args: TestArgs) -> Ended {
     Ok(if findings == 0 { OK } else { FINDING })
 }
 
+/// What the venue itself says of a symbol, and what is expected of it.
+struct Live {
+    over: &'static str,
+    symbol: Option<String>,
+    expected: &'static str,
+    read: String,
+    right: bool,
+}
+
+/// What a venue says over HTTP: prices, and in its list, if it has one.
+async fn live(venue: &Venue) -> Vec<Live> {
+    let poll = venue.poll(wall).await;
+    let price = |observation| {
+        let (market, read, right) = match observation {
+            Observation::Quote(quote) => {
+                let price = quote.price();
+                let said = price.map_or_else(|fault| format!("{fault:?}"), |price| price.to_string());
+                (quote.market, said, price.is_ok())
+            }
+            Observation::Missing { market, fault } => {
+                let detail = poll.detail.as_deref().unwrap_or_default();
+                (market, format!("{} {detail}", fault.code()).trim().to_owned(), false)
+            }
+        };
+        Live { over: "live", symbol: Some(market.symbol.to_string()), expected: "a price", read, right }
+    };
+    let mut said: Vec<Live> = poll.observations.into_iter().map(price).collect();
+    let over = "live list";
+    match venue.entries(wall).await {
+        None => {}
+        Some(Err(read)) => said.push(Live { over, symbol: None, expected: "a list", read, right: false }),
+        Some(Ok(entries)) => {
+            said.extend(entries.into_iter().map(|Entry { market, listing, words }| Live {
+                over,
+                symbol: Some(market.symbol.to_string()),
+                expected: Listing::Trading.code(),
+                read: words.map_or_else(
+                    || listing.code().to_owned(),
+                    |words| format!("{}: {words}", listing.code()),
+                ),
+                right: listing == Listing::Trading,
+            }))
+        }
+    }
+    said
+}
+
+/// What comes over one socket until each of its markets has given a price.
+async fn heard(line: &Line) -> Vec<Live> {
+    /// Venues that tell of a market at once after a subscription take a second or two; others wait for a trade.
+    const PATIENCE: Span = Span::from_s(15);
+    let (over, expected) = ("live stream", "a price");
+    let recording = match line.record(wall, PATIENCE, Enough::Prices).await {
+        Ok(recording) => recording,
+        Err(read) => return vec![Live { over, symbol: None, expected: "a socket", read, right: false }],
+    };
+    let silence = || recording.ended.map_or_else(|| format!("nothing within {PATIENCE}"), str::to_owned);
+    let said = line.markets().iter().map(|market| {
+        let price = recording.prices.get(market);
+        let read = price.map_or_else(silence, ToString::to_string);
+        Live { over, symbol: Some(market.symbol.to_string()), expected, read, right: price.is_some() }
+    });
+    said.collect()
+}
+
 async fn record(args: RecordArgs) -> Ended {
     let Subject { preset, folder } = args.which.subject()?;
     let missing = || Failure::usage("name the folder with --fixtures, or the venue by its file");
@@ -289,11 +365,26 @@ async fn record(args: RecordArgs) -> Ended {
     if args.stream {
         return record_messages(&args, &preset, &fixtures, &folder).await;
     }
-    let name = args.name.as_deref().unwrap_or("ok");
+    let name = args.name.as_deref().unwrap_or(if args.list { "instruments" } else { "ok" });
+    if Fixtures::is_list(name) != args.list {
+        let reason =
+            format!("--name {name}: names of lists, and of nothing else, begin with \"instruments\"");
+        return Err(Failure::usage(reason));
+    }
     let venue = args.which.venue(&preset, &args.symbols)?;
-    let (body, received) = venue.body(wall).await.map_err(Failure::unavailable)?;
+    let came = match args.list {
+        false => venue.body(wall).await,
+        true => venue.list_body(wall).await.ok_or_else(|| {
+            Failure::usage(format!("the preset of {} says of no list; add a table instruments", preset.id()))
+        })?,
+    };
+    let (body, received) = came.map_err(Failure::unavailable)?;
     let symbols: Vec<&str> = args.symbols.iter().map(String::as_str).collect();
-    let rows = read_body(&preset, &body, &symbols, received).map_err(Failure::usage)?;
+    let rows = match args.list {
+        false => read_body(&preset, &body, &symbols, received),
+        true => read_list(&preset, &body, &symbols),
+    };
+    let rows = rows.map_err(Failure::usage)?;
     let refused = |fault: String| Failure::unavailable(format!("the body is refused as a whole: {fault}"));
     let rows: Vec<(String, String)> = args.symbols.iter().cloned().zip(rows.map_err(refused)?).collect();
     let path = fixtures.record(&folder, name, &body, rows.clone(), received, args.force);
@@ -310,6 +401,11 @@ async fn record(args: RecordArgs) -> Ended {
         }
     }
     Ok(OK)
+}
+
+/// Why there is no socket to listen to.
+fn deaf(is_elsewhere: bool) -> &'static str {
+    if is_elsewhere { "name --stream-url as well" } else { "the stream has none of these markets" }
 }
 
 /// Listens to one socket for a while, and keeps what came.
@@ -330,14 +426,13 @@ async fn record_messages(args: &RecordArgs, preset: &Preset, fixtures: &Fixtures
         args.which.venue(preset, &args.symbols)?.with_stream(preset, &spec).map_err(Failure::usage)?;
     let [line] = venue.lines() else {
         let hint = match venue.lines().len() {
-            0 if args.stream_url.is_none() && args.which.base_url.is_some() => "name --stream-url as well",
-            0 => "the stream has none of these markets",
+            0 => deaf(args.stream_url.is_none() && args.which.base_url.is_some()),
             _ => "these markets take more than one socket; name fewer",
         };
         return Err(Failure::usage(format!("{}: {hint}", preset.id())));
     };
-    let frames = usize::try_from(args.frames).unwrap_or(usize::MAX);
-    let recording = line.record(wall, Span::from_s(args.seconds), frames).await;
+    let enough = Enough::Frames(usize::try_from(args.frames).unwrap_or(usize::MAX));
+    let recording = line.record(wall, Span::from_s(args.seconds), enough).await;
     let recording = recording.map_err(Failure::unavailable)?;
     if recording.frames.is_empty() {
         let why = recording.ended.unwrap_or("nothing came in time");

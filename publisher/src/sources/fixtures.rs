@@ -161,6 +161,11 @@ impl Fixtures {
         Ok(Self { received, bodies, streams, statuses, expected })
     }
 
+    /// Whether a body of this name is a list of what the venue trades, and no prices.
+    pub fn is_list(name: &str) -> bool {
+        name.starts_with(LISTS)
+    }
+
     /// Whether it has messages of a WebSocket.
     pub fn has_stream(&self) -> bool {
         !self.streams.is_empty()
@@ -190,7 +195,7 @@ impl Fixtures {
                 rows.into_iter().flat_map(toml::Table::keys).map(String::as_str).collect();
             let read = match self.statuses.get(name).and_then(toml::Value::as_integer) {
                 Some(status) => Err(read_failed(preset, status, body)),
-                None if name.starts_with(LISTS) => read_list(preset, body, &symbols)?,
+                None if Self::is_list(name) => read_list(preset, body, &symbols)?,
                 None => read(preset, body, &symbols, self.received)?,
             };
             match read {
@@ -281,7 +286,10 @@ pub fn record_stream(
 }
 
 /// What a venue's list says of each symbol, in their order; or the fault of the whole list.
-fn read_list(
+///
+/// # Errors
+/// With every symbol that is not one of the venue's.
+pub fn read_list(
     preset: &Preset,
     body: &[u8],
     symbols: &[&str],

@@ -5,11 +5,11 @@
 //! counts once a second list, asked for a minute later, says so too. A list that was halved and stays as it is has
 //! become what the venue trades: it is believed once it has been the same for as long as three lists are apart.
 
-use super::budgets::Learned;
+use super::budgets::LimitRule;
 use super::decode::{self, Check, Place, Refusal, Rows};
-use super::fetch::{Ask, Method, fetch};
+use super::fetch::{Failure, Fetched};
 use super::symbols::Symbols;
-use super::venue::Venue;
+use super::venue::{Venue, held_back};
 use publisher_core::quote::{Listing, MarketId, SourceFault};
 use publisher_core::time::{Span, Wall};
 use serde_json::value::RawValue;
@@ -267,18 +267,38 @@ impl Venue {
         instruments: &Instruments,
         clock: &impl Fn() -> Wall,
     ) -> Result<List, (SourceFault, String)> {
+        self.asked(instruments, clock).await?.1
+    }
+
+    /// The list as the venue sends it, and when it came; `None` where the preset knows of no list.
+    ///
+    /// # Errors
+    /// In words, with what went wrong.
+    pub async fn list_body(&self, clock: impl Fn() -> Wall) -> Option<Result<(Vec<u8>, Wall), String>> {
+        let in_words = |(fault, detail): (SourceFault, String)| format!("{} {detail}", fault.code());
+        let fetched = match self.asked(self.instruments.as_ref()?, &clock).await {
+            Ok((fetched, _)) => fetched,
+            Err(refused) => return Some(Err(in_words(refused))),
+        };
+        let received = fetched.received;
+        let failed = |failure: Failure| in_words((failure.fault, failure.reason));
+        Some(fetched.body.map(|body| (body, received)).map_err(failed))
+    }
+
+    /// What came, and what it says.
+    async fn asked(
+        &self,
+        instruments: &Instruments,
+        clock: &impl Fn() -> Wall,
+    ) -> Result<(Fetched, Result<List, (SourceFault, String)>), (SourceFault, String)> {
         let host = self.memory().host;
         let base = self.target.base(host);
         let url = format!("{}{}", base.trim_end_matches('/'), instruments.path);
         let url = url.parse().map_err(|_| (SourceFault::Unreachable, "no URL can be built".to_owned()))?;
         let deadline = Instant::now() + Duration::from(self.timeout);
-        if let Err(wait) = self.budgets.take_by(deadline, base, &self.limits, |_| instruments.cost).await {
-            let held = format!("held back for {wait} to stay within the venue's limits");
-            return Err((SourceFault::RateLimited, held));
-        }
-        let (http, headers, body_max_bytes) = (&self.http, &self.headers, instruments.body_max_bytes);
-        let ask = Ask { http, method: Method::Get, url, headers, deadline, body_max_bytes };
-        let fetched = fetch(ask, clock).await;
+        let (cost, most) = (|_: &LimitRule| instruments.cost, instruments.body_max_bytes);
+        let fetched = self.fetched(base, url, cost, most, deadline, clock).await;
+        let fetched = fetched.map_err(|wait| (SourceFault::RateLimited, held_back(wait)))?;
         let list = match &fetched.body {
             Ok(body) => instruments
                 .read(&self.symbols, &self.keys, self.markets.len(), body)
@@ -286,10 +306,8 @@ impl Venue {
             // Who is shut out for asking too often must not go on asking for prices.
             Err(failure) => Err((self.failed(&fetched, failure).fault, failure.reason.clone())),
         };
-        let (headers, received, retry_after) = (&fetched.headers, fetched.received, fetched.retry_after);
-        let fault = list.as_ref().err().map(|(fault, _)| *fault);
-        self.budgets.learn(base, &self.limits, &Learned { headers, received, fault, retry_after });
-        list
+        self.learn(base, &fetched, list.as_ref().err().map(|(fault, _)| *fault));
+        Ok((fetched, list))
     }
 }
 

@@ -40,7 +40,7 @@ mod venue;
 pub(crate) use civil::date;
 pub use custom::{CUSTOM_SYMBOL, CustomSource};
 pub use decode::{TimeUnit, TimeUnitError};
-pub use fixtures::{Fixtures, FixturesError, Reading, read as read_body, record_stream};
+pub use fixtures::{Fixtures, FixturesError, Reading, read as read_body, read_list, record_stream};
 pub use guard::{Client, Guard, is_public};
 pub use instruments::{Entry, Listed};
 pub use key::ApiKey;
@@ -53,7 +53,7 @@ pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, SourceSetupError};
 pub use retired::{retired_address, retired_asset};
 pub use source::Source;
-pub use stream::{End, Kind, Line, LineState, Polled, Recording, StreamSpec, Told};
+pub use stream::{End, Enough, Kind, Line, LineState, Polled, Recording, StreamSpec, Told};
 pub use symbols::Assets;
 pub use venue::{Poll, Venue, VenueSpec};
 

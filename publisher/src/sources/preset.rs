@@ -104,6 +104,11 @@ impl Preset {
         self.answer.base_volume.is_some()
     }
 
+    /// Whether it says where the venue lists its markets.
+    pub fn has_list(&self) -> bool {
+        self.instruments.is_some()
+    }
+
     /// Whether it says when a price was true over WebSocket.
     pub fn has_stream_time(&self) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.data.row.time.is_some())

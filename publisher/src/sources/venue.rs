@@ -340,20 +340,45 @@ impl Venue {
         poll
     }
 
-    /// One answer for all symbols, or for as many as one request can name, as the venue sends it, and when it came.
+    /// One answer for all symbols, or for as many as one request can name, as the venue sends it, and when it came. It is
+    /// asked for within the venue's limits, as every other one.
     ///
     /// # Errors
     /// In words, with what went wrong.
     pub async fn body(&self, clock: impl Fn() -> Wall) -> Result<(Vec<u8>, Wall), String> {
-        let deadline = Instant::now() + Duration::from(self.timeout);
+        let (base, deadline) = (self.target.base(0), Instant::now() + Duration::from(self.timeout));
         let count = self.target.at_once(self.markets.len()).clamp(1, self.markets.len().max(1));
         let symbols = self.markets.iter().take(count).map(|market| &*market.symbol);
         let url = self.target.url(0, count, symbols).ok_or("the request's URL cannot be built")?;
-        let (http, headers, body_max_bytes) = (&self.http, &self.headers, self.body_max_bytes);
-        let fetched =
-            fetch(Ask { http, method: Method::Get, url, headers, deadline, body_max_bytes }, &clock).await;
+        let cost = |rule: &LimitRule| rule.cost(count);
+        let fetched = self.fetched(base, url, cost, self.body_max_bytes, deadline, &clock).await;
+        let fetched = fetched.map_err(held_back)?;
+        self.learn(base, &fetched, self.read(&fetched).err().map(|(refusal, _)| refusal.fault));
+        let received = fetched.received;
         let body = fetched.body.map_err(|failure| self.detail(&failure.reason, &failure.body))?;
-        Ok((body, fetched.received))
+        Ok((body, received))
+    }
+
+    /// One request within the limits of a host; or for how long it is held back. What its answer teaches is to be
+    /// learned by [`Self::learn`], from whoever knows what it means.
+    pub(super) async fn fetched(
+        &self,
+        base: &str,
+        url: Url,
+        cost: impl Fn(&LimitRule) -> u64 + Sync,
+        body_max_bytes: usize,
+        deadline: Instant,
+        clock: &impl Fn() -> Wall,
+    ) -> Result<Fetched, Span> {
+        self.budgets.take_by(deadline, base, &self.limits, cost).await?;
+        let (http, headers) = (&self.http, &self.headers);
+        Ok(fetch(Ask { http, method: Method::Get, url, headers, deadline, body_max_bytes }, clock).await)
+    }
+
+    /// Learns from an answer what is left of the limits of its host.
+    pub(super) fn learn(&self, base: &str, fetched: &Fetched, fault: Option<SourceFault>) {
+        let (headers, received, retry_after) = (&fetched.headers, fetched.received, fetched.retry_after);
+        self.budgets.learn(base, &self.limits, &Learned { headers, received, fault, retry_after });
     }
 
     /// What a whole answer gives each of the symbols that it was asked for, in their order.
@@ -417,21 +442,19 @@ impl Venue {
         };
         let base = self.target.base(host);
         let cost = |rule: &LimitRule| rule.cost(group.len());
-        if let Err(wait) = self.budgets.take_by(deadline, base, &self.limits, cost).await {
-            poll.retry_after = poll.retry_after.max(Some(wait));
-            poll.detail = Some(format!("held back for {wait} to stay within the venue's limits"));
-            return Err(Refusal::new(SourceFault::RateLimited, "held back"));
-        }
-        let (http, headers, body_max_bytes) = (&self.http, &self.headers, self.body_max_bytes);
-        let fetched =
-            fetch(Ask { http, method: Method::Get, url, headers, deadline, body_max_bytes }, clock).await;
+        let fetched = match self.fetched(base, url, cost, self.body_max_bytes, deadline, clock).await {
+            Ok(fetched) => fetched,
+            Err(wait) => {
+                poll.retry_after = poll.retry_after.max(Some(wait));
+                poll.detail = Some(held_back(wait));
+                return Err(Refusal::new(SourceFault::RateLimited, "held back"));
+            }
+        };
         poll.requests += 1;
         poll.status = fetched.status;
         poll.bytes = poll.bytes.saturating_add(u64::try_from(fetched.bytes).unwrap_or(u64::MAX));
         let result = self.read(&fetched);
-        let fault = result.as_ref().err().map(|(refusal, _)| refusal.fault);
-        let (headers, received, retry_after) = (&fetched.headers, fetched.received, fetched.retry_after);
-        self.budgets.learn(base, &self.limits, &Learned { headers, received, fault, retry_after });
+        self.learn(base, &fetched, result.as_ref().err().map(|(refusal, _)| refusal.fault));
         if let Err((_, detail)) = &result {
             poll.retry_after = poll.retry_after.max(fetched.retry_after);
             poll.detail = Some(detail.clone());
@@ -519,6 +542,11 @@ impl Poll {
             detail: None,
         }
     }
+}
+
+/// Why nothing is asked, in words.
+pub(super) fn held_back(wait: Span) -> String {
+    format!("held back for {wait} to stay within the venue's limits")
 }
 
 pub(super) fn markets(id: &VenueId, symbols: Vec<Arc<str>>) -> Vec<MarketId> {

@@ -93,6 +93,87 @@ async fn every_venue_of_the_program_is_tested_by_its_name() {
     }
 }
 
+/// Without this a venue's list is described by hand and believed without anybody having read it, and a venue that has
+/// changed its list or its stream passes a live test by its HTTP alone.
+#[tokio::test]
+async fn a_venues_list_is_recorded_and_a_live_test_asks_for_all_that_it_has() {
+    let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
+    let (dir, market) = (world.dir.path(), world.venues.market());
+    for name in ["okx.toml", "ecb.toml"] {
+        std::fs::copy(presets().join(name), dir.join(name)).unwrap();
+    }
+    let (url, socket) = (world.venues.base_url(Venue::Okx), world.venues.stream_url(Venue::Okx));
+    let source = async |args: &[&str]| run(BINARY, dir, &[&["source"], args].concat(), &[]).await.unwrap();
+    let list =
+        ["record", "okx.toml", "--base-url", &url, "--symbols", "BTC-USDT,NOPE-USDT", "--list", "--json"];
+    let recorded = source(&list).await;
+    let said = recorded.json().unwrap();
+    let read = serde_json::json!([["BTC-USDT", "trading"], ["NOPE-USDT", "gone"]]);
+    assert!(recorded.code == 0 && said["read"] == read, "{recorded:?}");
+    assert!(dir.join("fixtures/okx/instruments.json").exists());
+    let tested = source(&["test", "okx.toml", "--json"]).await;
+    let readings = tested.json().unwrap()["readings"].as_array().unwrap().clone();
+    assert!(
+        tested.code == 0 && readings.iter().filter(|r| r["body"] == "instruments").count() == 2,
+        "{tested:?}"
+    );
+    // What is there stays, a name says what a body is, and not every venue has a list.
+    let prices =
+        ["record", "okx.toml", "--base-url", &url, "--symbols", "BTC-USDT", "--name", "instruments_new"];
+    let none = ["record", "ecb.toml", "--base-url", &url, "--symbols", "USD", "--list"];
+    for (args, why) in [
+        (&list[..], "--force"),
+        (&[&list[..], &["--name", "ok"]].concat(), "begin with"),
+        (&prices, "begin with"),
+        (&none, "says of no list"),
+    ] {
+        let refused = source(args).await;
+        assert!(refused.code == 64 && refused.err.contains(why), "{why}: {refused:?}");
+    }
+    let test = ["test", "okx", "--base-url", &url, "--live", "BTC-USDT,ETH-USDT", "--json"];
+    let deaf = source(&test).await;
+    let said = deaf.json().unwrap();
+    assert!(deaf.code == 0 && said["notes"][0].as_str().unwrap().contains("--stream-url"), "{said:#}");
+    let test = [&test[..], &["--stream-url", &socket]].concat();
+    let live = async || {
+        let ran = source(&test).await;
+        let said = ran.json().unwrap();
+        let readings = said["readings"].as_array().unwrap().iter();
+        let of = |reading: &Value| {
+            let text = |key: &str| reading[key].as_str().unwrap_or_default().to_owned();
+            let is_live = text("body").starts_with("live");
+            is_live.then(|| (text("body"), text("symbol"), text("read"), reading["right"] == true))
+        };
+        (ran.code, readings.filter_map(of).collect::<Vec<_>>())
+    };
+    let (code, well) = live().await;
+    let places: Vec<(&str, &str)> = well.iter().map(|(body, symbol, ..)| (&**body, &**symbol)).collect();
+    let both = |body: &'static str| [(body, "BTC-USDT"), (body, "ETH-USDT")];
+    assert_eq!(
+        (code, places),
+        (0, [both("live"), both("live list"), both("live stream")].concat()),
+        "{well:?}"
+    );
+    assert!(well.iter().all(|(.., right)| *right) && well[4].2.starts_with("67"), "{well:?}");
+    // Each of the three is found out by itself.
+    let wrong = async || {
+        let (code, all) = live().await;
+        let wrong =
+            all.into_iter().filter(|(.., right)| !right).map(|(body, symbol, read, _)| (body, symbol, read));
+        (code, wrong.collect::<Vec<_>>())
+    };
+    market.fault_market(Venue::Okx, "BTC/USDT", Fault::Halted).unwrap();
+    let (code, halted) = wrong().await;
+    let [(body, symbol, read)] = &halted[..] else { panic!("{halted:?}") };
+    assert_eq!((code, &**body, &**symbol), (1, "live list", "BTC-USDT"));
+    assert!(read.starts_with("halted: "), "{read}");
+    market.clear_all();
+    market.stream_fault(Venue::Okx, StreamFault::Refused { status: 503 });
+    let (code, refused) = wrong().await;
+    assert!(code == 1 && refused.len() == 1 && refused[0].0 == "live stream", "{refused:?}");
+    assert!(refused[0].2.contains("503"), "{refused:?}");
+}
+
 /// Without this whoever records a stream in vain is left with half a file, or with one that says nothing.
 #[tokio::test]
 async fn a_stream_that_cannot_be_recorded_leaves_no_file_and_says_why() {

@@ -17,7 +17,7 @@ mod session;
 mod token;
 mod unpack;
 
-pub use record::Recording;
+pub use record::{Enough, Recording};
 pub(super) use script::Script;
 pub use session::{End, Kind};
 pub(super) use token::Counter;

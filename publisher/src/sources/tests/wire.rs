@@ -373,6 +373,21 @@ async fn what_headers_say_is_used_slows_a_venue_down_and_holds_it_back() {
     assert_eq!(count.load(Ordering::Relaxed), before);
 }
 
+/// Without this whoever records fixtures again and again has the daemon's address banned.
+#[tokio::test]
+async fn what_is_kept_as_a_fixture_is_asked_for_within_the_same_limits() {
+    let (url, count) = counting(move |_| status(200, Some(("x-mbx-used-weight-1m", "60000")), BINANCE)).await;
+    let venue = of_hosts("binance", "BTCUSDT", vec![url], &Client::new().unwrap());
+    assert_eq!(venue.body(now).await.unwrap().0, BINANCE.as_bytes());
+    // It has learned from that answer that nothing is left.
+    let held = venue.body(now).await.unwrap_err();
+    assert!(held.starts_with("held back for"), "{held}");
+    let held = venue.list_body(now).await.unwrap().unwrap_err();
+    assert!(held.starts_with("rate_limited held back for"), "{held}");
+    assert_eq!(venue.poll(now).await.fault, Some(SourceFault::RateLimited));
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+}
+
 #[tokio::test]
 async fn a_burst_waits_where_that_is_enough() {
     let body = r#"{"products":[{"product_id":"BTC-USD","price":"5","mid_market_price":""}]}"#;
