@@ -371,12 +371,15 @@ async fn record(args: RecordArgs) -> Ended {
             format!("--name {name}: names of lists, and of nothing else, begin with \"instruments\"");
         return Err(Failure::usage(reason));
     }
+    let unlisted =
+        || Failure::usage(format!("the preset of {} says of no list; add a table instruments", preset.id()));
+    if args.list && !preset.has_list() {
+        return Err(unlisted());
+    }
     let venue = args.which.venue(&preset, &args.symbols)?;
     let came = match args.list {
         false => venue.body(wall).await,
-        true => venue.list_body(wall).await.ok_or_else(|| {
-            Failure::usage(format!("the preset of {} says of no list; add a table instruments", preset.id()))
-        })?,
+        true => venue.list_body(wall).await.ok_or_else(unlisted)?,
     };
     let (body, received) = came.map_err(Failure::unavailable)?;
     let symbols: Vec<&str> = args.symbols.iter().map(String::as_str).collect();
