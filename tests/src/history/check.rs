@@ -114,7 +114,7 @@ impl History {
     }
 
     /// Nothing was signed that was out of bounds or too old, nothing was sent before it was signed, and each
-    /// replacement offered more than what it replaces, or what it replaces was dead.
+    /// replacement offered more than what it replaces, unless that was dead, or no node is known to have taken it.
     fn attempts(&self, found: &mut Vec<String>) {
         for (entry, AttemptEntry { attempt, signed_at, sent }) in self.signed() {
             let name = format!("attempt {} of round {}", attempt.seq, entry.number);
@@ -137,10 +137,13 @@ impl History {
                 let less = is.cap_wei() < was.cap_wei() || is.tip_wei() < was.tip_wei();
                 let more = !less && (is.cap_wei(), is.tip_wei()) != (was.cap_wei(), was.tip_wei());
                 let free = is.cap_wei() == 0 && was.cap_wei() == 0;
-                let dead = old.sent.is_some_and(|(outcome, _)| outcome == SendOutcome::Rejected);
-                if !(more || free || dead) {
+                let said = old.sent.map(|(outcome, _)| outcome);
+                let dead = said == Some(SendOutcome::Rejected);
+                // It is signed anew for the same fee when it has grown old.
+                let untaken = !less && !matches!(said, Some(SendOutcome::Accepted | SendOutcome::Known));
+                if !(more || free || dead || untaken) {
                     found.push(format!(
-                        "attempt {} of round {} offers no more",
+                        "attempt {} of round {} offers no more, and of the one before it was said: {said:?}",
                         new.attempt.seq, entry.number
                     ));
                 }

@@ -104,6 +104,15 @@ fn a_sound_history_has_no_violations() {
     skipped.landed.pop();
     skipped.skipped = vec![skipped.journals[0][2].attempts[0].attempt.hash];
     assert_eq!(skipped.violations(), Vec::<String>::new(), "the store wrote no round of it");
+    let mut untaken = sound();
+    let attempts = &mut untaken.journals[0][1].attempts;
+    attempts[1].attempt.fee = attempts[0].attempt.fee;
+    attempts[0].sent = None;
+    assert_eq!(
+        untaken.violations(),
+        Vec::<String>::new(),
+        "what no node took needs no higher fee in its place"
+    );
     let mut silent = sound();
     silent.landed.pop();
     silent.journals[0][2].attempts[0].attempt.answer = None;
