@@ -30,7 +30,7 @@ use publisher_core::quote::{FeedId, MarketId, Observation, Quote, VenueId};
 use publisher_core::record::Recovered;
 use publisher_core::spend::Caps;
 use publisher_core::time::{Mono, Now, Span, Wall};
-use publisher_core::tx::{AccountView, BlockRef, FeeHint, PreflightAnswer, RoundView, SendOutcome};
+use publisher_core::tx::{AccountView, BlockRef, FeeHint, Flag, PreflightAnswer, RoundView, SendOutcome};
 use publisher_doubles::venues::{SimConfig, Venue as SimVenue, VenueSimulator};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -297,6 +297,7 @@ fn settle(machine: &mut Machine, now: Now, input: Input, updated_at: Wall) {
                         updated_at,
                         paused: false,
                         authorised: true,
+                        flag: Flag::Unwatched,
                     };
                     inputs.push(Input::Round { ticket, feed, view: Some(view) });
                 }
@@ -419,8 +420,10 @@ async fn one_round() {
         mine.as_secs_f64() / (mine + nodes).as_secs_f64(),
         rss_mib(),
     );
-    let state =
-        node.round_view(aggregator, account, &node.head().await.expect("a head").0).await.expect("a round");
+    let state = node
+        .round_view(aggregator, account, None, &node.head().await.expect("a head").0)
+        .await
+        .expect("a round");
     assert!(
         state.round >= u64::try_from(ROUNDS).unwrap_or(u64::MAX) - 2,
         "the rounds were really published: {}",
@@ -478,7 +481,7 @@ async fn pump(
                     Some(Input::Account { ticket, account, view })
                 }
                 Effect::FetchRound { ticket, feed, at } => {
-                    let view = node.round_view(aggregator, account, &at).await.ok();
+                    let view = node.round_view(aggregator, account, None, &at).await.ok();
                     Some(Input::Round { ticket, feed, view })
                 }
                 Effect::FetchAncestors { ticket, number, hash, count } => {

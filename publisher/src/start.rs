@@ -5,6 +5,7 @@
 //! refuse us) needs an operator: `run` refuses to start and nothing is ever signed.
 
 mod circles;
+mod flags;
 mod journal;
 mod stores;
 
@@ -125,6 +126,7 @@ pub async fn examine(config: &Config) -> Examined {
                 Ok(facts) => drop(examined.facts.insert(id.clone(), facts)),
                 Err(check) => examined.checks.push(check),
             }
+            examined.checks.extend(flags::examine(&node, feed, &what).await);
         }
     }
     examined
@@ -303,7 +305,7 @@ async fn examine_feed(
     }
     let (head, _) = node.head().await.map_err(|error| unreadable(error, aggregator))?;
     let view = node
-        .round_view(aggregator, feed.account, &head)
+        .round_view(aggregator, feed.account, None, &head)
         .await
         .map_err(|error| unreadable(error, aggregator))?;
     if !view.authorised {
@@ -384,7 +386,8 @@ pub async fn assemble(
     });
     let lease = config.journal.is_shared().then_some(config.lease);
     let feeds = config.feeds.iter().filter_map(|(id, feed)| {
-        let wire = FeedWire { aggregator: feed.aggregator?, account: feed.account, proxy: feed.proxy };
+        let (aggregator, flag) = (feed.aggregator?, feed.flag());
+        let wire = FeedWire { aggregator, account: feed.account, proxy: feed.proxy, flag };
         Some((id.clone(), wire))
     });
     let edges = Edges {

@@ -13,6 +13,7 @@ mod crashes;
 mod deploying;
 mod faults;
 mod heads;
+mod hibernation;
 mod market;
 mod node;
 mod nodes;

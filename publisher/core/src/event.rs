@@ -64,6 +64,12 @@ pub enum Event {
     MarketStatus { feed: FeedId, calendar: Arc<str>, status: Status },
     /// The calendar of a feed's market says nothing from then on.
     CalendarEnds { feed: FeedId, calendar: Arc<str>, left: Span },
+    /// A feed hibernates from now on: both of its flags are raised.
+    Hibernates { feed: FeedId },
+    /// It is awake again, and writes a round.
+    Awakened { feed: FeedId },
+    /// The contract of its flags cannot be read; it stays what it was.
+    FlagUnreadable { feed: FeedId, flags: Address },
     /// A source lost or changed its vote in a feed.
     SourceLeftOut { feed: FeedId, source: String, why: LeftOut },
     /// A source votes again.
@@ -242,6 +248,9 @@ impl Event {
             Self::OrderOver { .. } => "PUB-1012",
             Self::MarketStatus { .. } => "PUB-1013",
             Self::CalendarEnds { .. } => "PUB-1014",
+            Self::Hibernates { .. } => "PUB-1015",
+            Self::Awakened { .. } => "PUB-1016",
+            Self::FlagUnreadable { .. } => "PUB-1017",
             Self::SourceOnProbation { .. } => "PUB-1020",
             Self::SourceQuarantined { .. } => "PUB-1021",
             Self::SourceReadmitted { .. } => "PUB-1022",
@@ -315,6 +324,8 @@ impl Event {
             | Self::OrderStands { .. }
             | Self::MarketStatus { status: Status::Unknown, .. }
             | Self::CalendarEnds { .. }
+            | Self::Hibernates { .. }
+            | Self::FlagUnreadable { .. }
             | Self::SourceLeftOut { .. }
             | Self::SourceOnProbation { .. }
             | Self::SourceQuarantined { .. }
@@ -357,6 +368,10 @@ impl Event {
             }
             Self::CalendarEnds { .. } => {
                 "Update the publisher, or name a file with the next years' hours in [calendar.NAME]."
+            }
+            Self::Hibernates { .. } => Hold::Hibernating.advice(),
+            Self::FlagUnreadable { .. } => {
+                "Check policy.hibernate_flag with `publisher check --online`, and that the node answers eth_call for it. The feed stays awake or asleep as it was; after a restart nothing is written before the flag has been read."
             }
             Self::ConstantEnds { .. } => {
                 "See whether it still holds and move `expires`, or give the rate sources; on that day what it converts loses its vote."

@@ -362,6 +362,22 @@ pub struct RoundView {
     pub paused: bool,
     /// Our account may submit.
     pub authorised: bool,
+    /// Whether it is told to sleep.
+    pub flag: Flag,
+}
+
+/// What a contract of flags says of a feed, which sleeps while two of them are raised: its own and the one for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flag {
+    /// It was not asked.
+    #[default]
+    Unwatched,
+    /// It did not answer, or with something else, although the feed's own contract did.
+    Unreadable,
+    /// One of them is lowered: the feed is active.
+    Lowered,
+    /// Both are raised.
+    Raised,
 }
 
 /// A store and some of its feeds as one node sees them at one block.
@@ -392,6 +408,8 @@ pub struct EntryView {
     pub updated_at: Wall,
     /// The feed's entries are skipped.
     pub paused: bool,
+    /// Whether it is told to sleep.
+    pub flag: Flag,
 }
 
 /// What `eth_estimateGas` says about a call before it is signed.

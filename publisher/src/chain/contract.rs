@@ -1,6 +1,7 @@
 //! What the feed contracts say, through the typed bindings.
 
 use super::ChainError;
+use super::flags::{FlagWire, told};
 use super::node::{Node, by_hash, call_params};
 use super::revert::{explain, explain_store};
 use super::wire::{Raw, decode};
@@ -10,7 +11,7 @@ use publisher_bindings::report::many_feeds;
 use publisher_bindings::{Aggregator, AggregatorProxy, FeedStore, Refusal, Rejection};
 use publisher_core::price::Answer;
 use publisher_core::time::Wall;
-use publisher_core::tx::{BlockRef, Call, PreflightAnswer, RoundView};
+use publisher_core::tx::{BlockRef, Call, Flag, PreflightAnswer, RoundView};
 use serde_json::{Value, json};
 
 /// What is fixed about an aggregator, or changes only by its owner.
@@ -81,18 +82,22 @@ pub struct LatestRound {
 }
 
 impl Node {
-    /// A feed's aggregator at the very block `at`, as `account` sees it. The caller believes it only while `at` is
-    /// canonical.
+    /// A feed's aggregator, and the flag that it may have, at the very block `at`, as `account` sees it, in one batch of
+    /// calls. The caller believes it only while `at` is canonical.
     pub async fn round_view(
         &self,
         aggregator: Address,
         account: Address,
+        flag: Option<FlagWire>,
         at: &BlockRef,
     ) -> Result<RoundView, ChainError> {
+        let block = by_hash(at);
         let call = Aggregator::feedStateCall { transmitter: account };
-        let data = Bytes::from(call.abi_encode());
-        let params = call_params(aggregator, &data, &by_hash(at));
-        let state = returned::<Aggregator::feedStateCall>(self.wire.call("eth_call", params).await)?;
+        let mut questions =
+            vec![("eth_call", call_params(aggregator, &Bytes::from(call.abi_encode()), &block))];
+        questions.extend(flag.map(|flag| flag.question(&block)));
+        let mut answers = self.wire.batch(&questions).await.into_iter();
+        let state = next::<Aggregator::feedStateCall>(&mut answers)?;
         Ok(RoundView {
             block_number: at.number,
             block_hash: at.hash,
@@ -102,6 +107,7 @@ impl Node {
             updated_at: wall(state.updatedAt)?,
             paused: state.paused_,
             authorised: state.authorised,
+            flag: flag.map_or(Flag::Unwatched, |_| told(&mut answers)),
         })
     }
 

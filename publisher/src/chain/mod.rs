@@ -18,6 +18,7 @@ mod contract;
 #[cfg(test)]
 pub(crate) mod double;
 mod fees;
+mod flags;
 mod heads;
 mod node;
 mod read;
@@ -32,6 +33,7 @@ use publisher_core::time::Span;
 
 pub use classify::{classify, named_minimum};
 pub use contract::{AggregatorFacts, FeedFacts, LatestRound, ProxyFacts, target_and_data};
+pub use flags::FlagWire;
 pub use heads::NewHeads;
 pub use node::{Node, Tag};
 pub use revert::explain;

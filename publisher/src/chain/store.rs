@@ -2,14 +2,16 @@
 
 use super::ChainError;
 use super::contract::{FeedFacts, LatestRound, next, wall};
+use super::flags::{FlagWire, told};
 use super::node::{Node, by_hash, call_params};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::{SolCall, SolEvent};
 use publisher_bindings::{FeedFacade, FeedStore};
 use publisher_core::price::Answer;
 use publisher_core::quote::FeedId;
-use publisher_core::tx::{BlockRef, EntryView, Skip, SkipReason, StoreView};
+use publisher_core::tx::{BlockRef, EntryView, Flag, Skip, SkipReason, StoreView};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// What is fixed about a store, or changes only by its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,22 +25,24 @@ pub struct StoreFacts {
 }
 
 impl Node {
-    /// A store and some of its feeds at the very block `at`, as `account` sees them, in one batch of calls. The caller
+    /// A store, some of its feeds and the flags that these may have at the very block `at`, as `account` sees them, in one batch of calls. The caller
     /// believes it only while `at` is canonical.
     pub async fn store_view(
         &self,
         store: Address,
         account: Address,
         feeds: &[(FeedId, u16)],
+        flags: &BTreeMap<FeedId, FlagWire>,
         at: &BlockRef,
     ) -> Result<StoreView, ChainError> {
         let block = by_hash(at);
         let call = |data: Vec<u8>| ("eth_call", call_params(store, &Bytes::from(data), &block));
         let mut questions = vec![call(FeedStore::storeStateCall { transmitter: account }.abi_encode())];
-        for (_, number) in feeds {
+        for (id, number) in feeds {
             let feed = U256::from(*number);
             questions.push(call(FeedStore::latestRoundOfCall { feed }.abi_encode()));
             questions.push(call(FeedStore::feedInfoCall { feed }.abi_encode()));
+            questions.extend(flags.get(id).map(|flag| flag.question(&block)));
         }
         let mut answers = self.wire.batch(&questions).await.into_iter();
         let state = next::<FeedStore::storeStateCall>(&mut answers)?;
@@ -51,6 +55,7 @@ impl Node {
                 answer: Answer::new(latest.answer),
                 updated_at: wall(latest.updatedAt)?,
                 paused: info.paused_,
+                flag: flags.get(id).map_or(Flag::Unwatched, |_| told(&mut answers)),
             };
             seen.push((id.clone(), entry));
         }

@@ -387,6 +387,7 @@ fn feed(feed: &Feed, out: &mut Out<'_>) {
     }
     out.below("on_depeg").rule("heartbeat", policy.depeg_heartbeat);
     out.rule("standby", policy.standby);
+    out.opt("hibernate_flag", policy.hibernate_flag);
     let mut backup = out.below("backup");
     backup.put("deviation_coefficient", policy.backup.coefficient.multiple());
     backup.put("heartbeat_modifier", Shift(policy.backup.heartbeat_modifier_ms));

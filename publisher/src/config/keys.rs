@@ -261,6 +261,8 @@ section! {
             "An answer on its way that the value has left by this much is replaced, under the same nonce and with a higher fee, as soon as two heads came without it; else once `chain.timing.bump_heads` did.";
         standby: Rule<Span>, Value(r#""off""#), [r#""20s""#, r#""30s""#],
             "This publisher is a standby with a key of its own: a round that is due is left to another transmitter for this long, and written only if it has not come by then. The wait begins anew with every round on chain, so that nothing is written within this time of one that others wrote.";
+        hibernate_flag: Address, Words("none: it never hibernates"), [r#""0x5fc8d32690cc91d4c39d9d3abcbd16989f875707""#, r#""0x0165878a594ca255338adfa4d48449f69242eb8f""#],
+            "A contract of flags (`getFlags(address[])`, as Chainlink's and this toolkit's have it). While both are raised there, that of the zero address and that of the feed's aggregator (in a store that of its facade, or of the store where it has none), nothing is published but what `publisher feed submit` asks for; once one is lowered the feed awakes with a round. It is read with the feed's round, every 30s at least. What cannot be read changes nothing (PUB-1017), and after a start nothing is written before it has been read.";
         calendar: String, Words("none: its market never closes"), [r#""nyse""#, r#""lse""#],
             "The hours of its market: `fx`, `lse`, `nyse`, or a `[calendar]` of one's own; no feed may have the same name. What is published outside them is said by `on_market`.";
         + gates: Gates;

@@ -27,7 +27,7 @@ mod spec;
 pub(crate) mod tests;
 mod weights;
 
-use crate::chain::{NodeSetup, Tag};
+use crate::chain::{FlagWire, NodeSetup, Tag};
 use crate::sources::{
     Client, CustomSource, Network, NetworkSpec, Preset, Source, SourceSetupError, StreamSpec, Venue,
     VenueSpec,
@@ -233,6 +233,12 @@ impl Feed {
     /// How its value is made, at all times and in off hours.
     pub fn sets(&self) -> impl Iterator<Item = &Pricing> {
         std::iter::once(&self.pricing).chain(&self.off_hours)
+    }
+
+    /// Where the flag is that may put it to sleep, if there is one.
+    pub fn flag(&self) -> Option<FlagWire> {
+        let subject = self.facade.or(self.aggregator)?;
+        self.policy.hibernate_flag.map(|flags| FlagWire { flags, subject })
     }
 }
 

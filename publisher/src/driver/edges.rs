@@ -1,7 +1,7 @@
 //! The outside world of one chain: its nodes, the signers, the proxies that consumers read.
 
 use super::nodes::Nodes;
-use crate::chain::Tag;
+use crate::chain::{FlagWire, Tag};
 use crate::signer::Signer;
 use crate::telemetry::{Notice, notify};
 use alloy::primitives::{Address, U256};
@@ -24,6 +24,8 @@ pub struct FeedWire {
     pub account: Address,
     /// The proxy that consumers read.
     pub proxy: Option<Address>,
+    /// Its flag, if one may put it to sleep.
+    pub flag: Option<FlagWire>,
 }
 
 /// A store as it is read.
@@ -33,6 +35,8 @@ pub struct StoreWire {
     pub account: Address,
     /// Our feeds in it, with the numbers that it gave to them.
     pub feeds: Vec<(FeedId, u16)>,
+    /// The flags of those that have one.
+    pub flags: BTreeMap<FeedId, FlagWire>,
 }
 
 /// See the module's documentation.
@@ -95,12 +99,12 @@ impl Edges {
             }
             Effect::FetchRound { ticket, feed, at } => {
                 let wire = self.feeds.get(&feed)?;
-                let view = self.nodes.round_view(wire.aggregator, wire.account, &at).await;
+                let view = self.nodes.round_view(wire.aggregator, wire.account, wire.flag, &at).await;
                 Input::Round { ticket, feed, view }
             }
             Effect::FetchStore { ticket, store, at } => {
                 let wire = self.stores.get(&store)?;
-                let view = self.nodes.store_view(store, wire.account, &wire.feeds, &at).await;
+                let view = self.nodes.store_view(store, wire, &at).await;
                 Input::Store { ticket, store, view }
             }
             Effect::FetchAncestors { ticket, number, hash, count } => {

@@ -50,6 +50,7 @@ pub(super) fn machine(health: &Health, machine: &Machine, now: Now) {
             feed.breaker = view.breaker;
             feed.orders = view.orders;
             feed.market = view.market;
+            feed.sleep = view.sleep;
             feed.is_off_peg = view.is_off_peg;
             feed.in_flight = view.in_flight;
             feed.budget_left_wei = view.budget_left_wei;

@@ -147,7 +147,7 @@ impl Reading<'_> {
         let there = numbers.iter().copied().filter(|number| u64::from(*number) < facts.feeds);
         // Whose the numbers are does not matter to the store.
         let asked: Vec<(FeedId, u16)> = there.map(|number| (FeedId::new(self.subject), number)).collect();
-        let view = self.node.store_view(store, transmitter, &asked, &self.head).await?;
+        let view = self.node.store_view(store, transmitter, &asked, &BTreeMap::new(), &self.head).await?;
         let mut entries = BTreeMap::new();
         for ((_, number), (_, entry)) in asked.iter().zip(&view.feeds) {
             let told = self.node.entry_facts(store, *number).await?;
@@ -240,7 +240,7 @@ impl Reading<'_> {
         transmitter: Address,
     ) -> Result<AggregatorState, ChainError> {
         let facts = self.node.aggregator_facts(address).await?;
-        let view = self.node.round_view(address, transmitter, &self.head).await?;
+        let view = self.node.round_view(address, transmitter, None, &self.head).await?;
         Ok(AggregatorState {
             decimals: facts.decimals,
             description: facts.description,

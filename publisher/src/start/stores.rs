@@ -18,8 +18,10 @@ pub(super) fn wires(config: &Config) -> BTreeMap<Address, StoreWire> {
     let mut wires: BTreeMap<Address, StoreWire> = BTreeMap::new();
     for (id, feed) in &config.feeds {
         let (Some(store), Some((_, entry))) = (feed.aggregator, &feed.entry) else { continue };
-        let wire = || StoreWire { account: feed.account, feeds: Vec::new() };
-        wires.entry(store).or_insert_with(wire).feeds.push((id.clone(), entry.number));
+        let wire = || StoreWire { account: feed.account, feeds: Vec::new(), flags: BTreeMap::new() };
+        let wire = wires.entry(store).or_insert_with(wire);
+        wire.feeds.push((id.clone(), entry.number));
+        wire.flags.extend(feed.flag().map(|flag| (id.clone(), flag)));
     }
     wires
 }
@@ -115,7 +117,8 @@ pub(super) async fn examine(
     }
     let (head, _) = node.head().await.map_err(unreadable)?;
     let asked = [(FeedId::new(what), number)];
-    let view = node.store_view(store, feed.account, &asked, &head).await.map_err(unreadable)?;
+    let view =
+        node.store_view(store, feed.account, &asked, &BTreeMap::new(), &head).await.map_err(unreadable)?;
     if !view.authorised {
         let detail = format!("{} may not update {store}", feed.account);
         let hint = "let its owner call setTransmitter(account, true), or run `publisher deploy apply`";

@@ -5,7 +5,7 @@ use super::metrics::{self as m, seconds};
 use super::readiness::{Phase, readiness};
 use crate::chain::Standing;
 use publisher_core::event::{Event, Latency};
-use publisher_core::policy::{BREAKER_STATES, Conduct, Status as MarketStatus};
+use publisher_core::policy::{BREAKER_STATES, Conduct, Sleep, Status as MarketStatus};
 use publisher_core::price::Answer;
 use publisher_core::quote::{FeedId, VenueId};
 use publisher_core::record::{Outcome, Scope};
@@ -133,6 +133,9 @@ pub(super) fn scraped(state: &State, now: Now) {
             m::OFF_HOURS.flag([feed], market.conduct == Conduct::SwitchSource);
         }
         budget_left(&Scope::Feed(id.clone()), health.budget_left_wei);
+        if let Some(sleep) = health.sleep {
+            m::HIBERNATING.flag([feed], sleep == Sleep::Asleep);
+        }
         if let Some(market) = &health.market {
             for status in MarketStatus::ALL {
                 m::MARKET_STATUS.flag([feed, status.code()], market.status == status);
@@ -240,6 +243,9 @@ pub(super) fn counted(event: &Event) {
         | Event::OrderOver { .. }
         | Event::MarketStatus { .. }
         | Event::CalendarEnds { .. }
+        | Event::Hibernates { .. }
+        | Event::Awakened { .. }
+        | Event::FlagUnreadable { .. }
         | Event::Planned { .. }
         | Event::Signed { .. }
         | Event::Included { feed: None, .. }

@@ -5,7 +5,7 @@ use alloy::primitives::{Address, B256};
 use publisher_core::constant::Constant;
 use publisher_core::drift::{Drift, Skew};
 use publisher_core::machine::MarketView;
-use publisher_core::policy::{Hold, Known, Order};
+use publisher_core::policy::{Hold, Known, Order, Sleep};
 use publisher_core::price::{Price, Ratio};
 use publisher_core::quote::{FeedId, VenueId};
 use publisher_core::record::Scope;
@@ -178,6 +178,8 @@ pub struct FeedHealth {
     pub orders: Vec<Order>,
     /// What its market does, if it keeps a market's hours.
     pub market: Option<MarketView>,
+    /// Whether it is awake; `None` where no flag can put it to sleep.
+    pub sleep: Option<Sleep>,
     /// A rate that converts a source of it has lost its peg.
     pub is_off_peg: bool,
     /// A transaction of it is on its way.

@@ -127,6 +127,7 @@ registry! {
     Gauge ORDERS "orders" ["feed"] "Orders of operators about the feed that stand: pauses, overrides and halts.";
     Gauge MARKET_STATUS "market_status" ["feed", "status"] "1 for what the feed's market does by its calendar or an operator's halt, 0 for everything else; only of feeds that keep a market's hours.";
     Gauge OFF_HOURS "off_hours_sources" ["feed"] "1 while the feed's sources of off hours are what counts; only of feeds that have some. What is told of one of them is told of the feed NAME@off_hours.";
+    Gauge HIBERNATING "hibernating" ["feed"] "1 while the flags on chain put the feed to sleep; only of feeds with a hibernate_flag.";
     Gauge CALENDAR_LEFT "calendar_left_seconds" ["feed"] "Time until the calendar of the feed's market says nothing any more.";
     Gauge IN_FLIGHT "in_flight" ["feed"] "1 while a transaction of the feed is on its way.";
     Gauge SOURCES "sources_effective" ["feed"] "How many families of venues of equal weight would say as much as those that count now; 0 while there is no value.";

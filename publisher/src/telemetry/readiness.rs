@@ -103,7 +103,7 @@ fn process(state: &State, now: Now) -> Vec<Failing> {
 }
 
 fn feed_failing(health: &FeedHealth, now: Now) -> Option<(&'static str, String)> {
-    if matches!(health.hold, Some(Hold::Leased | Hold::MarketClosed)) {
+    if matches!(health.hold, Some(Hold::Leased | Hold::MarketClosed | Hold::Hibernating)) {
         // Heartbeats are the holder's, and this replica is ready if it could take over; or there are to be none.
         return None;
     }
@@ -141,10 +141,12 @@ const fn stands_still(hold: Hold) -> bool {
         | Hold::Paused
         | Hold::NotAuthorised
         | Hold::Refused
+        | Hold::FlagUnknown
         | Hold::GroupMember
         | Hold::Halted => true,
         Hold::RateFloor
         | Hold::MarketClosed
+        | Hold::Hibernating
         | Hold::OnOrder
         | Hold::Standby
         | Hold::Leased

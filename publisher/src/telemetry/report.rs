@@ -50,6 +50,8 @@ fn log(event: &Event) {
         Event::CalendarEnds { feed, calendar, left } => {
             line!(event, %feed, %calendar, left_days = left.ms() / 86_400_000)
         }
+        Event::Hibernates { feed } | Event::Awakened { feed } => line!(event, %feed),
+        Event::FlagUnreadable { feed, flags } => line!(event, %feed, %flags),
         Event::SourceLeftOut { feed, source, why } => line!(event, %feed, source, why = why.code()),
         Event::SourceBack { feed, source } => line!(event, %feed, source),
         Event::SourceOnProbation { feed, source, why }

@@ -6,7 +6,7 @@ use super::readiness::{Readiness, readiness};
 use alloy::primitives::{Address, B256};
 use publisher_core::drift::Skew;
 use publisher_core::machine::MarketView;
-use publisher_core::policy::{Instruction, Order};
+use publisher_core::policy::{Instruction, Order, Sleep};
 use publisher_core::quote::FeedId;
 use publisher_core::time::{Now, Span, Wall};
 use serde::{Deserialize, Serialize};
@@ -188,6 +188,9 @@ pub struct FeedStatus {
     /// What its market does; absent where it keeps no market's hours.
     #[serde(default)]
     pub market: Option<MarketStatus>,
+    /// Whether the flags on chain put it to sleep; absent where it has none, or where they have not been read yet.
+    #[serde(default)]
+    pub hibernates: Option<bool>,
     /// A rate that converts a source of it has lost its peg, so that its `policy.on_depeg` holds.
     #[serde(default)]
     pub off_peg: bool,
@@ -354,6 +357,7 @@ impl Status {
                 advice: health.hold.map(|hold| hold.advice().to_owned()),
                 orders: health.orders.iter().map(OrderStatus::from).collect(),
                 market: health.market.as_ref().map(MarketStatus::from),
+                hibernates: health.sleep.filter(|sleep| *sleep != Sleep::Unknown).map(|s| s == Sleep::Asleep),
                 off_peg: health.is_off_peg,
                 in_flight: health.in_flight,
                 budget_left_wei: health.budget_left_wei.map(|wei| wei.to_string()),

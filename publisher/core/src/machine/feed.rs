@@ -5,7 +5,7 @@ use super::contract::Refusals;
 use crate::aggregate::{Estimate, LeftOut};
 use crate::event::{Event, Latency};
 use crate::io::{Effect, Ticket};
-use crate::policy::{Conduct, Halt, Hold, Known, Memory, Order, Policy, Said, Sets, Status, Trigger};
+use crate::policy::{Conduct, Halt, Hold, Known, Memory, Order, Policy, Said, Sets, Sleep, Status, Trigger};
 use crate::price::{Answer, Price, Ratio};
 use crate::quote::{FamilyId, FeedId};
 use crate::time::{Mono, Now, Span, Wall};
@@ -139,6 +139,9 @@ pub(super) struct Feed {
     pub memory: Memory,
     /// The latest round on the canonical chain, if its contract is known.
     pub known: Option<Known>,
+    /// Whether it is awake, and whether people know that this cannot be read.
+    pub sleep: Sleep,
+    pub flag_reported: bool,
     /// A store skips its entries.
     pub paused: bool,
     /// A store skipped its entries.
@@ -171,6 +174,8 @@ impl Feed {
         spec.policy = spec.policy.as_backup();
         let began = Said { as_of: Some(now.wall), speaks: false };
         Self {
+            sleep: if spec.policy.hibernate_flag.is_some() { Sleep::Unknown } else { Sleep::Awake },
+            flag_reported: false,
             policy: spec.policy.clone(),
             hastened: Wall::default(),
             orders: Vec::new(),
@@ -257,7 +262,7 @@ impl Feed {
         self.stuck_reported &= self.hold == Some(Hold::BreakerOpen);
         let passing = match self.hold {
             Some(Hold::InFlight | Hold::Gathering | Hold::RateFloor | Hold::Standby | Hold::Leased) => true,
-            Some(Hold::MarketClosed) => true,
+            Some(Hold::MarketClosed | Hold::Hibernating) => true,
             Some(Hold::AccountBusy | Hold::RoundUnknown) => !lasts,
             _ => false,
         };
@@ -282,7 +287,7 @@ impl Feed {
         let passing = |hold: Hold| matches!(hold, Hold::InFlight | Hold::Standby);
         let blocked = self.hold.filter(|hold| !passing(*hold) || overdue.is_some_and(|o| o >= patience));
         // That its heartbeats stop is what was asked for.
-        let blocked = blocked.filter(|hold| *hold != Hold::MarketClosed);
+        let blocked = blocked.filter(|hold| !matches!(hold, Hold::MarketClosed | Hold::Hibernating));
         match (overdue, blocked) {
             (Some(overdue), Some(hold)) if !self.blocked_reported => {
                 self.blocked_reported = true;

@@ -1,11 +1,11 @@
 //! What feeds say whose market opens and closes.
 
 use super::Machine;
-use super::feed::{Feed, Offer};
+use super::feed::{DecidedEntry, Feed};
 use crate::aggregate::{Aggregation, Estimate, Refusal};
 use crate::event::Event;
 use crate::io::Effect;
-use crate::policy::{Conduct, Hold, Status};
+use crate::policy::{Conduct, Hold, Sleep, Status, Trigger};
 use crate::quote::FeedId;
 use crate::time::{Now, Span, Wall};
 use alloy_primitives::B256;
@@ -108,12 +108,13 @@ impl Feed {
         }
     }
 
-    /// Whether what was decided may still be planned by its market's hours: while the contract was being asked the market
-    /// may have closed.
-    pub fn still_keeps(&self, offer: Offer, now: Wall) -> bool {
-        let market = self.policy.market.as_ref();
+    /// Whether what was decided may still be planned: while the contract was being asked the market may have closed, or
+    /// the feed fallen asleep.
+    pub fn still_may(&self, entry: &DecidedEntry, now: Wall) -> bool {
+        let (market, offer) = (self.policy.market.as_ref(), entry.offer);
+        let awake = self.sleep == Sleep::Awake || entry.trigger == Trigger::Demand;
         let sets = self.sets.with(offer.conduct, offer.observed_at);
-        market.is_none_or(|market| market.conduct(&sets, now) == offer.conduct)
+        awake && market.is_none_or(|market| market.conduct(&sets, now) == offer.conduct)
     }
 
     /// The answer on chain as a value.

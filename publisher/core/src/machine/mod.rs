@@ -13,6 +13,7 @@ mod constants;
 mod contract;
 mod feed;
 mod heads;
+mod hibernate;
 mod landing;
 mod leases;
 mod market;
@@ -28,7 +29,7 @@ use crate::head::{Finality, HeadWindow};
 use crate::io::{Effect, Input, Operator, Ticket};
 use crate::lease::Leases;
 use crate::outbox::{Answered, Outbox, Timing};
-use crate::policy::{Early, Hold, Known, Order, Policy};
+use crate::policy::{Early, Hold, Known, Order, Policy, Sleep};
 use crate::price::Answer;
 use crate::quote::FeedId;
 use crate::record::{Record, Recovered, RecoveredAccount, Scope};
@@ -159,6 +160,8 @@ pub struct FeedView {
     pub orders: Vec<Order>,
     /// What its market does, if it keeps a market's hours.
     pub market: Option<MarketView>,
+    /// Whether it is awake; `None` where no flag can put it to sleep.
+    pub sleep: Option<Sleep>,
     /// A rate that converts a source of it has lost its peg.
     pub is_off_peg: bool,
     /// A round is on its way.
@@ -566,6 +569,7 @@ impl Machine {
                 breaker: feed.breaker_state(),
                 orders: feed.orders.clone(),
                 market: feed.market(now.wall),
+                sleep: feed.policy.hibernate_flag.map(|_| feed.sleep),
                 is_off_peg: self.book.rests_on_lost_peg(&feed.set(id)),
                 in_flight: flight.is_some_and(|flight| self.carries(flight, id)),
                 heartbeat_at: feed.heartbeat_at(),

@@ -11,7 +11,7 @@ use crate::policy::{Decision, Hold, Known, Look, Trigger, answer_of, decide};
 use crate::quote::FeedId;
 use crate::record::Why;
 use crate::time::{Now, Span};
-use crate::tx::{Call, Entry, EntryView, PreflightAnswer, RoundView, StoreView, Work};
+use crate::tx::{Call, Entry, EntryView, Flag, PreflightAnswer, RoundView, StoreView, Work};
 use alloy_primitives::{Address, B256};
 use std::collections::BTreeSet;
 
@@ -21,8 +21,8 @@ struct Read {
     number: u64,
     paused: bool,
     authorised: bool,
-    /// Each feed's latest round, and whether its entries are skipped.
-    feeds: Vec<(FeedId, Known, bool)>,
+    /// Each feed's latest round, whether its entries are skipped, and what its flag says.
+    feeds: Vec<(FeedId, Known, bool, Flag)>,
 }
 
 impl Machine {
@@ -117,10 +117,11 @@ impl Machine {
         let block_now = Now { wall: chain_time, mono: now.mono };
         let decision = match feed.known {
             Some(known) => {
-                let Feed { spec, policy, memory, .. } = feed;
+                let Feed { spec, policy, memory, sleep, .. } = feed;
                 let value = value.as_ref().map_err(|hold| *hold);
-                let decimals = spec.decimals;
-                decide(policy, memory, Look { known: &known, value, support, decimals, now: block_now })
+                let (sleep, decimals) = (*sleep, spec.decimals);
+                let look = Look { known: &known, value, sleep, support, decimals, now: block_now };
+                decide(policy, memory, look)
             }
             None => Decision::Hold(Hold::RoundUnknown),
         };
@@ -268,7 +269,7 @@ impl Machine {
 
     /// Reads a contract, if what is known of it is missing or old, and at every head while something is on its way, so
     /// that a round that others write is seen before a replacement is signed for it, or while it takes no rounds, or
-    /// while what was sent to it fails, or while a round is left to the primary.
+    /// while what was sent to it fails, or while a round is left to the primary, or while a flag could never be read.
     fn read_contract(&mut self, address: Address, now: Now, out: &mut Vec<Effect>) {
         let (Some(at), Some(contract)) = (self.window.tip().copied(), self.contracts.get(&address)) else {
             return;
@@ -276,7 +277,8 @@ impl Machine {
         let reading = contract.reading.as_ref().is_some_and(|r| now.mono < r.deadline);
         let refresh = self.chain.round_refresh;
         let mut members = contract.feeds.iter().filter_map(|id| self.feeds.get(id));
-        let held = members.any(|feed| feed.paused || feed.hold == Some(Hold::Standby));
+        let held =
+            members.any(|feed| feed.paused || matches!(feed.hold, Some(Hold::Standby | Hold::FlagUnknown)));
         let failing = contract.failing.is_some();
         let waiting = contract.flight.is_some() || failing || contract.paused || held || !contract.authorised;
         let old = waiting || contract.read_at.is_none_or(|read| now.mono.since(read) >= refresh);
@@ -354,7 +356,7 @@ impl Machine {
             number: view.round,
             paused: view.paused,
             authorised: view.authorised,
-            feeds: vec![(id.clone(), Known::from(&view), false)],
+            feeds: vec![(id.clone(), Known::from(&view), false, view.flag)],
         });
         self.contract_read(ticket, aggregator, read, now, out);
     }
@@ -376,7 +378,7 @@ impl Machine {
             feeds: view
                 .feeds
                 .into_iter()
-                .map(|(id, entry)| (id, Known::from(&entry), entry.paused))
+                .map(|(id, entry)| (id, Known::from(&entry), entry.paused, entry.flag))
                 .collect(),
         });
         self.contract_read(ticket, store, read, now, out);
@@ -418,7 +420,7 @@ impl Machine {
         if opened || taken || over {
             contract.refusals.forget(); // What the contract refused was refused for what is over now.
         }
-        for (id, known, paused) in feeds {
+        for (id, known, paused, flag) in feeds {
             let Some(feed) = self.feeds.get_mut(&id).filter(|f| f.spec.aggregator == address) else {
                 continue;
             };
@@ -426,6 +428,7 @@ impl Machine {
                 feed.skips.forget();
             }
             (feed.known, feed.paused) = (Some(known), paused);
+            feed.heed(&id, flag, out);
         }
         if taken {
             out.push(Effect::Report(self.taken(address, number)));
@@ -494,8 +497,7 @@ impl Machine {
         contract.refusals.forget();
         let current = contract.number().and_then(|known| known.checked_add(1)) == Some(decided.number);
         let may = |entry: &DecidedEntry| {
-            let open =
-                self.feeds.get(&entry.feed).is_some_and(|feed| feed.still_keeps(entry.offer, now.wall));
+            let open = self.feeds.get(&entry.feed).is_some_and(|feed| feed.still_may(entry, now.wall));
             open && self.own_obstacle(&entry.feed, now).is_none()
         };
         let whole = decided.entries.iter().all(may);

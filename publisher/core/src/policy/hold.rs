@@ -17,6 +17,10 @@ pub enum Hold {
     RateFloor,
     /// An operator has paused it, for a while.
     OnOrder,
+    /// It hibernates: the flags on its chain say so.
+    Hibernating,
+    /// Whether it hibernates has not been read since the start.
+    FlagUnknown,
     /// A round is due, and the primary is given time to write it.
     Standby,
     /// What may be spent is spent, and the heartbeat is not due.
@@ -53,6 +57,8 @@ impl Hold {
             Self::BreakerOpen => "breaker_open",
             Self::RateFloor => "rate_floor",
             Self::OnOrder => "on_order",
+            Self::Hibernating => "hibernating",
+            Self::FlagUnknown => "flag_unknown",
             Self::Standby => "standby",
             Self::OverBudget => "over_budget",
             Self::RoundUnknown => "round_unknown",
@@ -86,6 +92,12 @@ impl Hold {
             }
             Self::OnOrder => {
                 "An operator has paused it; `publisher feed show` says who, why and until when, and `publisher feed resume` ends it."
+            }
+            Self::Hibernating => {
+                "No action; it awakes with a round of its own once policy.hibernate_flag has a flag lowered, the feed's or that of the zero address. `publisher feed submit` writes one round meanwhile."
+            }
+            Self::FlagUnknown => {
+                "Check policy.hibernate_flag with `publisher check --online`; nothing is written before it has been read once."
             }
             Self::Standby => {
                 "No action; if the primary does not write the round that is due, this standby does."

@@ -12,6 +12,7 @@ mod confirm;
 mod depeg;
 mod deviation;
 mod early;
+mod hibernate;
 mod hold;
 mod market;
 mod order;
@@ -24,6 +25,7 @@ pub use confidence::Confidence;
 pub use confirm::Confirm;
 pub use deviation::{Combine, Deviation};
 pub use early::Early;
+pub use hibernate::Sleep;
 pub use hold::Hold;
 pub use market::{Conduct, Halt, Hours, Market, MarketState, Said, Sets, Status, Stretch};
 pub use order::{Instruction, Order, Paused, Subject};
@@ -33,6 +35,7 @@ pub use schedule::{Cron, Offsets, Schedule, Slot};
 use crate::aggregate::Estimate;
 use crate::price::{Answer, Price, Ratio};
 use crate::time::{Mono, Now, Span, Wall};
+use alloy_primitives::Address;
 use backup::History;
 use confidence::Crossing;
 use confirm::Confirming;
@@ -74,6 +77,8 @@ pub struct Policy {
     pub accept_deviation: Ratio,
     /// As a standby: a round that is due is left to the primary for this long; zero: this is no standby.
     pub standby: Span,
+    /// The contract of flags that may put it to sleep.
+    pub hibernate_flag: Option<Address>,
     /// As a backup: how it differs from the publisher that it stands in for.
     pub backup: Backup,
     /// Smallest answer that may be published.
@@ -103,6 +108,8 @@ pub struct Memory {
     breaker: breaker::State,
     /// Since when the round after this one is due, as a standby sees it.
     due: Option<(u64, Mono)>,
+    /// The round that it awoke to: it owes the next one.
+    awoke_to: Option<u64>,
     /// What its value was a while ago, as a backup wants to know.
     history: History,
     /// Races lost to the primary, weighed against rounds left to it.
@@ -127,6 +134,8 @@ pub struct Look<'a> {
     pub known: &'a Known,
     /// What it may say, or why it may say nothing.
     pub value: Result<&'a Estimate, Hold>,
+    /// Whether it is awake.
+    pub sleep: Sleep,
     /// Who stands behind the value; it is looked at while the breaker is open.
     pub support: Support,
     /// The aggregator's decimals.
@@ -148,6 +157,8 @@ pub enum Trigger {
     Schedule,
     /// An operator has asked for a round.
     Demand,
+    /// It has just been awakened.
+    Awakened,
     /// The value deviates from the answer on chain.
     Deviation,
     /// The value has become unsure.
@@ -169,6 +180,7 @@ impl Trigger {
             Self::Repeat => "repeat",
             Self::Schedule => "schedule",
             Self::Demand => "demand",
+            Self::Awakened => "awakened",
             Self::Deviation => "deviation",
             Self::Confidence => "confidence",
             Self::Early => "early",
@@ -217,6 +229,7 @@ impl Policy {
             is_off_peg: false,
             paused: Paused::Nothing,
             standby: Span::ZERO,
+            hibernate_flag: None,
             backup: Backup::default(),
             min_answer,
             max_answer,
@@ -263,7 +276,7 @@ pub fn decide(policy: &Policy, memory: &mut Memory, look: Look<'_>) -> Decision 
 
 /// What a publisher that is alone does now.
 fn due(policy: &Policy, memory: &mut Memory, look: Look<'_>) -> Decision {
-    let Look { known, value, support, decimals, now } = look;
+    let Look { known, value, sleep, support, decimals, now } = look;
     let said = value.map(|value| (answer_of(policy, value.price, decimals), value));
     // What is repeated while a market is closed is no value of this moment.
     let past = match said {
@@ -275,6 +288,12 @@ fn due(policy: &Policy, memory: &mut Memory, look: Look<'_>) -> Decision {
     if policy.paused == Paused::Everything {
         memory.forget();
         return Decision::Hold(Hold::OnOrder);
+    }
+    // What an operator asks for is the one thing that does not need a feed to be awake.
+    let asleep = sleep == Sleep::Asleep;
+    if sleep == Sleep::Unknown || (asleep && !policy.is_demanded(known, now.wall)) {
+        memory.sleep();
+        return Decision::Hold(if asleep { Hold::Hibernating } else { Hold::FlagUnknown });
     }
     let (answer, value) = match said {
         Ok((Some(answer), value)) => (answer, value),
@@ -293,11 +312,17 @@ fn due(policy: &Policy, memory: &mut Memory, look: Look<'_>) -> Decision {
     if memory.breaker.see(&policy.breaker, known, answer, support, now) {
         return Decision::Hold(Hold::BreakerOpen);
     }
+    if asleep {
+        return Decision::Publish { answer, trigger: Trigger::Demand };
+    }
+    let awakened = memory.awoke_to.is_some_and(|round| known.round <= round);
     let stands = memory.stands(policy, known, (answer, past), value, now);
     let unsure = memory.confidence.see(&policy.confidence, known, value);
     let paced = policy.pace.holds(&policy.deviation, known, answer, now.wall);
     let paused = policy.paused == Paused::Deviations;
-    if stands && !paced && !paused {
+    if awakened && !paused {
+        Decision::Publish { answer, trigger: Trigger::Awakened }
+    } else if stands && !paced && !paused {
         Decision::Publish { answer, trigger: Trigger::Deviation }
     } else if policy.is_beating(known, now.wall) {
         let repeats = policy.conduct == Conduct::HeartbeatOnly;
@@ -312,7 +337,7 @@ fn due(policy: &Policy, memory: &mut Memory, look: Look<'_>) -> Decision {
             true => Decision::Wait(Hold::OnOrder),
             false => Decision::Publish { answer, trigger: Trigger::Schedule },
         }
-    } else if stands || unsure {
+    } else if stands || unsure || awakened {
         Decision::Wait(if paused { Hold::OnOrder } else { Hold::RateFloor })
     } else {
         Decision::Rest
@@ -342,9 +367,20 @@ impl Memory {
 
     /// A moment without a value, or another set of sources, breaks what has to last; it makes nothing sure or unsure.
     pub(crate) fn forget(&mut self) {
-        let Self { confidence, due, lost, .. } = *self;
+        let Self { confidence, due, lost, awoke_to, .. } = *self;
         let history = std::mem::take(&mut self.history);
-        *self = Self { confidence, due, lost, history, ..Self::default() };
+        *self = Self { confidence, due, lost, awoke_to, history, ..Self::default() };
+    }
+
+    /// Nothing is due any more, also to a standby, which begins to wait when it awakes.
+    fn sleep(&mut self) {
+        self.forget();
+        (self.due, self.awoke_to) = (None, None);
+    }
+
+    /// It was asleep, and owes the round after this one.
+    pub fn awake(&mut self, round: u64) {
+        self.awoke_to = Some(round);
     }
 
     /// A round of ours is on chain: what had to last begins anew. Whether the value has been sure it does not change.

@@ -36,13 +36,21 @@ fn estimate(text: &str) -> Estimate {
 
 fn look(policy: &Policy, memory: &mut Memory, known: &Known, text: &str, s: u64) -> Decision {
     let value = Estimate { as_of: at(s).wall, ..estimate(text) };
-    decide(policy, memory, Look { known, value: Ok(&value), support: UNANIMOUS, decimals: 2, now: at(s) })
+    decide(
+        policy,
+        memory,
+        Look { known, value: Ok(&value), sleep: Sleep::Awake, support: UNANIMOUS, decimals: 2, now: at(s) },
+    )
 }
 
 /// A look at a moment without a value.
 fn silence(policy: &Policy, memory: &mut Memory, known: &Known, s: u64) -> Decision {
     let value = Err(Hold::NoValue(Refusal::Dispersed));
-    decide(policy, memory, Look { known, value, support: UNANIMOUS, decimals: 2, now: at(s) })
+    decide(
+        policy,
+        memory,
+        Look { known, value, sleep: Sleep::Awake, support: UNANIMOUS, decimals: 2, now: at(s) },
+    )
 }
 
 const UNANIMOUS: Support = Support { independent: 0, is_unanimous: true };
@@ -288,7 +296,18 @@ fn an_unsure_value_is_published_once_and_waits_for_its_pace_and_a_pause() {
     let look = |policy: &Policy, m: &mut Memory, known: &Known, confidence: &str, s: u64| {
         let confidence = confidence.parse().unwrap();
         let value = Estimate { as_of: at(s).wall, confidence, ..estimate("100") };
-        decide(policy, m, Look { known, value: Ok(&value), support: UNANIMOUS, decimals: 2, now: at(s) })
+        decide(
+            policy,
+            m,
+            Look {
+                known,
+                value: Ok(&value),
+                sleep: Sleep::Awake,
+                support: UNANIMOUS,
+                decimals: 2,
+                now: at(s),
+            },
+        )
     };
     let (k, m) = (known(7, 10_000), &mut Memory::default());
     let unsure = publish(10_000, Trigger::Confidence);
@@ -396,4 +415,50 @@ fn a_backup_that_does_not_know_the_past_lets_heartbeats_and_first_rounds_pass_al
     let m = &mut Memory::default();
     (0..60).for_each(|s| assert_eq!(look(&paused, m, &k, "105", s), Decision::Hold(Hold::OnOrder)));
     assert_eq!(look(&p, m, &k, "105", 60), publish(10_500, Trigger::Deviation));
+}
+
+/// Whatever may be due: nothing of it is, asleep, but what an operator asks for. Without this a rule that somebody adds
+/// later would write for a feed that sleeps.
+#[test]
+fn nothing_is_due_to_a_feed_that_sleeps_but_what_an_operator_asks_for() {
+    let p = Policy { pace: Pace { min_interval: Span::from_s(10_000), ..Pace::default() }, ..policy() };
+    let see = |p: &Policy, m: &mut Memory, known: &Known, sleep: Sleep, text: &str, s: u64| {
+        let value = estimate(text);
+        let look = Look { known, value: Ok(&value), sleep, support: UNANIMOUS, decimals: 2, now: at(s) };
+        decide(p, m, look)
+    };
+    let (k, m) = (known(7, 10_000), &mut Memory::default());
+    let asked = Policy { demanded_at: Some(Wall::from_s(4_000)), ..p.clone() };
+    for (known, text, s) in [(known(0, 0), "100", 1), (k, "101", 1), (k, "100", 9_000), (k, "500", 9_000)] {
+        assert_eq!(
+            see(&p, m, &known, Sleep::Asleep, text, s),
+            Decision::Hold(Hold::Hibernating),
+            "{text} {s}"
+        );
+        // What nobody knows is no permission, not even for an operator's round.
+        for p in [&p, &asked] {
+            assert_eq!(see(p, m, &known, Sleep::Unknown, text, s), Decision::Hold(Hold::FlagUnknown));
+        }
+    }
+    assert_eq!(see(&asked, m, &k, Sleep::Asleep, "101", 9_000), publish(10_100, Trigger::Demand));
+    assert_eq!(see(&asked, m, &k, Sleep::Asleep, "500", 9_000), Decision::Hold(Hold::BreakerOpen));
+    let paused = Policy { paused: Paused::Everything, ..asked };
+    assert_eq!(see(&paused, m, &k, Sleep::Asleep, "101", 9_000), Decision::Hold(Hold::OnOrder));
+    // Awake again it owes one round, which waits for no pace, but for a pause; and the round serves it, whoever wrote it.
+    let m = &mut Memory::default();
+    m.awake(7);
+    let paused = Policy { paused: Paused::Deviations, ..p.clone() };
+    assert_eq!(see(&paused, m, &k, Sleep::Awake, "100", 100), Decision::Wait(Hold::OnOrder));
+    silence(&p, m, &k, 101);
+    assert_eq!(see(&p, m, &k, Sleep::Awake, "100", 102), publish(10_000, Trigger::Awakened));
+    assert_eq!(see(&p, m, &known(8, 10_000), Sleep::Awake, "100", 103), Decision::Rest);
+    // Put to sleep before, it owes nothing.
+    assert_eq!(see(&p, m, &k, Sleep::Asleep, "100", 104), Decision::Hold(Hold::Hibernating));
+    assert_eq!(see(&p, m, &k, Sleep::Awake, "100", 105), Decision::Rest);
+    // What was due to a standby before it slept is not overdue when it awakes.
+    let standby = Policy { standby: Span::from_s(10), ..p };
+    assert_eq!(see(&standby, m, &k, Sleep::Awake, "100", 3_600), Decision::Hold(Hold::Standby));
+    assert_eq!(see(&standby, m, &k, Sleep::Asleep, "100", 3_605), Decision::Hold(Hold::Hibernating));
+    assert_eq!(see(&standby, m, &k, Sleep::Awake, "100", 3_700), Decision::Hold(Hold::Standby));
+    assert_eq!(see(&standby, m, &k, Sleep::Awake, "100", 3_710), publish(10_000, Trigger::Heartbeat));
 }

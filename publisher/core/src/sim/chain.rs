@@ -6,8 +6,8 @@ use crate::price::Answer;
 use crate::quote::FeedId;
 use crate::time::{Span, Wall};
 use crate::tx::{
-    BlockRef, Call, EntryView, Receipt, ReceiptAnswer, RoundView, SendOutcome, Skip, SkipReason, StoreView,
-    TxRequest,
+    BlockRef, Call, EntryView, Flag, Receipt, ReceiptAnswer, RoundView, SendOutcome, Skip, SkipReason,
+    StoreView, TxRequest,
 };
 use alloy_primitives::{Address, B256};
 use std::collections::BTreeMap;
@@ -307,6 +307,7 @@ impl Chain {
             updated_at,
             paused: self.paused == Some(place.contract),
             authorised: true,
+            flag: Flag::Unwatched,
         })
     }
 
@@ -335,6 +336,7 @@ impl Chain {
             answer: latest.map_or(Answer::default(), |r| r.answer),
             updated_at: latest.map_or(Wall::default(), |r| r.time),
             paused: place.entry.is_some_and(|number| self.entry_paused == Some((place.contract, number))),
+            flag: Flag::Unwatched,
         }
     }
 

@@ -16,6 +16,7 @@ mod constants;
 mod fees;
 mod gas;
 mod halts;
+mod hibernate;
 mod leases;
 mod market;
 mod orders;

@@ -26,7 +26,7 @@ async fn a_feeds_state_is_read_at_the_asked_block_in_one_call() {
         Ok(json!(Bytes::from(state.abi_encode())))
     })
     .await;
-    let view = double.node().round_view(FEED, OURS, &head()).await.unwrap();
+    let view = double.node().round_view(FEED, OURS, None, &head()).await.unwrap();
     let expected = RoundView {
         block_number: 9,
         block_hash: B256::repeat_byte(9),
@@ -35,6 +35,7 @@ async fn a_feeds_state_is_read_at_the_asked_block_in_one_call() {
         updated_at: Wall::from_s(1_700_000_000),
         paused: true,
         authorised: false,
+        flag: Flag::Unwatched,
     };
     assert_eq!(view, expected);
 }
@@ -44,7 +45,7 @@ async fn what_is_not_our_contract_is_not_read() {
     let wide = (U256::from(1) << 64, I256::ZERO, U256::ZERO, false, true).abi_encode();
     for data in [Bytes::new(), vec![1; 31].into(), vec![0xff; 160].into(), wide.into()] {
         let double = Double::rpc(move |_, _| Ok(json!(data))).await;
-        let error = double.node().round_view(FEED, OURS, &head()).await.unwrap_err();
+        let error = double.node().round_view(FEED, OURS, None, &head()).await.unwrap_err();
         assert!(matches!(error, ChainError::Contract(_)), "{error:?}");
     }
 }

@@ -8,6 +8,7 @@ use publisher_core::tx::Call;
 use serde_json::json;
 
 const STORE: Address = Address::repeat_byte(0x57);
+const FLAGS: Address = Address::repeat_byte(0xf1);
 const OURS: Address = Address::repeat_byte(0x0a);
 
 fn head() -> BlockRef {
@@ -34,20 +35,27 @@ fn answered(data: &str) -> Bytes {
 async fn a_store_and_its_feeds_are_read_at_the_asked_block_in_one_request() {
     let double = Double::rpc(|method, params| {
         assert_eq!((method, &params[1]), ("eth_call", &json!({ "blockHash": B256::repeat_byte(9) })));
+        if params[0]["to"] == json!(FLAGS) {
+            return Ok(json!(Bytes::from(vec![true, true].abi_encode())));
+        }
         assert_eq!(params[0]["to"], json!(STORE));
         Ok(json!(answered(params[0]["data"].as_str().unwrap())))
     })
     .await;
-    let feeds = [(FeedId::new("X"), 3)];
-    let view = double.node().store_view(STORE, OURS, &feeds, &head()).await.unwrap();
+    let feeds = [(FeedId::new("X"), 3), (FeedId::new("Y"), 3)];
+    // Only one of them may be put to sleep.
+    let flags = BTreeMap::from([(FeedId::new("X"), FlagWire { flags: FLAGS, subject: STORE })]);
+    let view = double.node().store_view(STORE, OURS, &feeds, &flags, &head()).await.unwrap();
     let entry = EntryView {
         round: 4,
         answer: Answer::from(-1),
         updated_at: Wall::from_s(1_700_000_000),
         paused: true,
+        flag: Flag::Raised,
     };
     assert_eq!((view.sequence, view.paused, view.authorised), (8, false, true));
-    assert_eq!(view.feeds, [(FeedId::new("X"), entry)]);
+    let other = EntryView { flag: Flag::Unwatched, ..entry };
+    assert_eq!(view.feeds, [(FeedId::new("X"), entry), (FeedId::new("Y"), other)]);
 }
 
 #[test]

@@ -259,6 +259,7 @@ impl Check<'_> {
                 format!("use {relative} or more; each replacement costs a higher fee"),
             );
         }
+        let hibernate_flag = layers.rule("hibernate_flag", |p| p.hibernate_flag.as_ref()).value;
         let depeg_heartbeat = self.depeg_heartbeat(layers, block_time);
         let standby = self.standby(layers, heartbeat, block_time);
         let market = self.market(layers, heartbeat);
@@ -277,6 +278,7 @@ impl Check<'_> {
             accept_deviation,
             standby,
             backup,
+            hibernate_flag,
             depeg_heartbeat,
             ..Policy::within(min_answer, max_answer)
         })

@@ -2,11 +2,11 @@
 
 use super::agree::{self, Word};
 use super::{Endpoint, Nodes, merge};
-use crate::chain::{ChainError, Node, Tag};
+use crate::chain::{ChainError, FlagWire, Node, Tag};
+use crate::driver::StoreWire;
 use crate::telemetry::send_conflicts;
 use alloy::primitives::{Address, B256, Bytes};
 use publisher_core::outbox::Answered;
-use publisher_core::quote::FeedId;
 use publisher_core::tx::{
     AccountView, BlockRef, Call, FeeMinimum, PreflightAnswer, Receipt, ReceiptAnswer, RoundView, SendOutcome,
     StoreView,
@@ -200,20 +200,21 @@ impl Nodes {
         &self,
         aggregator: Address,
         account: Address,
+        flag: Option<FlagWire>,
         at: &BlockRef,
     ) -> Option<RoundView> {
-        first(self.readers().iter().map(|node| node.round_view(aggregator, account, at))).await
+        first(self.readers().iter().map(|node| node.round_view(aggregator, account, flag, at))).await
     }
 
     /// A store and some of its feeds at a block, likewise.
     pub(in crate::driver) async fn store_view(
         &self,
         store: Address,
-        account: Address,
-        feeds: &[(FeedId, u16)],
+        wire: &StoreWire,
         at: &BlockRef,
     ) -> Option<StoreView> {
-        first(self.readers().iter().map(|node| node.store_view(store, account, feeds, at))).await
+        let StoreWire { account, feeds, flags } = wire;
+        first(self.readers().iter().map(|node| node.store_view(store, *account, feeds, flags, at))).await
     }
 
     /// A block and some before it, linked by their hashes, by the first node that knows them and is not alone with them.

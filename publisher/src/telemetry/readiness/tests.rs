@@ -100,6 +100,14 @@ fn a_market_that_is_closed_explains_what_is_missing() {
     check("no market", &state, now(), Phase::Failing, &["no_value"]);
 }
 
+/// Without it a feed that was put to sleep is an outage, and one whose flag nobody can read is none.
+#[test]
+fn a_feed_that_hibernates_misses_no_heartbeat_and_one_that_may_is_failing() {
+    check("asleep", &with_feed(-1, Some(Hold::Hibernating), false), now(), Phase::Ready, &[]);
+    let unknown = with_feed(3_000, Some(Hold::FlagUnknown), false);
+    check("unknown", &unknown, now(), Phase::Failing, &["flag_unknown"]);
+}
+
 #[test]
 fn everything_a_feed_depends_on_is_watched() {
     let broken: [(&str, Break, &str); 7] = [

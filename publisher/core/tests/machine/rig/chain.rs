@@ -180,6 +180,7 @@ impl Rig {
             updated_at,
             paused: self.paused,
             authorised: true,
+            flag: self.flag,
         }
     }
 
@@ -187,7 +188,7 @@ impl Rig {
         let feeds = self.spec.feeds.iter().filter(|(_, spec)| spec.aggregator == store).map(|(id, spec)| {
             let (round, answer, updated_at) = self.stored(id, at.number).last().copied().unwrap_or_default();
             let paused = spec.entry.as_ref().is_some_and(|e| self.entries_paused.contains(&e.number));
-            (id.clone(), EntryView { round, answer, updated_at, paused })
+            (id.clone(), EntryView { round, answer, updated_at, paused, flag: self.flag })
         });
         let upto = self.taken(at.number).filter(|(_, m)| matches!(m.tx.call, Call::Update { .. })).count();
         StoreView {

@@ -90,6 +90,8 @@ pub struct Rig {
     /// Receipts cannot be read.
     pub no_receipts: bool,
     pub paused: bool,
+    /// What the flag of a feed that has one says.
+    pub flag: Flag,
     /// Feeds that their store skips.
     pub entries_paused: BTreeSet<u16>,
     pub base_fee_wei: u128,
@@ -144,6 +146,7 @@ impl Rig {
             ancestors_max: u64::MAX,
             no_receipts: false,
             paused: false,
+            flag: Flag::Lowered,
             entries_paused: BTreeSet::new(),
             base_fee_wei: 100,
             data_fee_wei: 0,
