@@ -209,7 +209,7 @@ impl Feed {
         let policy = policy.off_peg(is_off_peg).during(conduct);
         let Policy { heartbeat: before, conduct: old, .. } = std::mem::replace(&mut self.policy, policy);
         if (old == Conduct::SwitchSource) != (conduct == Conduct::SwitchSource) {
-            self.memory.forget(); // What lasts of one set's values proves nothing of the other's.
+            self.memory.change_sources();
         }
         let after = self.policy.heartbeat;
         if after > Span::ZERO && (before == Span::ZERO || after < before) {

@@ -365,7 +365,14 @@ impl Memory {
         self.breaker.code()
     }
 
-    /// A moment without a value, or another set of sources, breaks what has to last; it makes nothing sure or unsure.
+    /// Other sources speak from here on: what lasts of one set's values, or was said a while ago, proves nothing of the
+    /// other's.
+    pub(crate) fn change_sources(&mut self) {
+        self.forget();
+        self.history = History::default();
+    }
+
+    /// A moment without a value breaks what has to last; it makes nothing sure or unsure.
     pub(crate) fn forget(&mut self) {
         let Self { confidence, due, lost, awoke_to, .. } = *self;
         let history = std::mem::take(&mut self.history);

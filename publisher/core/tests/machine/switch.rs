@@ -174,6 +174,24 @@ fn what_is_decided_of_one_set_is_not_written_once_the_other_is_asked_for() {
     }
 }
 
+/// Without this a backup takes what the day's sources said for the witness of what those of off hours say.
+#[test]
+fn values_of_one_set_are_no_witness_for_the_others() {
+    let mut rig = rig_with(Conduct::Freeze, |policy| {
+        policy.heartbeat = Span::from_s(3_600);
+        policy.backup.historical = Span::from_s(60);
+    });
+    rig.go(CLOSES_S - 20, Some(OFF));
+    rig.price += 200;
+    let deviations =
+        |rig: &Rig| rig.decided().iter().filter(|(_, why, _)| *why == Trigger::Deviation).count();
+    let before = deviations(&rig);
+    rig.go(CLOSES_S + 55, Some(OFF));
+    assert_eq!((deviations(&rig), rig.conduct()), (before, Conduct::SwitchSource));
+    rig.go(CLOSES_S + 90, Some(OFF));
+    assert_eq!(deviations(&rig), before + 1, "it witnesses itself by then");
+}
+
 /// Without this an outage of the sources of off hours looks like a feed that is meant to be silent, or the day's
 /// sources, which repeat what they said last, are taken for the week-end's price.
 #[test]
