@@ -446,8 +446,13 @@ impl<'a> Look<'a> {
             Ok(estimate) => {
                 let answer = self.answer(of).map(|answer| format!(", answer {answer}")).unwrap_or_default();
                 put(&format!(
-                    "\n{called} = {}{answer}, give or take {}, from {} families within {}",
-                    estimate.price, estimate.confidence, estimate.families, estimate.spread
+                    "\n{called} = {}{answer}, give or take {}, from {} families within {}, worth {}.{:03} equal votes",
+                    estimate.price,
+                    estimate.confidence,
+                    estimate.families,
+                    estimate.spread,
+                    estimate.effective_milli / 1_000,
+                    estimate.effective_milli % 1_000
                 ));
             }
             Err(refusal) => {

@@ -103,6 +103,7 @@ async fn quote_shows_the_halts_and_orders_that_stand_or_that_they_are_not_known(
     assert!(!world.journal().exists(), "whoever looks writes nothing");
     let words = ask(&["quote", "BTC-USD"]).await;
     assert!(words.code == 0 && words.out.contains("halts, orders"), "{words:?}");
+    assert!(words.out.contains(".000 equal votes"), "{words:?}");
     let daemon = world.daemon(BINARY, &[]).unwrap();
     world.wait_answer(world.feed(), 6_700_000_000_000, SOON).await.unwrap();
     daemon.kill().unwrap();
