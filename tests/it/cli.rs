@@ -4,7 +4,7 @@ use crate::BINARY;
 use anyhow::{Result, ensure};
 use publisher_doubles::venues::{Fault, Venue};
 use publisher_tests::cli::{Ran, run, transcript};
-use publisher_tests::world::{Options, World};
+use publisher_tests::world::{Options, PATIENCE, World};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -471,7 +471,7 @@ impl Quickstart {
     }
 
     async fn code(&mut self) -> Result<Option<i32>> {
-        Ok(tokio::time::timeout(SOON, self.child.wait()).await??.code())
+        Ok(tokio::time::timeout(SOON * PATIENCE, self.child.wait()).await??.code())
     }
 }
 

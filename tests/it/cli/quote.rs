@@ -27,7 +27,7 @@ impl Watching {
             }
             Ok::<(), anyhow::Error>(())
         };
-        let seen = tokio::time::timeout(SOON, seen).await;
+        let seen = tokio::time::timeout(SOON * PATIENCE, seen).await;
         ensure!(matches!(seen, Ok(Ok(()))), "{what} is not seen: {seen:?}, the last look: {look:#}");
         Ok(look)
     }
@@ -35,7 +35,7 @@ impl Watching {
     async fn end(mut self) -> Result<Option<i32>> {
         let id = self.child.id().map(|id| id.to_string()).unwrap_or_default();
         Command::new("kill").args(["-INT", &id]).status().await?;
-        Ok(tokio::time::timeout(SOON, self.child.wait()).await??.code())
+        Ok(tokio::time::timeout(SOON * PATIENCE, self.child.wait()).await??.code())
     }
 }
 
@@ -62,7 +62,7 @@ async fn quote_watches_until_it_is_interrupted() {
 async fn a_watch_says_what_lists_say_and_when_that_counts() {
     let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
     // Apart far enough that somebody sees what the first list says before the second one has said it.
-    world.edit("[venue.bitstamp]", "[venue.bitstamp]\ninstruments_every = \"4s\"").unwrap();
+    world.edit("[venue.bitstamp]", "[venue.bitstamp]\ninstruments_every = \"8s\"").unwrap();
     let market = world.venues.market();
     market.fault_market(Venue::Bitstamp, "BTC/USD", Fault::Halted).unwrap();
     market.fault(Venue::Okx, Fault::Unlisted);
