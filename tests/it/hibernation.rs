@@ -44,7 +44,8 @@ async fn a_feed_sleeps_while_both_flags_are_raised_over_a_restart_and_awakes_wit
     world.wait(SOON, "it sleeps", async || hold("hibernating").await).await.unwrap();
     let metrics = world.get("/metrics").await.unwrap().1;
     assert!(metrics.contains("publisher_hibernating{feed=\"BTC-USD\"} 1"), "{metrics}");
-    assert_eq!(world.get("/readyz").await.unwrap().0, 200, "it does what it was asked for");
+    let ready = async || Ok(world.get("/readyz").await?.0 == 200);
+    world.wait(SOON, "it is ready, since it does what it was asked for", ready).await.unwrap();
     assert_eq!(world.logged("PUB-1015").unwrap().len(), 1);
     let slept = world.round(&feed).await.unwrap();
     world.venues.market().set_price(feed.pair, "70000").unwrap();

@@ -263,12 +263,15 @@ pub(super) fn read(
             return Err(answer.refusal(bytes));
         }
     }
+    // One time for all rows is looked for once: a body of a thousand rows would else be searched a thousand times.
+    let is_shared = answer.time.as_ref().is_some_and(|(place, _)| place.in_body);
+    let shared = is_shared.then(|| answer.time(body, body, now));
     let mut rows = vec![Err(SourceFault::SymbolMissing); count];
     let mut seen = vec![false; count];
     let mut put = |at: usize, row: &RawValue| {
         let (Some(slot), Some(seen)) = (rows.get_mut(at), seen.get_mut(at)) else { return };
         // Two rows for one market: which of them is meant would be a guess.
-        *slot = if *seen { Err(SourceFault::BadBody) } else { answer.row(body, row, now) };
+        *slot = if *seen { Err(SourceFault::BadBody) } else { answer.timed(body, row, now, shared) };
         *seen = true;
     };
     if let Rows::One = &answer.rows {
@@ -389,6 +392,17 @@ impl Answer {
     }
 
     pub(super) fn row(&self, body: &RawValue, row: &RawValue, now: Wall) -> Result<Row, SourceFault> {
+        self.timed(body, row, now, None)
+    }
+
+    /// The same where the time is known that all rows share.
+    fn timed(
+        &self,
+        body: &RawValue,
+        row: &RawValue,
+        now: Wall,
+        shared: Option<Result<Option<Wall>, SourceFault>>,
+    ) -> Result<Row, SourceFault> {
         for check in &self.row_ok {
             if !check.holds(body, row).map_err(|_| SourceFault::BadBody)? {
                 return Err(SourceFault::SymbolMissing);
@@ -410,7 +424,7 @@ impl Answer {
         if last.is_none() && (bid.is_none() || ask.is_none()) {
             return Err(SourceFault::BadValue);
         }
-        let time = self.time(body, row, now)?;
+        let time = shared.unwrap_or_else(|| self.time(body, row, now))?;
         let base_volume = find(&self.base_volume)?.and_then(text).and_then(|text| text.parse().ok());
         Ok(Row {
             bid,
