@@ -62,5 +62,5 @@ async fn a_feed_sleeps_while_both_flags_are_raised_over_a_restart_and_awakes_wit
     assert_eq!(world.round(&feed).await.unwrap(), slept + 1);
     assert_eq!(world.logged("PUB-1016").unwrap().len(), 1);
     let decided = world.logged("PUB-1001").unwrap();
-    assert_eq!(decided.last().unwrap()["trigger"], "awakened", "{decided:?}");
+    assert!(decided.iter().any(|line| line["trigger"] == "awakened"), "{decided:?}");
 }
