@@ -6,7 +6,7 @@
 //! today. Whether paths are free of cycles and name only what exists is checked once, in [`Book::new`].
 
 use crate::aggregate::{
-    Aggregation, Candidate, Estimate, LeftOut, Refusal, Rules, Sample, aggregate, median,
+    Aggregation, Candidate, Estimate, LeftOut, Refusal, Rules, Sample, aggregate, median, middle,
 };
 use crate::constant::Constant;
 use crate::drift::{self, ClockChange, Drift, Skew, Steps, VenueClock};
@@ -25,10 +25,13 @@ mod pegs;
 
 pub use pegs::PegChange;
 
-/// A jump is believed that so many other families say, or all others where fewer answer …
+/// A jump is believed that so many other families say, or on which the middle of all is: else a minority that stays
+/// behind would be all that is left of a few families, of which none has so many others.
 const WITNESSES: usize = 3;
 /// … to this part.
 const WITNESS_BAND: Ratio = Ratio::from_bps(100);
+/// From so many families on, one that jumps cannot move the median by itself, and keeps its place in it.
+const MEDIAN_FROM: usize = 3;
 /// A path converts through at most this many rates, rates of rates included.
 pub const MAX_HOPS: usize = 4;
 
@@ -309,8 +312,16 @@ impl Book {
             .enumerate()
             .map(|(index, watch)| watch.forbids().or_else(|| self.jumps(id, &candidates, index)))
             .collect();
+        let speak = candidates
+            .iter()
+            .zip(&left_out)
+            .filter(|(candidate, why)| candidate.sample.is_ok() && matches!(why, None | Some(LeftOut::Jump)));
+        let speak = speak.map(|(candidate, _)| &candidate.family).collect::<BTreeSet<_>>().len();
         for (candidate, why) in candidates.iter_mut().zip(left_out) {
-            if let (Ok(_), Some(why)) = (candidate.sample, why) {
+            let Some(why) = why.filter(|_| candidate.sample.is_ok()) else { continue };
+            if why == LeftOut::Jump && speak >= MEDIAN_FROM {
+                candidate.doubt = Some(why);
+            } else {
                 candidate.sample = Err(why);
             }
         }
@@ -330,6 +341,7 @@ impl Book {
             weight: path.weight,
             route: *route,
             sample: self.sample(path, *position, pricing, now),
+            doubt: None,
         };
         pricing.paths.iter().zip(places).map(candidate).collect()
     }
@@ -343,14 +355,13 @@ impl Book {
         if !watches.get(index)?.jumps(quote.price().ok()?, quote.received, &pricing.rules) {
             return None;
         }
+        let near = |other: Price| other.distance(price) <= price.share(WITNESS_BAND);
         let others = candidates.iter().filter(|other| other.family != candidate.family);
-        let near = |other: &&Candidate| {
-            other.sample.is_ok_and(|sample| sample.price.distance(price) <= price.share(WITNESS_BAND))
-        };
-        let witnesses: BTreeSet<_> = others.clone().filter(near).map(|other| &other.family).collect();
-        let all: BTreeSet<_> =
-            others.filter(|other| other.sample.is_ok()).map(|other| &other.family).collect();
-        (witnesses.len() < all.len().min(WITNESSES)).then_some(LeftOut::Jump)
+        let witnesses = others.filter(|other| other.sample.is_ok_and(|sample| near(sample.price)));
+        let witnesses: BTreeSet<_> = witnesses.map(|other| &other.family).collect();
+        let middle = middle(candidates, &pricing.rules);
+        let most = middle.is_some_and(|(low, high)| near(low) && near(high));
+        (!most && witnesses.len() < WITNESSES).then_some(LeftOut::Jump)
     }
 
     /// Looks at how every source of every value stands, by what it says now; what has changed. To be called about once a
@@ -370,6 +381,7 @@ impl Book {
         };
         let Pricing { paths, rules, .. } = pricing;
         let mut changes = Vec::new();
+        let middle = middle(&raw, rules);
         let heard: Vec<bool> = watches.iter().map(|watch| watch.forbids().is_none()).collect();
         for (index, path) in paths.iter().enumerate() {
             let sample = raw.get(index).and_then(|candidate| candidate.sample.ok());
@@ -381,7 +393,7 @@ impl Book {
             });
             let peers =
                 raw.iter().zip(&heard).filter(|(other, heard)| **heard && other.family != path.family);
-            let peers = peers.filter_map(|(other, _)| other.sample.ok()).map(|sample| sample.price);
+            let peers = median(peers.filter_map(|(other, _)| other.sample.ok()).map(|sample| sample.price));
             // Others may be put out of the vote in this very review.
             let voting =
                 paths.iter().zip(&*watches).enumerate().filter(|(other, (_, watch))| {
@@ -396,7 +408,8 @@ impl Book {
                 verdict: verdict.filter(|why| *why != LeftOut::Outlier || center.is_some()),
                 price: sample.map(|sample| sample.price),
                 agrees,
-                peers: median(peers),
+                peers,
+                middle,
                 dispensable: left.len() >= rules.quorum,
                 may_stand: path.is_steady,
                 lags: own_clock.is_none()

@@ -18,8 +18,10 @@ const OWN_AGE_MAX: Span = Span::from_s(120);
 const STRIKES: usize = 3;
 /// … within this, before it is put on probation.
 const STRIKES_WITHIN: Span = Span::from_s(60);
-/// A price that its source calls new for this long without changing it is held against how far its peers went
-/// meanwhile, beyond what the rates that convert it did. One whose time stands still as well, as a daily rate or another oracle's answer, only grows old.
+/// A price that its source calls new for this long without changing it is held against how far the middle of all went
+/// meanwhile, beyond what the rates that convert it did. The middle goes nowhere unless more than half of the votes do:
+/// against the others alone, a minority that goes away from a market that stands still would have its honest ones
+/// left out, one after the other, and be the majority of the rest. One whose time stands still as well, as a daily rate or another oracle's answer, only grows old.
 const FROZEN_AFTER: Span = Span::from_s(60);
 /// How much longer than the time to a quarantine a quarantined source has to agree.
 const READMIT: u64 = 3;
@@ -63,6 +65,8 @@ pub(crate) struct Look<'a> {
     pub agrees: Option<bool>,
     /// The median of the other families.
     pub peers: Option<Price>,
+    /// Between which prices the middle of all families is, its own and those without a vote included.
+    pub middle: Option<(Price, Price)>,
     /// Whether enough families would be left without it.
     pub dispensable: bool,
     /// Whether its price stands still by its nature.
@@ -96,8 +100,8 @@ pub(crate) struct Watch {
 struct Content {
     said: [Option<Price>; 3],
     since: Wall,
-    /// What that made of the value, and what the others made of it.
-    seen: Option<(Price, Price)>,
+    /// What that made of the value, and between which prices the middle of all families was.
+    seen: Option<(Price, (Price, Price))>,
 }
 
 impl Watch {
@@ -182,34 +186,34 @@ impl Watch {
         }
     }
 
-    /// Whether its price has stood still while its peers went further than ever explained by the width of its book.
+    /// Whether its price has stood still while the middle of all went further than ever explained by the width of its
+    /// book.
     fn stands_still(&mut self, look: &Look<'_>, rules: &Rules) -> bool {
         let Some(quote) = look.quote.filter(|_| !look.may_stand) else { return false };
         let said = [quote.bid, quote.ask, quote.last];
-        match &mut self.content {
-            Some(content) if content.said == said => {
-                let seen = look.price.zip(look.peers);
-                content.seen = content.seen.or(seen);
-                let Some(((own, peers), (own_now, after))) = content.seen.zip(seen) else {
-                    return self.frozen;
-                };
-                // A rate moves what it converts, while the market itself stands still: peers are compared with where
-                // they would be if their markets did as well.
-                let Some(before) = peers.times(own_now).and_then(|peers| peers.over(own)) else {
-                    return self.frozen;
-                };
-                // A tick is never wider than the book, and five of them are nothing.
-                let book = quote.bid.zip(quote.ask);
-                let width = book.and_then(|(bid, ask)| bid.distance(ask).part_of(bid)).unwrap_or_default();
-                let band = rules.frozen.max(Ratio::from_ppb(width.ppb().saturating_mul(5)));
-                let moved = before.distance(after) > before.share(band);
-                rules.frozen.ppb() > 0 && quote.as_of.since(content.since) >= FROZEN_AFTER && moved
-            }
+        let seen = look.price.zip(look.middle);
+        let content = match &mut self.content {
+            Some(content) if content.said == said => content,
             content => {
-                *content = Some(Content { said, since: quote.as_of, seen: look.price.zip(look.peers) });
-                false
+                *content = Some(Content { said, since: quote.as_of, seen });
+                return false;
             }
-        }
+        };
+        content.seen = content.seen.or(seen);
+        let Some(((own, (low, high)), (own_now, (low_now, high_now)))) = content.seen.zip(seen) else {
+            return self.frozen;
+        };
+        // A rate moves what it converts, while the market itself stands still: the middle is compared with where it
+        // would be if all other markets did as well.
+        let converted = |price: Price| price.times(own_now).and_then(|price| price.over(own));
+        let Some((low, high)) = converted(low).zip(converted(high)) else { return self.frozen };
+        // A tick is never wider than the book, and five of them are nothing.
+        let book = quote.bid.zip(quote.ask);
+        let width = book.and_then(|(bid, ask)| bid.distance(ask).part_of(bid)).unwrap_or_default();
+        let band = rules.frozen.max(Ratio::from_ppb(width.ppb().saturating_mul(5)));
+        let above = low_now > high && high.distance(low_now) > high.share(band);
+        let below = high_now < low && low.distance(high_now) > low.share(band);
+        rules.frozen.ppb() > 0 && quote.as_of.since(content.since) >= FROZEN_AFTER && (above || below)
     }
 
     /// What is wrong with the source now, beyond a quote that fails a gate.
@@ -282,6 +286,7 @@ mod tests {
                 price: quote.price().ok(),
                 agrees: Some(agrees),
                 peers: Some(peers),
+                middle: Some((peers, peers)),
                 dispensable: true,
                 may_stand: false,
                 lags: false,
@@ -333,6 +338,7 @@ mod tests {
                 price: None,
                 agrees: Some(false),
                 peers: None,
+                middle: None,
                 dispensable: false,
                 may_stand: false,
                 lags: false,
@@ -352,6 +358,7 @@ mod tests {
                 price: None,
                 agrees: None,
                 peers: None,
+                middle: None,
                 dispensable: true,
                 may_stand: false,
                 lags: false,
@@ -383,6 +390,7 @@ mod tests {
                 price: quote.price().ok(),
                 agrees: Some(true),
                 peers,
+                middle: peers.map(|price| (price, price)),
                 dispensable: true,
                 may_stand: true,
                 lags: false,
@@ -399,6 +407,7 @@ mod tests {
                 price: daily.price().ok(),
                 agrees: Some(true),
                 peers,
+                middle: peers.map(|price| (price, price)),
                 dispensable: true,
                 may_stand: false,
                 lags: false,
@@ -423,6 +432,7 @@ mod tests {
                     price: price.parse().ok(),
                     agrees: Some(true),
                     peers: peers.parse().ok(),
+                    middle: peers.parse().ok().map(|price| (price, price)),
                     dispensable: true,
                     may_stand: false,
                     lags: false,

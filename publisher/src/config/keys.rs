@@ -359,9 +359,9 @@ section! {
         refuse_spread: Rule<Ratio>, Value(r#""5%""#), [r#""4%""#, r#""3%""#],
             "Nothing is published while a family that counts is further than this from the median.";
         self_jump: Rule<Ratio>, Words(r#"`"30%"`; of a rate with a `peg`, `"2%"`"#), [r#""20%""#, r#""25%""#],
-            "A quote further than this from what its source said within two minutes has no vote, unless three other families, or all others where fewer answer, say the same within 1%.";
+            "A quote further than this from what its source said within two minutes is not believed, unless three other families or more than half of all say the same within 1%. Where three answer it keeps its place in the median, and does not count towards the quorum; else it has no vote.";
         frozen: Rule<Ratio>, Value(r#""0.1%""#), [r#""0.2%""#, r#""0.3%""#],
-            "A source that has said the same for a minute while the others moved by more than this, and by five times the width of its book, has no vote. Oracles and shares (`kind` of `chainlink`, `erc4626`, `curve-lp`) stand still by their nature and are exempt.";
+            "A source that has said the same for a minute while the median of all moved by more than this, and by five times the width of its book, has no vote. Oracles and shares (`kind` of `chainlink`, `erc4626`, `curve-lp`) stand still by their nature and are exempt.";
         quarantine: Rule<Span>, Value(r#""10m""#), [r#""20m""#, r#""15m""#],
             "A source that is an outlier again and again, frozen, or without its symbol for this long loses its vote, and has it back after agreeing for three times as long. Never so many that fewer than the quorum are left.";
         path_tolerance: Ratio, Value(r#""0.3%""#), [r#""0.4%""#, r#""0.6%""#],

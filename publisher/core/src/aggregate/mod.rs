@@ -32,6 +32,10 @@ pub struct Candidate {
     pub route: usize,
     /// Its value in the feed's quote asset, or why it has none.
     pub sample: Result<Sample, LeftOut>,
+    /// Why it is not believed. A value that is doubted keeps its place in the median, where a minority can do nothing by
+    /// it, and counts for nothing else; if it lost its place as well, liars would be more of those that are left whenever
+    /// an honest source is the first to say something new.
+    pub doubt: Option<LeftOut>,
 }
 
 /// A usable value.
@@ -177,12 +181,12 @@ pub fn aggregate(candidates: &[Candidate], rules: &Rules) -> Aggregation {
     let mut verdicts: Vec<_> = candidates
         .iter()
         .map(|c| match c.sample {
-            Ok(sample) => (Some(sample.price), None),
+            Ok(sample) => (Some(sample.price), c.doubt),
             Err(why) => (None, Some(why)),
         })
         .collect();
     let votes = votes(candidates, rules);
-    let answered = votes.len();
+    let answered = votes.iter().filter(|vote| !vote.is_doubted).count();
     let margin = answered.cast_signed().saturating_sub(rules.quorum.cast_signed());
     if answered < rules.quorum || answered == 0 {
         let value = Err(Refusal::Quorum { have: answered, need: rules.quorum });
@@ -190,22 +194,28 @@ pub fn aggregate(candidates: &[Candidate], rules: &Rules) -> Aggregation {
     }
     let price = middle_of(&votes);
     let limit = outlier_limit(&votes, price, rules);
+    let believed = votes.iter().filter(|vote| !vote.is_doubted);
     let (kept, outliers): (Vec<&Vote<'_>>, Vec<&Vote<'_>>) =
-        votes.iter().partition(|vote| vote.price.distance(price) <= limit);
+        believed.partition(|vote| vote.price.distance(price) <= limit);
     for (candidate, verdict) in candidates.iter().zip(&mut verdicts) {
         if verdict.1.is_none() && outliers.iter().any(|vote| *vote.family == candidate.family) {
             verdict.1 = Some(LeftOut::Outlier);
         }
     }
     let gap = path_gap(candidates, &verdicts, price, rules);
-    let value = refusal(&votes, &kept, price, rules).map_or(gap, Err);
+    let value = refusal(&votes, &kept, outliers.len(), price, rules).map_or(gap, Err);
     Aggregation { value: value.map(|gap| estimate(&kept, price, gap)), margin, verdicts }
 }
 
 /// What forbids the value, although enough families answer.
-fn refusal(votes: &[Vote<'_>], kept: &[&Vote<'_>], price: Price, rules: &Rules) -> Option<Refusal> {
+fn refusal(
+    votes: &[Vote<'_>],
+    kept: &[&Vote<'_>],
+    outliers: usize,
+    price: Price,
+    rules: &Rules,
+) -> Option<Refusal> {
     let weights: Vec<u64> = votes.iter().map(|vote| vote.weight).collect();
-    let outliers = votes.len() - kept.len();
     if outliers > votes.len().div_ceil(4) || kept.is_empty() {
         return Some(Refusal::TooManyOutliers);
     }
@@ -245,6 +255,13 @@ pub(crate) fn median(values: impl Iterator<Item = Price>) -> Option<Price> {
     weight::median(values.map(|value| (value, 1)).collect())
 }
 
+/// Between which two prices the median of everybody who answers is, before any gate on the whole set: one and the same
+/// except where the votes divide in exact halves. Who has less than half of them can move neither beyond what the others
+/// say, so that this, and no median of *others*, bears witness against a source.
+pub(crate) fn middle(candidates: &[Candidate], rules: &Rules) -> Option<(Price, Price)> {
+    weight::middle(votes(candidates, rules).iter().map(|vote| (vote.price, vote.weight)).collect())
+}
+
 /// One family's vote.
 struct Vote<'a> {
     family: &'a FamilyId,
@@ -253,19 +270,23 @@ struct Vote<'a> {
     half_width: Price,
     volume: Option<Price>,
     as_of: Wall,
+    is_doubted: bool,
 }
 
-/// Folds the sources of each family into its one vote: their median, as old as the oldest.
+/// Folds the sources of each family into its one vote: their median, as old as the oldest. One that is doubted speaks
+/// for its family only where all of it are.
 fn votes<'a>(candidates: &'a [Candidate], rules: &Rules) -> Vec<Vote<'a>> {
-    let mut families: BTreeMap<&FamilyId, (u32, Vec<Sample>)> = BTreeMap::new();
+    let mut families: BTreeMap<&FamilyId, (u32, Vec<Sample>, Vec<Sample>)> = BTreeMap::new();
     for candidate in candidates {
         if let Ok(sample) = candidate.sample {
-            let (weight, samples) = families.entry(&candidate.family).or_default();
+            let (weight, believed, doubted) = families.entry(&candidate.family).or_default();
             *weight = candidate.weight.max(1);
-            samples.push(sample);
+            if candidate.doubt.is_some() { doubted } else { believed }.push(sample);
         }
     }
-    let vote = |(family, (weight, samples)): (_, (u32, Vec<Sample>))| {
+    let vote = |(family, (weight, believed, doubted)): (_, (u32, Vec<Sample>, Vec<Sample>))| {
+        let is_doubted = believed.is_empty();
+        let samples = if is_doubted { doubted } else { believed };
         let of =
             |value: fn(&Sample) -> Price| weight::median(samples.iter().map(|s| (value(s), 1)).collect());
         Some(Vote {
@@ -275,6 +296,7 @@ fn votes<'a>(candidates: &'a [Candidate], rules: &Rules) -> Vec<Vote<'a>> {
             half_width: of(|sample| sample.half_width)?,
             volume: samples.iter().filter_map(|sample| sample.volume).max(),
             as_of: samples.iter().map(|sample| sample.as_of).min()?,
+            is_doubted,
         })
     };
     let mut votes: Vec<Vote<'a>> = families.into_iter().filter_map(vote).collect();

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 fn candidate(family: &str, price: Price, as_of_ms: i64) -> Candidate {
     let as_of = Wall::from_ms(as_of_ms);
     let sample = Ok(Sample { price, half_width: Price::ZERO, volume: None, as_of });
-    Candidate { family: FamilyId::new(family), weight: 1, route: 0, sample }
+    Candidate { family: FamilyId::new(family), weight: 1, route: 0, sample, doubt: None }
 }
 
 fn candidates(values: &[&str]) -> Vec<Candidate> {
@@ -35,6 +35,22 @@ fn the_default_quorum_is_a_majority_and_never_one_of_many() {
 }
 
 /// Without this nobody sees that the next silent venue stops a feed, or how many are missing where it stands still.
+/// Without its place, the two others would be all there is, and a liar one of two.
+#[test]
+fn who_is_doubted_keeps_a_place_in_the_median_and_counts_for_nothing_else() {
+    let mut set = candidates(&["100.5", "101", "150"]);
+    set[2].doubt = Some(LeftOut::Jump);
+    let found = aggregate(&set, &Rules::of(2));
+    let estimate = found.value.unwrap();
+    assert_eq!((estimate.price.to_string(), estimate.families, found.margin), ("101".into(), 2, 0));
+    assert_eq!(found.verdicts[2].1, Some(LeftOut::Jump));
+    assert_eq!(aggregate(&set, &Rules::of(3)).value, Err(Refusal::Quorum { have: 2, need: 3 }));
+    // Another source of the same venue that nobody doubts speaks for it.
+    set[1].family = set[2].family.clone();
+    let venues = aggregate(&set, &Rules::of(2));
+    assert_eq!((venues.value.unwrap().price.to_string(), venues.margin), ("100.75".into(), 0));
+}
+
 #[test]
 fn the_margin_counts_whoever_answers_beyond_the_quorum_outliers_among_them() {
     let margin = |values: &[&str], expected| check(values, 3, expected).margin;

@@ -10,13 +10,17 @@ const VOLUME_SCALE: u64 = 1_000_000;
 
 /// The weighted median: the smallest value at which half of the weight is reached; where exactly half is reached, the
 /// exact middle between it and the next one. With equal weights it is the median. `None` for no values.
-pub(super) fn median(mut values: Vec<(Price, Weight)>) -> Option<Price> {
+pub(super) fn median(values: Vec<(Price, Weight)>) -> Option<Price> {
+    let (low, high) = middle(values)?;
+    Some(if low == high { low } else { low.middle(high) })
+}
+
+/// The two values that the median is between; one and the same except where exactly half of the weight is reached.
+pub(super) fn middle(mut values: Vec<(Price, Weight)>) -> Option<(Price, Price)> {
     let (at, exact) = half(&mut values)?;
     let low = values.get(at)?.0;
-    match values.get(at + 1) {
-        Some((high, _)) if exact => Some(low.middle(*high)),
-        _ => Some(low),
-    }
+    let high = values.get(at + 1).filter(|_| exact).map_or(low, |(high, _)| *high);
+    Some((low, high))
 }
 
 /// Sorts; where half of the weight is reached, and whether exactly.
