@@ -299,7 +299,7 @@ impl Book {
 
     /// The value of `id` at `now`, from one look at all markets.
     pub fn evaluate(&self, id: &FeedId, now: Wall) -> Aggregation {
-        let Some(Value { pricing, watches, .. }) = self.values.get(id) else {
+        let Some(of @ Value { pricing, watches, .. }) = self.values.get(id) else {
             let value = Err(Refusal::Quorum { have: 0, need: 0 });
             return Aggregation { value, margin: 0, verdicts: Vec::new() };
         };
@@ -310,16 +310,13 @@ impl Book {
         let left_out: Vec<Option<LeftOut>> = watches
             .iter()
             .enumerate()
-            .map(|(index, watch)| watch.forbids().or_else(|| self.jumps(id, &candidates, index)))
+            .map(|(index, watch)| watch.forbids().or_else(|| self.jumps(of, &candidates, index)))
             .collect();
-        let speak = candidates
-            .iter()
-            .zip(&left_out)
-            .filter(|(candidate, why)| candidate.sample.is_ok() && matches!(why, None | Some(LeftOut::Jump)));
-        let speak = speak.map(|(candidate, _)| &candidate.family).collect::<BTreeSet<_>>().len();
+        let keep_place =
+            left_out.contains(&Some(LeftOut::Jump)) && speaking(&candidates, &left_out) >= MEDIAN_FROM;
         for (candidate, why) in candidates.iter_mut().zip(left_out) {
             let Some(why) = why.filter(|_| candidate.sample.is_ok()) else { continue };
-            if why == LeftOut::Jump && speak >= MEDIAN_FROM {
+            if why == LeftOut::Jump && keep_place {
                 candidate.doubt = Some(why);
             } else {
                 candidate.sample = Err(why);
@@ -347,8 +344,8 @@ impl Book {
     }
 
     /// Whether a source is far from what it said itself, and others do not bear it out.
-    fn jumps(&self, id: &FeedId, candidates: &[Candidate], index: usize) -> Option<LeftOut> {
-        let Value { pricing, markets, watches, .. } = self.values.get(id)?;
+    fn jumps(&self, value: &Value, candidates: &[Candidate], index: usize) -> Option<LeftOut> {
+        let Value { pricing, markets, watches, .. } = value;
         let quote = self.markets.get(*markets.get(index)?)?.quote.as_ref()?;
         let candidate = candidates.get(index)?;
         let price = candidate.sample.ok()?.price;
@@ -514,6 +511,15 @@ impl Book {
 
 fn sample_of(quote: &Quote, price: Price) -> Sample {
     Sample { price, half_width: quote.half_width(), volume: quote.base_volume, as_of: quote.as_of }
+}
+
+/// Families that say something, believed or not, and have a vote.
+fn speaking(candidates: &[Candidate], left_out: &[Option<LeftOut>]) -> usize {
+    let speaks = |(candidate, why): &(&Candidate, &Option<LeftOut>)| {
+        candidate.sample.is_ok() && matches!(why, None | Some(LeftOut::Jump))
+    };
+    let families = candidates.iter().zip(left_out).filter(speaks).map(|(candidate, _)| &candidate.family);
+    families.collect::<BTreeSet<_>>().len()
 }
 
 impl Market {

@@ -155,7 +155,8 @@ impl Price {
     pub fn distance(self, other: Self) -> Self {
         // The difference of two values below 10^108 fits; it may pass the bound of a price by a factor of two,
         // which only a comparison ever sees.
-        Self((self.0 - other.0).abs())
+        let (low, high) = if self.0 < other.0 { (self.0, other.0) } else { (other.0, self.0) };
+        Self(high.wrapping_sub(low))
     }
 
     /// A part of this price, rounded half to even at the last decimal.
