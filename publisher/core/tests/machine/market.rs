@@ -4,10 +4,12 @@ use crate::rig::*;
 use alloy_primitives::B256;
 use publisher_core::event::Event;
 use publisher_core::io::{Effect, Input};
+use publisher_core::machine::Spec;
 use publisher_core::policy::{Conduct, Hold, Hours, Instruction, Market, Order, Status, Subject, Trigger};
 use publisher_core::quote::FeedId;
 use publisher_core::record::Record;
 use publisher_core::time::{Span, Wall};
+use publisher_core::tx::{Call, SignFault};
 
 /// Seconds after the rig's beginning at which the market closes, and opens again.
 const CLOSES_S: u64 = 60;
@@ -17,6 +19,11 @@ const BLOCK_S: u64 = BLOCK_MS / 1000;
 
 /// A running feed whose market is closed for five minutes, and whose calendar ends after twenty.
 fn rig(closed: Conduct) -> Rig {
+    Rig::running_with(closing(spec(&["BTC-USD"]), closed))
+}
+
+/// The same market for one feed of several.
+fn closing(mut spec: Spec, closed: Conduct) -> Spec {
     let at = |s: u64| Wall::from_s(EPOCH_S + s);
     let changes = vec![
         (at(0) - Span::from_s(60), Status::Open),
@@ -30,10 +37,9 @@ fn rig(closed: Conduct) -> Rig {
         (Status::Closed, closed),
         (Status::Unknown, Conduct::Freeze),
     ];
-    let mut spec = spec(&["BTC-USD"]);
     let market = Market { hours: hours.into(), conduct: conduct.into(), halts: Vec::new() };
     spec.feeds.get_mut(&btc()).unwrap().policy.market = Some(market);
-    Rig::running_with(spec)
+    spec
 }
 
 impl Rig {
@@ -89,6 +95,38 @@ fn what_a_contract_consents_to_after_the_close_is_not_written_any_more() {
     assert!(rig.now().wall > Wall::from_s(EPOCH_S + CLOSES_S));
     rig.release();
     assert_eq!((decided(&rig), rig.view(&btc()).hold), (before, Some(Hold::MarketClosed)));
+}
+
+/// Without it what was planned in a market's last moment, and not signed before the process died, holds up every nonce
+/// behind it for as long as the frozen feed's quotes may be old, whether it is alone in it or together with others.
+#[test]
+fn a_planned_round_of_a_frozen_feed_makes_room_for_the_nonces_behind_it() {
+    // What is planned at one look gets its nonces by the contracts' addresses: the last of these waits for the others.
+    let (companion, behind) = (feed("ADA-USD"), feed("XAU-USD"));
+    for shared in [false, true] {
+        let mut spec = if shared { stored(&["ADA-USD", "BTC-USD"]) } else { spec(&["BTC-USD"]) };
+        spec.feeds.insert(behind.clone(), feed_spec(&behind));
+        // Longer than the market is closed, so that whoever waits for it is seen to wait.
+        spec.feeds.get_mut(&btc()).unwrap().pricing.max_age = Span::from_s(3_600);
+        let mut rig = Rig::running_with(closing(spec, Conduct::Freeze));
+        rig.blocks_until(CLOSES_S - BLOCK_S);
+        let rounds = |rig: &Rig| [&btc(), &behind].map(|id| rig.rounds(id).len());
+        let (before, planned, first) = (rounds(&rig), rig.intents(), rig.nonce(ACCOUNT, u64::MAX));
+        rig.signer = SignerMode::Fails(SignFault::Unavailable);
+        rig.deviate();
+        assert_eq!(rig.intents(), planned + 2, "{shared}: both contracts are due while the market is open");
+        // A companion that is quoted would have something to say for both of them.
+        rig.prices.insert(companion.clone(), None);
+        rig.restart();
+        rig.blocks_until(CLOSES_S + 20);
+        assert_eq!(rounds(&rig), before, "{shared}: nobody signs");
+        rig.signer = SignerMode::Up;
+        rig.blocks_until(CLOSES_S + 120);
+        assert_eq!((rounds(&rig)[0], rig.reverted()), (before[0], 0), "{shared}");
+        assert!(rounds(&rig)[1] > before[1], "{shared}: it waits for a market that is closed");
+        let made_room = rig.blocks.iter().flat_map(|b| &b.txs).find(|m| m.tx.nonce == first).unwrap();
+        assert_eq!(made_room.tx.call, Call::Noop, "{shared}");
+    }
 }
 
 /// Without it consumers who measure age are cut off every night, or are told thin prices of the night as the day's.
