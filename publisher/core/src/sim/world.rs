@@ -26,6 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Heads are polled this often, in milliseconds; venues half as often.
 pub(super) const POLL: u64 = 1000;
 pub(super) const EPOCH_MS: i64 = 1_800_000_000_000;
+/// For so long a storm goes on after the first violation, in milliseconds: hours of it would show no more.
+const AFTERMATH: u64 = 600_000;
 
 /// How a run goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,19 +124,9 @@ pub(super) struct World {
     pub hashes: u64,
 }
 
-/// Runs one storm to its end.
+/// Runs one storm to its end, or until shortly after something that must never happen.
 pub fn run(storm: Storm) -> Report {
-    let mut world = World::new(storm);
-    world.start();
-    let end = storm.hours * 3_600_000;
-    while let Some(((at, _), happening)) = world.queue.pop_first() {
-        if at > end {
-            break;
-        }
-        world.now_ms = at;
-        world.happen(happening);
-    }
-    world.finish()
+    World::new(storm).run()
 }
 
 impl World {
@@ -208,6 +200,22 @@ impl World {
 
     pub fn excuse_now(&mut self, span: Span) {
         self.excuse(self.time(), span);
+    }
+
+    fn run(mut self) -> Report {
+        self.start();
+        let mut end = self.storm.hours * 3_600_000;
+        while let Some(((at, _), happening)) = self.queue.pop_first() {
+            if at > end {
+                break;
+            }
+            self.now_ms = at;
+            self.happen(happening);
+            if !self.judge.report.violations.is_empty() {
+                end = end.min(at + AFTERMATH);
+            }
+        }
+        self.finish()
     }
 
     fn start(&mut self) {
@@ -398,5 +406,41 @@ impl World {
             self.judge.accuse("the model chain itself stood still".to_owned());
         }
         self.judge.report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without this a broken core is told of only when all hours of all storms are over.
+    #[test]
+    fn a_storm_ends_soon_after_what_must_never_happen_and_not_before() {
+        let hours = 4;
+        let weather = Storm {
+            seed: 1,
+            hours,
+            finality: Finality::Instant,
+            fees: FeeProfile::Eip1559,
+            replicas: 1,
+            nodes: 1,
+            loss_permille: 0,
+            misfortune_every: Span::ZERO,
+            mischief: false,
+            restores: false,
+            batches: false,
+            gather: Span::ZERO,
+            markets: false,
+            caps: Caps::default(),
+            standby: Span::ZERO,
+        };
+        let innocent = World::new(weather).run();
+        let mut guilty = World::new(weather);
+        guilty.judge.accuse("a lie".to_owned());
+        let guilty = guilty.run();
+        assert_eq!((innocent.violations.len(), guilty.violations.len()), (0, 1));
+        // Its share of the hours, and a little for the beginning, when everything is asked for.
+        let most = innocent.steps * AFTERMATH / (hours * 3_600_000) * 11 / 10;
+        assert!(guilty.steps > 0 && guilty.steps <= most, "{} of {}", guilty.steps, innocent.steps);
     }
 }
