@@ -6,7 +6,7 @@
 use crate::aggregate::LeftOut;
 use crate::book::{Change, PegChange};
 use crate::drift::{ClockChange, Skew};
-use crate::policy::{Hold, Instruction, Order, Status, Trigger};
+use crate::policy::{Conduct, Hold, Instruction, Order, Status, Trigger};
 use crate::price::{Answer, Price};
 use crate::quote::{FeedId, VenueId};
 use crate::record::{Outcome, Scope};
@@ -64,6 +64,11 @@ pub enum Event {
     MarketStatus { feed: FeedId, calendar: Arc<str>, status: Status },
     /// The calendar of a feed's market says nothing from then on.
     CalendarEnds { feed: FeedId, calendar: Arc<str>, left: Span },
+    /// A feed's market has had this status for so long, and the feed still does what it did before, because its sources
+    /// are not quoted since.
+    OpeningUnquoted { feed: FeedId, calendar: Arc<str>, status: Status, conduct: Conduct, for_span: Span },
+    /// They are, or the status has changed.
+    OpeningOver { feed: FeedId, calendar: Arc<str>, status: Status },
     /// A feed hibernates from now on: both of its flags are raised.
     Hibernates { feed: FeedId },
     /// It is awake again, and writes a round.
@@ -251,6 +256,8 @@ impl Event {
             Self::Hibernates { .. } => "PUB-1015",
             Self::Awakened { .. } => "PUB-1016",
             Self::FlagUnreadable { .. } => "PUB-1017",
+            Self::OpeningUnquoted { .. } => "PUB-1018",
+            Self::OpeningOver { .. } => "PUB-1019",
             Self::SourceOnProbation { .. } => "PUB-1020",
             Self::SourceQuarantined { .. } => "PUB-1021",
             Self::SourceReadmitted { .. } => "PUB-1022",
@@ -324,6 +331,7 @@ impl Event {
             | Self::OrderStands { .. }
             | Self::MarketStatus { status: Status::Unknown, .. }
             | Self::CalendarEnds { .. }
+            | Self::OpeningUnquoted { .. }
             | Self::Hibernates { .. }
             | Self::FlagUnreadable { .. }
             | Self::SourceLeftOut { .. }
@@ -368,6 +376,9 @@ impl Event {
             }
             Self::CalendarEnds { .. } => {
                 "Update the publisher, or name a file with the next years' hours in [calendar.NAME]."
+            }
+            Self::OpeningUnquoted { .. } => {
+                "Compare `publisher quote` with markets outside: a source that still repeats a quote of before the opening keeps it waiting, as does silence. If the market does not trade, say so by `publisher market halt`, or mend its calendar."
             }
             Self::Hibernates { .. } => Hold::Hibernating.advice(),
             Self::FlagUnreadable { .. } => {

@@ -55,6 +55,8 @@ pub const fn title(event: &Event) -> &'static str {
         Event::OrderOver { .. } => "operator's order over",
         Event::MarketStatus { .. } => "market's status changed",
         Event::CalendarEnds { .. } => "calendar of the market ends soon",
+        Event::OpeningUnquoted { .. } => "opening is not quoted",
+        Event::OpeningOver { .. } => "opening is not waited for any more",
         Event::Hibernates { .. } => "feed hibernates",
         Event::Awakened { .. } => "feed awakened",
         Event::FlagUnreadable { .. } => "flag unreadable",

@@ -243,6 +243,8 @@ pub(super) fn counted(event: &Event) {
         | Event::OrderOver { .. }
         | Event::MarketStatus { .. }
         | Event::CalendarEnds { .. }
+        | Event::OpeningUnquoted { .. }
+        | Event::OpeningOver { .. }
         | Event::Hibernates { .. }
         | Event::Awakened { .. }
         | Event::FlagUnreadable { .. }

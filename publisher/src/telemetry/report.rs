@@ -50,6 +50,13 @@ fn log(event: &Event) {
         Event::CalendarEnds { feed, calendar, left } => {
             line!(event, %feed, %calendar, left_days = left.ms() / 86_400_000)
         }
+        Event::OpeningUnquoted { feed, calendar, status, conduct, for_span } => {
+            let (status, for_ms) = (status.code(), for_span.ms());
+            line!(event, %feed, %calendar, status, %conduct, for_ms)
+        }
+        Event::OpeningOver { feed, calendar, status } => {
+            line!(event, %feed, %calendar, status = status.code())
+        }
         Event::Hibernates { feed } | Event::Awakened { feed } => line!(event, %feed),
         Event::FlagUnreadable { feed, flags } => line!(event, %feed, %flags),
         Event::SourceLeftOut { feed, source, why } => line!(event, %feed, source, why = why.code()),

@@ -5,7 +5,7 @@ use alloy::primitives::{Address, B256, I256};
 use publisher_core::aggregate::{LeftOut, Refusal};
 use publisher_core::drift::Skew;
 use publisher_core::event::{Event, Latency};
-use publisher_core::policy::{Hold, Instruction, Order, Status, Subject, Trigger};
+use publisher_core::policy::{Conduct, Hold, Instruction, Order, Status, Subject, Trigger};
 use publisher_core::price::{Answer, Price};
 use publisher_core::quote::{FeedId, SourceFault, VenueId};
 use publisher_core::record::{Outcome, Scope};
@@ -78,6 +78,14 @@ pub(super) fn events() -> Vec<Event> {
         Event::MarketStatus { feed: feed(), calendar: "nyse".into(), status: Status::Closed },
         Event::MarketStatus { feed: feed(), calendar: "nyse".into(), status: Status::Unknown },
         Event::CalendarEnds { feed: feed(), calendar: "nyse".into(), left: second.times(5_184_000) },
+        Event::OpeningUnquoted {
+            feed: feed(),
+            calendar: "nyse".into(),
+            status: Status::Open,
+            conduct: Conduct::Freeze,
+            for_span: second.times(600),
+        },
+        Event::OpeningOver { feed: feed(), calendar: "nyse".into(), status: Status::Open },
         Event::Hibernates { feed: feed() },
         Event::Awakened { feed: feed() },
         Event::FlagUnreadable { feed: feed(), flags: Address::repeat_byte(0xf1) },

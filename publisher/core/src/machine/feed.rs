@@ -167,6 +167,8 @@ pub(super) struct Feed {
     pub sets: Sets,
     pub market_reported: Option<Status>,
     pub calendar_end_reported: bool,
+    /// Since when it waits for quotes of after an opening, and whether people know.
+    pub opening: Option<(Mono, bool)>,
 }
 
 impl Feed {
@@ -200,6 +202,7 @@ impl Feed {
             sets: Sets { main: began, off_hours: began },
             market_reported: None,
             calendar_end_reported: false,
+            opening: None,
         }
     }
 

@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// So long before the end of a calendar people are told: time to get next year's from the exchange.
 const CALENDAR_AHEAD: Span = Span::from_s(60 * 86_400);
 
+/// An opening that nobody quotes is told after this, or after a heartbeat, where that is shorter.
+const OPENING: Span = Span::from_s(600);
+
 /// A feed's market, for status pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarketView {
@@ -40,9 +43,31 @@ impl Machine {
             let Some(market) = &feed.policy.market else { continue };
             let calendar = Arc::clone(&market.hours.calendar);
             let status = market.at(now.wall).status;
+            let waits = feed.policy.conduct > market.told(status);
+            let has_changed = feed.market_reported.is_some_and(|reported| reported != status);
+            if let Some((_, true)) = feed.opening.take_if(|_| !waits || has_changed) {
+                let (feed, calendar) = (id.clone(), Arc::clone(&calendar));
+                out.push(Effect::Report(Event::OpeningOver { feed, calendar, status }));
+            }
             if feed.market_reported.replace(status) != Some(status) {
                 let (feed, calendar) = (id.clone(), Arc::clone(&calendar));
                 out.push(Effect::Report(Event::MarketStatus { feed, calendar, status }));
+            }
+            let patience = feed.opening_patience();
+            if let Some((since, told)) = waits.then(|| feed.opening.get_or_insert((now.mono, false)))
+                && !*told
+                && now.mono.since(*since) >= patience
+            {
+                *told = true;
+                let (for_span, conduct) = (now.mono.since(*since), feed.policy.conduct);
+                let (feed, calendar) = (id.clone(), Arc::clone(&calendar));
+                out.push(Effect::Report(Event::OpeningUnquoted {
+                    feed,
+                    calendar,
+                    status,
+                    conduct,
+                    for_span,
+                }));
             }
             let left = market.hours.ends_at.since(now.wall);
             let ends = left <= CALENDAR_AHEAD;
@@ -92,6 +117,13 @@ impl Feed {
             Conduct::SwitchSource => id.off_hours(),
             _ => id.clone(),
         }
+    }
+
+    /// How long it waits for quotes of after an opening before people are told. A quote of before it may still be young
+    /// for as long as quotes may be old.
+    fn opening_patience(&self) -> Span {
+        let heartbeat = Some(self.policy.heartbeat).filter(|heartbeat| *heartbeat > Span::ZERO);
+        heartbeat.map_or(OPENING, |heartbeat| heartbeat.min(OPENING)).max(self.spec.pricing.max_age)
     }
 
     /// What it may say of a value: the value, while its market is open; the last one from before, where that is to be

@@ -43,6 +43,15 @@ fn closing(mut spec: Spec, closed: Conduct) -> Spec {
 }
 
 impl Rig {
+    /// So many blocks without a quote.
+    fn silent_blocks(&mut self, count: u64) {
+        for _ in 0..count {
+            self.pass_ms(BLOCK_MS);
+            self.mine();
+            self.poll();
+        }
+    }
+
     /// Blocks, quotes among them, until so many seconds after the beginning.
     fn blocks_until(&mut self, s: u64) {
         while self.now().wall + Span::from_ms(BLOCK_MS) <= Wall::from_s(EPOCH_S + s) {
@@ -80,6 +89,90 @@ fn a_frozen_feed_publishes_nothing_until_its_market_is_quoted_after_the_opening(
     assert_eq!(decided(&rig), before);
     rig.quotes(VENUES);
     assert_eq!(decided(&rig).last(), Some(&(rig.price, Trigger::Deviation)));
+}
+
+/// Without it a feed whose sources never come back after the night is as silent, or repeats as calmly, as one that is
+/// meant to; and a clock that is set, a slow source or a second look cries wolf.
+#[test]
+fn an_opening_that_nobody_quotes_is_told_once_and_so_is_its_end() {
+    for closed in [Conduct::Freeze, Conduct::HeartbeatOnly] {
+        for ends in ["by quotes", "by a halt", "by another status", "by a restart"] {
+            let mut rig = rig(closed);
+            rig.blocks_until(OPENS_S - BLOCK_S);
+            let counts = |rig: &Rig| [rig.count_events("PUB-1018"), rig.count_events("PUB-1019")];
+            // Seen by a clock that is set ten minutes ahead just after the opening, it has only just come.
+            rig.pass_ms(2 * BLOCK_MS);
+            rig.set_clock_wrong_by_s(600);
+            rig.silent_blocks(HEARTBEAT_S / BLOCK_S - 2);
+            assert_eq!(counts(&rig), [0, 0], "{closed} {ends}");
+            rig.set_clock_wrong_by_s(0);
+            rig.silent_blocks(HEARTBEAT_S / BLOCK_S);
+            assert_eq!(counts(&rig), [1, 0], "{closed} {ends}");
+            let told = rig.events.iter().find_map(|event| match event {
+                Event::OpeningUnquoted { status, conduct, .. } => Some((*status, *conduct)),
+                _ => None,
+            });
+            assert_eq!(told, Some((Status::HalfDay, closed)), "{closed} {ends}");
+            match ends {
+                "by quotes" => rig.blocks(2),
+                "by a halt" => {
+                    let now_s = rig.now().wall.since(Wall::from_s(EPOCH_S)).ms() / 1000;
+                    rig.step(Input::Orders(vec![halt(Subject::Feed(btc()), now_s, now_s + 600)]));
+                    rig.silent_blocks(1);
+                }
+                "by another status" => {
+                    while rig.now().wall <= Wall::from_s(EPOCH_S + 1_200) {
+                        rig.silent_blocks(1);
+                    }
+                }
+                _ => rig.restart(),
+            }
+            // A process that begins in a session waits for no opening; its want of quotes is told as such.
+            let ended = usize::from(ends != "by a restart");
+            assert_eq!(counts(&rig), [1, ended], "{closed} {ends}");
+            rig.silent_blocks(2 * HEARTBEAT_S / BLOCK_S);
+            assert_eq!(counts(&rig), [1, ended], "{closed} {ends}: said again");
+        }
+    }
+}
+
+/// Without it every opening is told of whose slowest source takes its time, or each status of a day stays untold but
+/// the first.
+#[test]
+fn an_opening_is_as_patient_as_its_quotes_may_be_old_and_each_status_is_one() {
+    let at = |s: u64| Wall::from_s(EPOCH_S + s);
+    let mut spec = spec(&["BTC-USD"]);
+    let feed = spec.feeds.get_mut(&btc()).unwrap();
+    feed.pricing.max_age = Span::from_s(3 * HEARTBEAT_S);
+    let changes =
+        vec![(at(0) - Span::from_s(60), Status::Closed), (at(60), Status::Pre), (at(600), Status::Open)];
+    let hours = Hours { calendar: "test".into(), digest: B256::repeat_byte(7), changes, ends_at: at(2_000) };
+    let conduct = [
+        (Status::Open, Conduct::Normal),
+        (Status::Pre, Conduct::Normal),
+        (Status::Closed, Conduct::HeartbeatOnly),
+    ];
+    feed.policy.market = Some(Market { hours: hours.into(), conduct: conduct.into(), halts: Vec::new() });
+    let mut rig = Rig::new(spec);
+    rig.blocks_until(58);
+    let told = |rig: &Rig| {
+        let status = rig.events.iter().filter_map(|event| match event {
+            Event::OpeningUnquoted { status, .. } => Some(*status),
+            _ => None,
+        });
+        status.collect::<Vec<_>>()
+    };
+    let until = |rig: &mut Rig, s: u64| {
+        while rig.now().wall < at(s) {
+            rig.silent_blocks(1);
+        }
+    };
+    until(&mut rig, 60 + 3 * HEARTBEAT_S - BLOCK_S);
+    assert_eq!(told(&rig), []);
+    until(&mut rig, 599);
+    assert_eq!(told(&rig), [Status::Pre]);
+    until(&mut rig, 600 + 4 * HEARTBEAT_S);
+    assert_eq!((told(&rig), rig.count_events("PUB-1019")), (vec![Status::Pre, Status::Open], 1));
 }
 
 /// Without it whatever is decided in the last moment of a day is written in the night.

@@ -348,3 +348,17 @@ fn no_answer_mixes_two_sets() {
         assert_eq!(both, [true; 2], "seed {seed}");
     }
 }
+
+/// Without this nobody learns that the night's sources still speak for the day; and each close with sources of off hours
+/// is told as if it were a fault.
+#[test]
+fn sources_of_off_hours_that_go_on_after_an_opening_are_told_of() {
+    let mut rig = rig();
+    rig.go(OPENS_S - 4, Some(OFF));
+    rig.go_off(OPENS_S + 50, OFF);
+    assert_eq!(rig.count_events("PUB-1018"), 0);
+    rig.go_off(OPENS_S + 80, OFF);
+    assert_eq!((rig.count_events("PUB-1018"), rig.conduct()), (1, Conduct::SwitchSource));
+    rig.go(OPENS_S + 90, Some(OFF));
+    assert_eq!((rig.count_events("PUB-1019"), rig.conduct()), (1, Conduct::Normal));
+}
