@@ -257,7 +257,7 @@ async fn test(args: TestArgs) -> Ended {
             add(over, symbol.as_deref(), Some(expected), &read, right);
         }
         if preset.has_stream() {
-            let spec = StreamSpec { off: false, url: args.stream_url.clone() };
+            let spec = StreamSpec { url: args.stream_url.clone(), ..StreamSpec::default() };
             let venue = venue.with_stream(&preset, &spec).map_err(Failure::usage)?;
             if venue.lines().is_empty() {
                 notes.push(format!(
@@ -424,7 +424,7 @@ async fn record_messages(args: &RecordArgs, preset: &Preset, fixtures: &Fixtures
         )));
     }
     let path = fixtures.stream_path(folder, name, args.force).map_err(Failure::usage)?;
-    let spec = StreamSpec { off: false, url: args.stream_url.clone() };
+    let spec = StreamSpec { url: args.stream_url.clone(), ..StreamSpec::default() };
     let venue =
         args.which.venue(preset, &args.symbols)?.with_stream(preset, &spec).map_err(Failure::usage)?;
     let [line] = venue.lines() else {

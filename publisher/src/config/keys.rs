@@ -460,7 +460,7 @@ section! {
         instruments_every: Span, Value(r#""1h""#), [r#""2h""#, r#""3h""#],
             "Time between two looks at the venue's list of markets, 1s to 1d, where the preset says where that is. A market that two lists in a row do not have, or have as halted, loses its vote (`delisted`, `halted`).";
         stream: Listening, Value(r#""auto""#), [r#""off""#, r#""auto""#],
-            "`auto`: prices are taken over WebSocket as well where the preset says how, and polls become rare while all markets come that way; with `base_url` only if there is a `stream_url`. `off`: they are only polled.";
+            "`auto`: prices are taken over WebSocket as well where the preset says how, and polls become rare while all markets come that way, or have nothing to say on a socket that lives; with `base_url` only if there is a `stream_url`. `off`: they are only polled.";
         stream_url: Socket, Words("the preset's hosts"), [r#""ws://127.0.0.1:7001""#, r#""ws://127.0.0.2:7001""#],
             "Another place that speaks the venue's WebSocket protocol, without the path. It may be a private address.";
     }

@@ -1,10 +1,11 @@
 //! What venues push: a task for each socket, and word between the sockets of a venue and its polls.
 //!
-//! While every market of a venue comes over its sockets, polls are a cross-check and become rare. They are what they
-//! were as soon as one market does not; and what they bring shows a socket which of its markets only looks quiet.
+//! While every market of a venue comes over its sockets, polls are a cross-check and become rare; while some have nothing
+//! to say, on sockets that live, almost as rare. They are what they were as soon as one market may be lost; and what they
+//! bring shows a socket which of its markets only looks quiet.
 
 use super::{inbox::Sender, wall};
-use crate::sources::{Line, LineState, Polled, Told, Venue};
+use crate::sources::{Cover, Line, LineState, Polled, Told, Venue};
 use crate::telemetry::{Health, Notice, StreamHealth, notify, stream_ended, stream_heard};
 use publisher_core::quote::Observation;
 use publisher_core::time::Span;
@@ -18,8 +19,8 @@ pub(super) struct Streams {
     health: Health,
     /// How each line stands.
     lines: Mutex<Vec<LineState>>,
-    /// Whether every market of the venue comes over one of them.
-    healthy: watch::Sender<bool>,
+    /// How well they cover the venue's markets.
+    cover: watch::Sender<Cover>,
     polled: watch::Sender<Polled>,
 }
 
@@ -27,7 +28,7 @@ impl Streams {
     pub(super) fn new(venue: Arc<Venue>, health: Health) -> Self {
         let streams = Self {
             lines: Mutex::new(vec![LineState::default(); venue.lines().len()]),
-            healthy: watch::Sender::new(false),
+            cover: watch::Sender::new(Cover::None),
             polled: watch::Sender::new(Vec::new().into()),
             venue,
             health,
@@ -74,13 +75,14 @@ impl Streams {
             *line = state;
         }
         let covered: usize = self.venue.lines().iter().map(|line| line.markets().len()).sum();
-        let healthy = covered == self.venue.markets().len() && lines.iter().all(|line| line.fresh);
-        self.healthy.send_if_modified(|before| std::mem::replace(before, healthy) != healthy);
+        let worst = lines.iter().map(|line| line.cover).min();
+        let cover = worst.filter(|_| covered == self.venue.markets().len()).unwrap_or_default();
+        self.cover.send_if_modified(|before| std::mem::replace(before, cover) != cover);
         let (open, live) =
             (lines.iter().filter(|line| line.open).count(), lines.iter().map(|line| line.live).sum());
         self.health.update(|state| {
             let stream = state.streams.entry(self.venue.id().clone()).or_default();
-            (stream.open, stream.live, stream.healthy) = (open, live, healthy);
+            (stream.open, stream.live, stream.healthy) = (open, live, cover > Cover::None);
         });
     }
 
@@ -103,12 +105,68 @@ impl Streams {
         let ended = Instant::now();
         if let Some(line) = self.venue.lines().first() {
             self.polled.send_replace(observations.into());
-            let mut healthy = self.healthy.subscribe();
-            tokio::select! {
-                () = sleep_until(ended + wait.max(line.cross_check()).into()) => {}
-                _ = healthy.wait_for(|healthy| !healthy) => {}
+            let mut cover = self.cover.subscribe();
+            loop {
+                let every = line.poll_every(*cover.borrow_and_update());
+                tokio::select! {
+                    () = sleep_until(ended + wait.max(every).into()) => return,
+                    _ = cover.changed() => {}
+                }
             }
         }
         sleep_until(ended + wait.into()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::{Client, StreamSpec, VenueSpec, preset};
+    use publisher_core::quote::VenueId;
+    use publisher_core::time::Now;
+    use std::time::Duration;
+
+    /// What a poll waits for by itself, and while a market is quiet; healthy streams of the venue wait for 30 s.
+    const EVERY: Span = Span::from_ms(50);
+    const QUIET: Span = Span::from_ms(400);
+    const FRESH: Span = Span::from_s(30);
+
+    fn streams() -> Arc<Streams> {
+        let preset = preset("coinbase").unwrap();
+        let symbols = ["BTC-USD", "ETH-USD"].map(Into::into).into();
+        let spec = VenueSpec::new(VenueId::new("coinbase"));
+        let venue = Venue::new(preset, spec, symbols, &Client::new().unwrap()).unwrap();
+        let stream = StreamSpec { max_age: Some(QUIET.times(2)), ..StreamSpec::default() };
+        let venue = venue.with_stream(preset, &stream).unwrap();
+        assert_eq!(venue.lines()[0].poll_every(Cover::Fresh), FRESH);
+        Arc::new(Streams::new(Arc::new(venue), Health::new(1, FRESH, Arc::new(Now::default))))
+    }
+
+    /// Without this a quiet market costs its venue as many polls as no stream; its quotes grow too old between two of
+    /// them; or a market that is lost waits for the end of a pause that began while it was well.
+    #[tokio::test]
+    async fn f41_polls_are_as_rare_as_markets_are_well_covered_and_come_at_once_where_one_may_be_lost() {
+        use Cover::{Fresh, None, Quiet};
+        for (stands, least, most) in [
+            (&[][..], EVERY, FRESH),
+            (&[Quiet], QUIET, FRESH),
+            (&[Fresh, Quiet], QUIET, FRESH),
+            (&[Fresh, None], EVERY, FRESH),
+            (&[Quiet, Fresh, None], EVERY, FRESH),
+        ] {
+            let streams = streams();
+            let began = Instant::now();
+            let mut next = stands.iter().map(|cover| LineState { open: true, live: 2, cover: *cover });
+            next.next().into_iter().for_each(|state| streams.stands(0, state));
+            let waiting = Arc::clone(&streams);
+            let waiting = tokio::spawn(async move { waiting.until_poll(&[], EVERY).await });
+            for state in next {
+                sleep_until(began + Duration::from(EVERY)).await;
+                streams.stands(0, state);
+            }
+            waiting.await.unwrap();
+            let waited = Span::from(began.elapsed());
+            assert!(waited >= least && waited < most, "{stands:?}: {waited}");
+        }
     }
 }

@@ -53,7 +53,7 @@ pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, SourceSetupError};
 pub use retired::{retired_address, retired_asset};
 pub use source::Source;
-pub use stream::{End, Enough, Kind, Line, LineState, Polled, Recording, StreamSpec, Told};
+pub use stream::{Cover, End, Enough, Kind, Line, LineState, Polled, Recording, StreamSpec, Told};
 pub use symbols::Assets;
 pub use venue::{Poll, Venue, VenueSpec};
 

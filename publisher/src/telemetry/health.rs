@@ -127,7 +127,7 @@ pub struct StreamHealth {
     pub markets: usize,
     /// How many of them are subscribed to.
     pub live: usize,
-    /// All of them have come of late.
+    /// All of them come that way: each has come of late, or has had nothing to say on a socket that lives.
     pub healthy: bool,
     /// What went wrong last, in words; empty while all is well.
     pub detail: String,

@@ -185,7 +185,7 @@ registry! {
     Gauge VENUE_DELAY "venue_delay_seconds" ["venue"] "From a quote's exchange time to its receipt, the least of the last minutes.";
     Gauge VENUE_CLOCK_WRONG "venue_clock_wrong" ["venue"] "1 while a venue's clock is wrong by more than its quotes can bear.";
     Gauge CLOCK_WRONG "clock_wrong" [] "1 while venues agree that this machine's clock is wrong.";
-    Gauge VENUE_STREAM_UP "venue_stream_up" ["venue"] "1 while every market of a venue comes over its WebSocket; polls are rare then.";
+    Gauge VENUE_STREAM_UP "venue_stream_up" ["venue"] "1 while every market of a venue comes over its WebSocket, or has nothing to say on one that lives; polls are rare then.";
     Gauge VENUE_STREAM_SOCKETS "venue_stream_sockets" ["venue"] "Open WebSockets of a venue.";
     Counter VENUE_STREAM_ENDS "venue_stream_ends_total" ["venue", "reason"] "WebSockets of a venue that ended or could not be opened, by reason; each is followed by another attempt.";
     Counter VENUE_STREAM_MESSAGES "venue_stream_messages_total" ["venue", "kind"] "Messages on a venue's WebSockets: data, control, unpriced for those of a market that has no price now, or bad for those that cannot be read.";

@@ -153,6 +153,7 @@ impl Check<'_> {
                 let stream = StreamSpec {
                     off: value(raw.stream.as_ref()) == Some(Listening::Off),
                     url: raw.stream_url.as_ref().map(|url| url.value.0.url().clone()),
+                    max_age: None,
                 };
                 let spec = VenueSpec {
                     base_url: raw.base_url.as_ref().map(|url| url.value.url().clone()),
@@ -315,6 +316,8 @@ impl Check<'_> {
                 self.unread(&written);
                 continue;
             }
+            let max_age = ages.iter().filter(|age| age.venue == spec.id).map(|age| age.max).min();
+            let stream = StreamSpec { max_age, ..stream };
             let venue = Venue::new(preset, spec.clone(), symbols.clone(), client);
             match venue.and_then(|venue| venue.with_stream(preset, &stream)) {
                 Ok(venue) => {

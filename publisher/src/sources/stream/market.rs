@@ -5,7 +5,7 @@ use crate::sources::preset::PartOf;
 use publisher_core::price::{Price, Ratio};
 use publisher_core::time::{Mono, Span};
 
-/// A market is healthy for so long after a message. Polls begin again at once when it is over.
+/// A market is fresh for so long after a message. Polls begin again at once when it is over.
 pub(super) const FRESH: Span = Span::from_s(5);
 /// Bounds of the silence after which a market is held against HTTP; in between it is ten times its longest gap.
 const SILENCE: (Span, Span) = (Span::from_s(15), Span::from_s(300));
@@ -47,6 +47,8 @@ pub(super) struct Market {
     is_gapped: bool,
     /// What HTTP said when the stream had just fallen silent.
     polled: Option<Price>,
+    /// Whether the last poll said the same once more.
+    pub(super) is_confirmed: bool,
     /// How often it was silent while its price moved.
     strikes: u8,
     said: Option<Said>,
@@ -93,6 +95,7 @@ impl Market {
             sequence: None,
             is_gapped: false,
             polled: None,
+            is_confirmed: false,
             strikes: 0,
             said: None,
             parts: Parts::default(),
@@ -130,7 +133,7 @@ impl Market {
             let shrunk = self.gap.map(|gap| gap.less(Span::from_ms(gap.ms() / 100)));
             self.gap = Some(shrunk.unwrap_or_default().max(now.since(heard)));
         }
-        (self.since, self.polled, self.strikes) = (now, None, 0);
+        (self.since, self.polled, self.is_confirmed, self.strikes) = (now, None, false, 0);
         if is_new {
             self.said = price.map(|price| Said { price, since: now, polled: None, strikes: 0 });
         }
@@ -141,7 +144,7 @@ impl Market {
     /// its silence nor what it said before counts; what the market is worth is for HTTP to say.
     pub(super) fn hear_unpriced(&mut self, now: Mono, sequence: Option<u64>, gapless: bool) {
         if self.follows(sequence, gapless) {
-            (self.since, self.polled, self.strikes) = (now, None, 0);
+            (self.since, self.polled, self.is_confirmed, self.strikes) = (now, None, false, 0);
             self.said.take_if(|_| self.standing == Standing::Live);
         }
     }
@@ -181,7 +184,9 @@ impl Market {
     pub(super) fn compare(&mut self, now: Mono, price: Price) -> Option<(End, u8)> {
         self.is_gapped = false;
         let learned = self.gap.map(|gap| gap.times(10).clamp(SILENCE.0, SILENCE.1));
+        let before = self.polled;
         let moved = *self.polled.get_or_insert(price) != price;
+        self.is_confirmed = before == Some(price);
         let is_silent = moved && now.since(self.since) > learned.unwrap_or(SILENCE_UNKNOWN);
         let said = self.said.as_mut().filter(|_| self.heard.is_some());
         let frozen = said.and_then(|said| said.is_overtaken(now, price).then_some(said));
@@ -201,10 +206,21 @@ impl Market {
         Some((end, *strikes))
     }
 
-    /// It has given a price of late, and has missed none.
+    /// It has given a price of late.
+    pub(super) fn is_heard(&self, now: Mono) -> bool {
+        self.standing == Standing::Live && self.heard.is_some_and(|heard| now.since(heard) < FRESH)
+    }
+
+    /// The same, and has missed none.
     pub(super) fn is_fresh(&self, now: Mono) -> bool {
-        self.standing == Standing::Live
-            && !self.is_gapped
-            && self.heard.is_some_and(|heard| now.since(heard) < FRESH)
+        self.is_heard(now) && !self.is_gapped
+    }
+
+    /// It has said a price on this connection, and since it fell silent HTTP has said the same twice: if the socket
+    /// lives, there is nothing to say. A subscription that was lost looks alike until its price moves, which the next
+    /// poll finds.
+    pub(super) fn is_quiet(&self) -> bool {
+        let has_price = self.heard.is_some() && self.said.is_some();
+        self.standing == Standing::Live && !self.is_gapped && has_price && self.is_confirmed
     }
 }

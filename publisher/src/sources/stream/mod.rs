@@ -62,6 +62,8 @@ pub struct StreamSpec {
     /// Another place that speaks the venue's protocol. As the operator wrote it down, it may be a private address,
     /// and without TLS.
     pub url: Option<Url>,
+    /// How old a quote of the venue may be for whoever is strictest; `None` if nobody says.
+    pub max_age: Option<Span>,
 }
 
 /// What the polls of a venue brought last.
@@ -75,6 +77,8 @@ pub struct Line {
     guard: Guard,
     /// Where tokens are asked for, if the venue wants them.
     counter: Counter,
+    /// Time between polls while a market is quiet.
+    quiet_every: Span,
 }
 
 /// What a line tells of itself.
@@ -107,8 +111,20 @@ pub struct LineState {
     pub open: bool,
     /// Markets that are subscribed to.
     pub live: usize,
-    /// Every one of its markets has given a price of late.
-    pub fresh: bool,
+    /// How well its markets are covered.
+    pub cover: Cover,
+}
+
+/// How well a stream covers markets, which says how much depends on polls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cover {
+    /// One of them may be lost: polls are what they are without a stream.
+    #[default]
+    None,
+    /// Those that say nothing have nothing to say, as far as is known: their socket lives, and HTTP repeats itself.
+    Quiet,
+    /// Each has given a price of late, and has missed none.
+    Fresh,
 }
 
 /// The lines of a venue, and whether they are for all of its markets.
@@ -138,19 +154,32 @@ pub(super) fn lines(
     } else {
         Plan::all(&Arc::new(stream.clone()), markets, preset.no_time_penalty)
     };
-    let line = |plan| Line { plan: Arc::new(plan), hosts: hosts.clone(), guard, counter: counter.clone() };
+    let half = spec.max_age.map(|max_age| Span::from_ms(max_age.ms() / 2));
+    let quiet_every = half.map_or(stream.cross_check, |half| half.min(stream.cross_check));
+    let line = |plan| Line {
+        plan: Arc::new(plan),
+        hosts: hosts.clone(),
+        guard,
+        counter: counter.clone(),
+        quiet_every,
+    };
     problems.finish(venue.as_str(), Some(plans.into_iter().map(line).collect()))
 }
 
 impl Line {
     /// Its markets.
     pub fn markets(&self) -> &[MarketId] {
-        &self.plan.markets
+        self.plan.feeds()
     }
 
-    /// Time between polls of its markets while it is healthy.
-    pub fn cross_check(&self) -> Span {
-        self.plan.preset.cross_check
+    /// Time between polls of its markets while they are so well covered, at least. A quote of a market that is quiet
+    /// comes by polls alone: it is renewed before it is as old as half of what anybody takes, so that a poll may fail.
+    pub fn poll_every(&self, cover: Cover) -> Span {
+        match cover {
+            Cover::None => Span::ZERO,
+            Cover::Quiet => self.quiet_every,
+            Cover::Fresh => self.plan.preset.cross_check,
+        }
     }
 
     /// Listens for ever. `seed` decides the jitter of its waits; `polled` has what HTTP says about the same markets.
@@ -232,7 +261,7 @@ impl Line {
             let stands = LineState {
                 open: current.is_some(),
                 live: talks().map(|talk| talk.session.live()).max().unwrap_or_default(),
-                fresh: talks().any(|talk| talk.session.is_fresh(now)),
+                cover: talks().map(|talk| talk.session.cover(now)).max().unwrap_or_default(),
             };
             if std::mem::replace(&mut state, stands) != stands {
                 tell(Told::Stands(stands));

@@ -11,7 +11,11 @@ use url::form_urlencoded;
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) preset: Arc<StreamPreset>,
+    /// What is asked for: the feeds' markets, and behind them a canary that is none of theirs, where the socket has no
+    /// other one.
     pub(super) markets: Vec<MarketId>,
+    /// So many of them are the feeds'.
+    pub(super) own: usize,
     /// The stream's symbol of each.
     names: Vec<String>,
     /// The market that each text in a message stands for.
@@ -28,24 +32,33 @@ impl Plan {
     /// The plans of all sockets that these markets need. Markets that the stream cannot express are left to HTTP.
     pub(super) fn all(preset: &Arc<StreamPreset>, markets: &[MarketId], penalty: Span) -> Vec<Self> {
         let named = |market: &MarketId| Some((market.clone(), preset.naming.name(&market.symbol)?));
+        let venue = markets.first().map(|market| market.venue.as_str());
+        let canary = preset.canary.as_ref().zip(venue);
+        let canary = canary.and_then(|(symbol, venue)| named(&MarketId::new(venue, symbol)));
         let named: Vec<_> = markets.iter().filter_map(named).collect();
-        named
-            .chunks(preset.symbols_per_connection.max(1))
+        sockets(&named, preset.symbols_per_connection.max(1), canary.as_ref())
+            .into_iter()
             .zip(0u64..)
-            .map(|(part, number)| {
-                let (markets, names): (Vec<_>, Vec<_>) = part.iter().cloned().unzip();
+            .map(|((part, guard), number)| {
+                let own = part.len();
+                let (markets, names): (Vec<_>, Vec<_>) = part.iter().chain(guard).cloned().unzip();
                 let topic = |name: &String| preset.topic.replace("{symbol}", name);
                 let keys = names.iter().enumerate();
                 let keys = keys.flat_map(|(at, name)| [(topic(name), at), (name.clone(), at)]).collect();
                 // Symbols may be spelled in several ways, of which the stream has one.
-                let canary = preset.canary.as_ref().and_then(|canary| preset.naming.name(canary));
-                let canary = names.iter().position(|name| Some(name) == canary.as_ref());
+                let canary =
+                    canary.as_ref().and_then(|(_, canary)| names.iter().position(|name| name == canary));
                 // Sockets that were opened together do not end together.
                 let earlier = Span::from_ms(preset.life.ms() / 48 * (number % 12) / 12);
                 let life = preset.life.less(earlier);
-                Self { preset: Arc::clone(preset), markets, names, keys, canary, penalty, life }
+                Self { preset: Arc::clone(preset), markets, own, names, keys, canary, penalty, life }
             })
             .collect()
+    }
+
+    /// The feeds' markets.
+    pub(super) fn feeds(&self) -> &[MarketId] {
+        self.markets.get(..self.own).unwrap_or_default()
     }
 
     /// What follows the host, with a token where the venue wants one.
@@ -65,4 +78,26 @@ impl Plan {
         let list: Vec<_> = names.map(each).collect();
         subscribe.text.replace("{symbols}", &list.join(&subscribe.join))
     }
+}
+
+/// A market and the stream's symbol of it.
+type Named = (MarketId, String);
+
+/// What each socket is for, at most so many markets, and the canary that is to be asked for as well: a socket whose own
+/// markets are all rare could not be told from a dead one. Where a socket takes one market only there is no room for it.
+fn sockets<'a>(
+    mut rest: &'a [Named],
+    most: usize,
+    canary: Option<&'a Named>,
+) -> Vec<(&'a [Named], Option<&'a Named>)> {
+    let mut sockets = Vec::new();
+    while !rest.is_empty() {
+        let (full, _) = rest.split_at(most.min(rest.len()));
+        let guard = canary.filter(|(_, name)| most > 1 && full.iter().all(|(_, other)| other != name));
+        let room = most - usize::from(guard.is_some());
+        let (part, others) = rest.split_at(room.min(rest.len()));
+        sockets.push((part, guard));
+        rest = others;
+    }
+    sockets
 }

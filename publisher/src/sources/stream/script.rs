@@ -205,7 +205,7 @@ impl Script {
         };
         let markets: Vec<_> = symbols.iter().map(|symbol| MarketId::new(preset.id(), symbol)).collect();
         let mut plans = Plan::all(&stream, &markets, preset.no_time_penalty);
-        let planned: usize = plans.iter().map(|plan| plan.markets.len()).sum();
+        let planned: usize = plans.iter().map(|plan| plan.own).sum();
         if plans.len() != 1 || planned != markets.len() {
             let hint = format!("name 1 to {} markets that the stream has", stream.symbols_per_connection);
             problems.add("symbols", self.symbols.join(", "), "not the markets of one socket", hint);

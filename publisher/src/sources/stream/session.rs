@@ -4,6 +4,7 @@
 //! It subscribes in frames no larger and no faster than the venue permits, finds the symbol that spoils a frame by
 //! halving it, answers what has to be answered, reads prices, and says when a socket that looks alive is not.
 
+use super::Cover;
 use super::market::{FRESH, Market, Standing};
 use super::plan::Plan;
 use super::unpack::{Unpackable, unpack};
@@ -313,8 +314,6 @@ impl Session {
             _ => Kind::Data,
         };
         if !quotes.is_empty() {
-            self.is_answered = true;
-            self.useful.get_or_insert(now);
             actions.push(Action::Quotes(quotes));
         }
         kind
@@ -373,7 +372,10 @@ impl Session {
         }
         // A price proves more than a confirmation.
         self.settle(now, at);
-        Ok(Some(quote))
+        self.is_answered = true;
+        self.useful.get_or_insert(now);
+        // What a canary says that is nobody's market proves that the socket lives, and is worth nothing else.
+        Ok((at < plan.own).then_some(quote))
     }
 
     /// A market is subscribed to.
@@ -515,9 +517,11 @@ impl Session {
     /// open says nothing of it.
     pub(super) fn polled(&mut self, now: Mono, observations: &[Observation]) -> Option<End> {
         let plan = Arc::clone(&self.plan);
+        // What this poll does not say is not known any more.
+        self.markets.iter_mut().for_each(|market| market.is_confirmed = false);
         for observation in observations {
             let Observation::Quote(quote) = observation else { continue };
-            let found = plan.markets.iter().position(|market| *market == quote.market);
+            let found = plan.feeds().iter().position(|market| *market == quote.market);
             let Some((at, price)) = found.zip(quote.price().ok()) else { continue };
             let Some(market) = self.markets.get_mut(at) else { continue };
             market.volume = quote.base_volume;
@@ -559,19 +563,30 @@ impl Session {
         (market.standing == Standing::Live).then(|| market.since + CANARY)
     }
 
-    /// Every market of the plan has given a price of late, and none has missed a message.
-    pub(super) fn is_fresh(&self, now: Mono) -> bool {
-        self.markets.iter().all(|market| market.is_fresh(now))
+    /// How well its markets are covered: as well as the one that is covered worst. That one of them may be quiet takes
+    /// another one on the same socket that is not.
+    pub(super) fn cover(&self, now: Mono) -> Cover {
+        let is_alive = self.markets.iter().any(|market| market.is_heard(now));
+        let cover = |market: &Market| match market.is_fresh(now) {
+            true => Cover::Fresh,
+            false if is_alive && market.is_quiet() => Cover::Quiet,
+            false => Cover::None,
+        };
+        self.feeds().map(cover).min().unwrap_or_default()
     }
 
-    /// Every market has had its answer.
+    /// Every market of a feed has had its answer.
     pub(super) fn is_settled(&self) -> bool {
-        self.markets.iter().all(|market| market.standing != Standing::Asked)
+        self.feeds().all(|market| market.standing != Standing::Asked)
     }
 
-    /// How many markets are confirmed.
+    /// How many markets of feeds are confirmed.
     pub(super) fn live(&self) -> usize {
-        self.markets.iter().filter(|market| market.standing == Standing::Live).count()
+        self.feeds().filter(|market| market.standing == Standing::Live).count()
+    }
+
+    fn feeds(&self) -> impl Iterator<Item = &Market> {
+        self.markets.iter().take(self.plan.own)
     }
 
     /// The venue will close it soon.

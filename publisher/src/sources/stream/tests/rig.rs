@@ -1,5 +1,6 @@
 //! A session on a clock of the test's own.
 
+use super::super::Cover;
 use super::super::plan::Plan;
 use super::super::session::{Action, Kind, Session};
 use crate::sources::preset::StreamPreset;
@@ -99,6 +100,15 @@ impl Rig {
             assert!(wake > self.now, "it wakes without having anything to do");
             self.now = wake.min(end);
         }
+    }
+
+    pub(super) fn cover(&self) -> Cover {
+        self.session.cover(self.now)
+    }
+
+    /// Whether every market has given a price of late.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.cover() == Cover::Fresh
     }
 
     /// What HTTP says about a market.

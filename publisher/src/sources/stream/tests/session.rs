@@ -1,14 +1,18 @@
 //! The traps of the venues' protocols, each without a socket.
 
+use super::super::Cover;
+use super::super::plan::Plan;
 use super::super::session::{Action, End, Kind};
 use super::rig::{Rig, described, shipped};
+use crate::sources::preset::StreamPreset;
+use publisher_core::quote::MarketId;
 use publisher_core::time::Span;
+use std::sync::Arc;
 
 const SECOND: Span = Span::from_s(1);
 
 /// A stream in the shape of most, for the rules that are everybody's.
 const PLAIN: &str = r#"
-    canary = "BTC-USD"
     [stream.subscribe]
     text = '{"sub":[{symbols}],"id":{id}}'
     each = '"{symbol}"'
@@ -34,6 +38,11 @@ const PLAIN: &str = r#"
 
 fn plain(symbols: &[&str]) -> Rig {
     Rig::new("mine", described(PLAIN), symbols)
+}
+
+/// The same with a canary.
+fn watched(symbols: &[&str]) -> Rig {
+    Rig::new("mine", described(&format!("canary = \"BTC-USD\"\n{PLAIN}")), symbols)
 }
 
 fn price(symbol: &str, price: &str, sequence: u64) -> String {
@@ -92,7 +101,7 @@ fn a_subscription_that_nobody_answers_is_tried_alone_and_then_left_to_http() {
     rig.hear("pong");
     rig.pass(Span::from_s(11));
     assert_eq!((rig.session.live(), rig.session.is_settled()), (1, true), "a price proves a subscription");
-    assert!(!rig.session.is_fresh(rig.now));
+    assert!(!rig.is_fresh());
 }
 
 /// Something in front of a venue may answer pings for it.
@@ -157,13 +166,13 @@ fn f42_messages_that_come_twice_late_or_not_at_all_change_no_price() {
         [(5, "1.0", true), (5, "2.0", true), (4, "3.0", true), (6, "4.0", true), (8, "5.0", false)]
     {
         rig.hear(&price("A-B", value, sequence));
-        assert_eq!(rig.session.is_fresh(rig.now), is_fresh, "{sequence}");
+        assert_eq!(rig.is_fresh(), is_fresh, "{sequence}");
     }
     let values: Vec<_> = rig.lasts().into_iter().map(|(_, value)| value).collect();
     assert_eq!(values, ["1", "4", "5"]);
     // What was missed, HTTP says.
     assert_eq!(rig.poll("A-B", "5"), None);
-    assert!(rig.session.is_fresh(rig.now));
+    assert!(rig.is_fresh());
     // A new connection counts anew.
     let now = rig.now;
     rig.session = rig.session.successor(now);
@@ -197,7 +206,7 @@ fn silence_is_noticed_in_every_layer() {
     assert_eq!(rig.pass(Span::from_s(2)), [Action::End(End::Idle)]);
 
     // Answers to pings, and silence of what is never silent.
-    let mut rig = plain(&["A-B", "BTC-USD"]);
+    let mut rig = watched(&["A-B", "BTC-USD"]);
     rig.pass(SECOND);
     rig.hear(r#"{"ok":true,"id":1}"#);
     for _ in 0..4 {
@@ -274,16 +283,12 @@ fn f42_a_market_that_repeats_itself_while_its_price_moves_is_left_to_http_until_
     rig.session = rig.session.successor(now);
     repeat(&mut rig, 61);
     assert_eq!(rig.poll("A-B", "10.08"), None);
-    assert_eq!(
-        (rig.session.live(), rig.session.is_fresh(rig.now)),
-        (0, false),
-        "and then it is left to HTTP"
-    );
+    assert_eq!((rig.session.live(), rig.is_fresh()), (0, false), "and then it is left to HTTP");
     let quotes = rig.quotes.len();
     repeat(&mut rig, 5);
     assert_eq!(rig.quotes.len(), quotes, "what it repeats is no price any more");
     rig.hear(&price("A-B", "10.08", sequence + 1));
-    assert_eq!((rig.session.live(), rig.session.is_fresh(rig.now), rig.quotes.len()), (1, true, quotes + 1));
+    assert_eq!((rig.session.live(), rig.is_fresh(), rig.quotes.len()), (1, true, quotes + 1));
 }
 
 #[test]
@@ -291,13 +296,13 @@ fn a_market_is_fresh_for_five_seconds_after_a_message() {
     let mut rig = plain(&["A-B", "C-D"]);
     rig.pass(SECOND);
     rig.hear(&price("A-B", "1", 1));
-    assert!(!rig.session.is_fresh(rig.now), "the other one has not come yet");
+    assert!(!rig.is_fresh(), "the other one has not come yet");
     rig.hear(&price("C-D", "1", 1));
-    assert!(rig.session.is_fresh(rig.now));
+    assert!(rig.is_fresh());
     rig.pass(Span::from_ms(4_999));
-    assert!(rig.session.is_fresh(rig.now));
+    assert!(rig.is_fresh());
     rig.pass(Span::from_ms(1));
-    assert!(!rig.session.is_fresh(rig.now));
+    assert!(!rig.is_fresh());
     let reads = rig.quotes.iter().map(|quote| quote.received.since(quote.as_of));
     assert_eq!(reads.collect::<Vec<_>>(), [SECOND; 2], "without a time it is as old as it may be");
 }
@@ -360,10 +365,10 @@ fn s5_a_market_without_a_price_costs_no_other_one_its_socket() {
             assert_eq!(rig.pass(SECOND), [], "{venue} {second}");
         }
         assert_eq!(rig.session.live(), 2, "{venue}");
-        assert!(!rig.session.is_fresh(rig.now), "{venue}: HTTP has to say what it is worth");
+        assert!(!rig.is_fresh(), "{venue}: HTTP has to say what it is worth");
         rig.hear(&good);
         assert_eq!(rig.hear(&before).0, Kind::Data, "{venue}");
-        assert!(rig.session.is_fresh(rig.now), "{venue}: it has a price again");
+        assert!(rig.is_fresh(), "{venue}: it has a price again");
     }
 }
 
@@ -377,6 +382,153 @@ fn the_canary_of_a_socket_is_known_however_it_is_spelled() {
         assert_eq!(rig.pass(Span::from_s(4)), [], "{symbol}");
         assert_eq!(rig.pass(Span::from_s(2)), [Action::End(End::Canary)], "{symbol}");
     }
+}
+
+/// Without this a socket whose own markets are all rare is as silent dead as alive; and what nobody asked for has a vote,
+/// counts as a market, or keeps one from being asked for.
+#[test]
+fn f41_a_canary_is_asked_for_where_a_socket_has_none_and_is_worth_nothing_but_its_silence() {
+    let mut rig = watched(&["A-B", "C-D"]);
+    rig.pass(SECOND);
+    assert_eq!(rig.written, [r#"{"sub":["A-B","C-D","BTC-USD"],"id":1}"#]);
+    // A venue that does not have it costs nobody else anything.
+    for answer in [r#"{"ok":false,"id":1}"#, r#"{"ok":true,"id":2}"#, r#"{"ok":true,"id":3}"#] {
+        rig.hear(answer);
+        rig.pass(SECOND);
+    }
+    assert_eq!(rig.written[1..], [r#"{"sub":["A-B"],"id":2}"#, r#"{"sub":["C-D","BTC-USD"],"id":3}"#]);
+    assert_eq!((rig.session.live(), rig.session.is_settled()), (2, true));
+    for second in 1..=10 {
+        assert_eq!(rig.hear(&price("BTC-USD", "67000", second)), (Kind::Data, vec![]));
+        assert_eq!(rig.pass(SECOND), [], "{second}");
+    }
+    assert_eq!((rig.quotes.len(), rig.session.live()), (0, 2));
+    rig.hear(&price("A-B", "1", 1));
+    assert_eq!(rig.lasts(), [("A-B".to_owned(), "1".to_owned())]);
+    for _ in 0..3 {
+        rig.hear("pong");
+        assert_eq!(rig.pass(SECOND), []);
+    }
+    assert_eq!(rig.pass(SECOND), [Action::End(End::Canary)]);
+
+    // Refused alone, it is none, and its socket goes on without.
+    let mut rig = watched(&["A-B"]);
+    rig.pass(SECOND);
+    for answer in [r#"{"ok":false,"id":1}"#, r#"{"ok":true,"id":2}"#, r#"{"ok":false,"id":3}"#] {
+        rig.hear(answer);
+        rig.pass(SECOND);
+    }
+    assert_eq!((rig.session.live(), rig.session.is_settled()), (1, true));
+    for _ in 0..20 {
+        rig.hear("pong");
+        assert_eq!(rig.pass(SECOND), []);
+    }
+}
+
+/// Without this a canary is one market too many for a socket, is asked for twice, or takes the only place there is.
+#[test]
+fn a_canary_keeps_to_what_a_connection_takes() {
+    let of = |most: usize, symbols: &[&str]| {
+        let stream = described(&format!("canary = \"BTC-USD\"\n{PLAIN}"));
+        let stream = Arc::new(StreamPreset { symbols_per_connection: most, ..stream });
+        let markets: Vec<_> = symbols.iter().map(|symbol| MarketId::new("mine", symbol)).collect();
+        let all = |of: &[MarketId]| of.iter().map(|m| m.symbol.to_string()).collect::<Vec<_>>().join(" ");
+        let plans = Plan::all(&stream, &markets, SECOND);
+        plans.iter().map(|plan| (all(&plan.markets), plan.own, plan.canary)).collect::<Vec<_>>()
+    };
+    let expect = |text: &str, own: usize, canary: Option<usize>| (text.to_owned(), own, canary);
+    assert_eq!(
+        of(3, &["A-B", "C-D", "E-F", "BTC-USD", "G-H"]),
+        [expect("A-B C-D BTC-USD", 2, Some(2)), expect("E-F BTC-USD G-H", 3, Some(1))]
+    );
+    assert_eq!(
+        of(3, &["A-B", "BTC-USD", "C-D", "E-F"]),
+        [expect("A-B BTC-USD C-D", 3, Some(1)), expect("E-F BTC-USD", 1, Some(1))]
+    );
+    assert_eq!(of(1, &["A-B", "BTC-USD"]), [expect("A-B", 1, None), expect("BTC-USD", 1, Some(0))]);
+    assert_eq!(of(3, &[]), []);
+}
+
+/// Without this one market that trades every ten minutes costs as many polls as a venue without a stream; or one whose
+/// subscription the venue has silently dropped is taken for quiet.
+#[test]
+fn f41_a_market_is_quiet_while_its_socket_lives_and_http_repeats_itself_and_lost_once_it_does_not() {
+    let mut rig = watched(&["A-B"]);
+    let mut sequence = 0;
+    let mut wait = |rig: &mut Rig, seconds: u64| {
+        for _ in 0..seconds {
+            sequence += 1;
+            rig.hear(&price("BTC-USD", "67000", sequence));
+            assert_eq!(rig.pass(SECOND), []);
+        }
+    };
+    wait(&mut rig, 1);
+    rig.hear(r#"{"ok":true,"id":1}"#);
+    rig.poll("A-B", "10");
+    wait(&mut rig, 5);
+    rig.poll("A-B", "10");
+    assert_eq!(
+        rig.cover(),
+        Cover::None,
+        "it has never said anything: nothing shows that it is subscribed to"
+    );
+    rig.hear(&price("A-B", "10", 1));
+    assert_eq!(rig.cover(), Cover::Fresh);
+    wait(&mut rig, 6);
+    assert_eq!(rig.cover(), Cover::None, "what HTTP said before it fell silent is over");
+    rig.poll("A-B", "10.01");
+    assert_eq!(rig.cover(), Cover::None, "a book is not a last trade: what HTTP says is held against itself");
+    wait(&mut rig, 4);
+    rig.poll("A-B", "10.01");
+    assert_eq!(rig.cover(), Cover::Quiet);
+    wait(&mut rig, 600);
+    assert_eq!(rig.cover(), Cover::Quiet, "as long as that may take");
+    // A poll that fails, or that has everything else.
+    rig.poll("X-Y", "1");
+    assert_eq!(rig.cover(), Cover::None);
+    rig.poll("A-B", "10.01");
+    assert_eq!(rig.cover(), Cover::Quiet);
+    // The subscription is gone, and nobody has said so: the next poll shows it.
+    rig.poll("A-B", "10.02");
+    for _ in 0..10 {
+        assert_eq!(rig.cover(), Cover::None);
+        wait(&mut rig, 1);
+    }
+    // It speaks again, and falls silent again.
+    rig.hear(&price("A-B", "10.02", 2));
+    assert_eq!(rig.cover(), Cover::Fresh);
+    for _ in 0..2 {
+        wait(&mut rig, 5);
+        assert_eq!(rig.cover(), Cover::None);
+        rig.poll("A-B", "10.02");
+    }
+    assert_eq!(rig.cover(), Cover::Quiet);
+    // Nothing is quiet on a socket that says nothing at all, nor one from which a message is missing, nor what has just
+    // been connected anew, nor what has said that there is no price.
+    rig.hear("pong");
+    rig.now = rig.now + Span::from_s(5);
+    assert_eq!(rig.cover(), Cover::None);
+    wait(&mut rig, 1);
+    assert_eq!(rig.cover(), Cover::Quiet);
+    let now = rig.now;
+    rig.session = rig.session.successor(now);
+    wait(&mut rig, 1);
+    rig.poll("A-B", "10.02");
+    rig.poll("A-B", "10.02");
+    assert_eq!(rig.cover(), Cover::None);
+    for (message, last) in
+        [(price("A-B", "10.02", 5), Cover::Quiet), (price("A-B", "10.02", 7), Cover::Quiet)]
+    {
+        rig.hear(&message);
+        wait(&mut rig, 6);
+        rig.poll("A-B", "10.02");
+        rig.poll("A-B", "10.02");
+        assert_eq!(rig.cover(), last, "HTTP has what was missed");
+    }
+    rig.hear(r#"{"s":"A-B","p":"0","n":8}"#);
+    rig.poll("A-B", "10.02");
+    rig.poll("A-B", "10.02");
+    assert_eq!(rig.cover(), Cover::None, "what it is worth is for HTTP to say");
 }
 
 /// Upbit ends with each request what the one before it asked for, confirms nothing, and passes over what it does not know.

@@ -1,6 +1,6 @@
 //! A line before the simulator: real sockets, and every way in which a venue's can be sick.
 
-use super::super::{End, Line, LineState, StreamSpec, Told};
+use super::super::{Cover, End, Line, LineState, StreamSpec, Told};
 use crate::driver::wall;
 use crate::sources::{Client, Preset, Venue, VenueSpec, preset};
 use publisher_core::quote::{Observation, VenueId};
@@ -47,7 +47,7 @@ fn venue_of(preset: &Preset, sim: Sim, symbols: &[&str], simulator: &VenueSimula
     let spec = VenueSpec { base_url, ..VenueSpec::new(VenueId::new(sim.name())) };
     let symbols: BTreeSet<Arc<str>> = symbols.iter().map(|symbol| (*symbol).into()).collect();
     let venue = Venue::new(preset, spec, symbols, &Client::new().unwrap()).unwrap();
-    let spec = StreamSpec { off: false, url: Some(simulator.stream_url(sim).parse().unwrap()) };
+    let spec = StreamSpec { url: Some(simulator.stream_url(sim).parse().unwrap()), ..StreamSpec::default() };
     venue.with_stream(preset, &spec).unwrap()
 }
 
@@ -105,9 +105,9 @@ async fn every_venue_is_listened_to() {
     let simulator = simulator().await;
     for &(sim, symbols) in VENUES {
         let line = line(sim, &symbols, &simulator);
-        let seen = listen(&line, |seen| seen.state.fresh).await;
+        let seen = listen(&line, |seen| seen.state.cover == Cover::Fresh).await;
         let live = line.markets().len();
-        assert_eq!(seen.state, LineState { open: true, live, fresh: true }, "{sim}");
+        assert_eq!(seen.state, LineState { open: true, live, cover: Cover::Fresh }, "{sim}");
         assert!(seen.ends.is_empty() && seen.opened == 1, "{sim}: {:?}", seen.ends);
     }
 }
@@ -121,8 +121,13 @@ async fn at_gemini_an_unknown_symbol_costs_its_own_connection_alone() {
     assert_eq!(venue.lines().len(), 3);
     for line in venue.lines() {
         let is_known = &*line.markets()[0].symbol != "NOPEUSD";
-        let seen = listen(line, |seen| seen.state.fresh || !seen.ends.is_empty()).await;
-        assert_eq!((seen.state.fresh, seen.opened > 0), (is_known, is_known), "{:?}", line.markets());
+        let seen = listen(line, |seen| seen.state.cover == Cover::Fresh || !seen.ends.is_empty()).await;
+        assert_eq!(
+            (seen.state.cover == Cover::Fresh, seen.opened > 0),
+            (is_known, is_known),
+            "{:?}",
+            line.markets()
+        );
     }
 }
 
@@ -135,7 +140,7 @@ async fn an_unknown_symbol_does_not_cost_the_others() {
         let line = line(sim, &[symbols[0], &unknown], &simulator);
         let live = if matches!(sim, Sim::Binance | Sim::BinanceUs) { 2 } else { 1 };
         let seen = listen(&line, |seen| seen.state.live == live && !seen.prices.is_empty()).await;
-        assert_eq!(seen.state, LineState { open: true, live, fresh: false }, "{sim}");
+        assert_eq!(seen.state, LineState { open: true, live, cover: Cover::None }, "{sim}");
         assert!(seen.ends.is_empty(), "{sim}: {:?}", seen.ends);
     }
 }
@@ -155,7 +160,7 @@ async fn ends_as(preset: &Preset, sim: Sim, fault: StreamFault, expected: End) {
         if seen.ends.contains(&expected) {
             market.clear_stream(sim);
         }
-        seen.ends.contains(&expected) && seen.state.fresh
+        seen.ends.contains(&expected) && seen.state.cover == Cover::Fresh
     })
     .await;
     assert!(
@@ -163,7 +168,7 @@ async fn ends_as(preset: &Preset, sim: Sim, fault: StreamFault, expected: End) {
         "{sim} {fault:?}: {:?}",
         seen.ends
     );
-    assert!(seen.state.fresh, "{sim} {fault:?} {:?}", seen.state);
+    assert!(seen.state.cover == Cover::Fresh, "{sim} {fault:?} {:?}", seen.state);
 }
 
 /// Without this a sick stream is believed, or never comes back.
@@ -228,7 +233,7 @@ async fn a_connection_that_grows_old_is_replaced_while_it_gives_prices() {
     let line = line_of(&mortal, Sim::Okx, &["BTC-USDT", "ETH-USDT"], &simulator);
     let (mut was_fresh, mut was_closed, mut most) = (false, false, 0);
     let seen = listen(&line, |seen| {
-        was_fresh |= seen.state.fresh;
+        was_fresh |= seen.state.cover == Cover::Fresh;
         was_closed |= was_fresh && !seen.state.open;
         most = most.max(simulator.market().streams(Sim::Okx).1);
         seen.ends.len() == 3
@@ -299,7 +304,7 @@ async fn a_mirror_or_off_means_no_stream() {
         let base_url = base_url.map(|url| url.parse().unwrap());
         let spec = VenueSpec { base_url, ..VenueSpec::new(VenueId::new("okx")) };
         let venue = Venue::new(preset, spec, ["BTC-USDT".into()].into(), &client).unwrap();
-        let venue = venue.with_stream(preset, &StreamSpec { off, url: None }).unwrap();
+        let venue = venue.with_stream(preset, &StreamSpec { off, ..StreamSpec::default() }).unwrap();
         assert_eq!(venue.lines().len(), lines);
     }
 }
