@@ -52,6 +52,13 @@ async fn quoted(world: &World) -> Result<std::result::Result<f64, String>> {
     })
 }
 
+/// What `check --online` says of the pool.
+async fn check(world: &World) -> Result<String> {
+    let checked = run(BINARY, world.dir.path(), &["check", "--online", "--json"], &[]).await?.json()?;
+    let checks = checked["checks"].as_array().context("no checks")?;
+    Ok(checks.iter().filter(|check| check["what"] == "source pool").map(ToString::to_string).collect())
+}
+
 async fn price(world: &World) -> Result<f64> {
     let what = "the pool has a price";
     world.wait(SOON, what, async || Ok(quoted(world).await?.is_ok())).await?;
@@ -80,8 +87,16 @@ async fn f44_a_v3_pool_moved_for_a_block_moves_its_mean_by_the_time_that_was_so_
     world.owner.send_transaction(trade).await.unwrap().get_receipt().await.unwrap();
     let told = quoted(&world).await.unwrap().unwrap_err();
     assert!(told.contains("venue_error"), "{told}");
+    // Once that is as old as the window there is a price, until somebody trades; which is told ahead.
+    price(&world).await.unwrap();
+    let told = check(&world).await.unwrap();
+    let call = format!("on {}", pools.v3);
+    assert!(told.contains("increaseObservationCardinalityNext(") && told.contains(&call), "{told}");
     pools.remember(64).await.unwrap();
     let calm = price(&world).await.unwrap();
+    let what = "nothing is wrong any more";
+    let call = "increaseObservationCardinalityNext";
+    world.wait(SOON, what, async || Ok(!check(&world).await?.contains(call))).await.unwrap();
     // Ticks are a ten-thousandth apart, and the trade moved it by less.
     assert!((calm / 67_000.0 - 1.0).abs() < 0.0003, "{calm}");
     // Somebody buys a tenth of what there is, and is gone after a few blocks.

@@ -6,7 +6,7 @@ use super::output::{json, put, table};
 use super::{Common, Ended, FINDING, Failure, OK, UNAVAILABLE, load};
 use crate::config::Config;
 use crate::driver::wall;
-use crate::sources::{Client, Entry, Source};
+use crate::sources::{Caution, Client, Entry, Source};
 use crate::start::{Check, Verdict, examine};
 use clap::Args;
 use publisher_core::aggregate::LeftOut;
@@ -122,7 +122,15 @@ async fn prices(source: &Source, memory: &Memory) -> Vec<Check> {
             Check::new(what, Verdict::Unavailable, detail.trim(), "")
         }
     };
-    poll.observations.into_iter().map(price).collect()
+    let cautions = match source {
+        Source::Network(network) => network.cautions().await,
+        Source::Venue(_) => Vec::new(),
+    };
+    let caution = |Caution { source, detail, call }| {
+        let hint = format!("let anybody call {call}, or it has no price when most is traded");
+        Check::new(format!("source {source}"), Verdict::Warn, detail, &hint)
+    };
+    poll.observations.into_iter().map(price).chain(cautions.into_iter().map(caution)).collect()
 }
 
 /// What a venue's list says of markets that do not trade, or why it says nothing.

@@ -5,7 +5,7 @@ use super::edges::Edges;
 use super::streams::Streams;
 use super::{Driver, inbox::Sender, wall};
 use crate::chain::{ChainError, VerifyError};
-use crate::sources::{Listed, Network, NextPoll, Source, Venue, Watch};
+use crate::sources::{Caution, Listed, Network, NextPoll, Source, Venue, Watch};
 use crate::store::Journal;
 use crate::telemetry::{Health, Notice, notify, venue_answered, venue_limits, venue_listed};
 use alloy::primitives::B256;
@@ -249,7 +249,7 @@ async fn lists(venue: Arc<Venue>, sender: Sender) {
 /// Reads the contracts of one chain at its own pace.
 async fn contracts(network: Arc<Network>, journal: Arc<Journal>, sender: Sender) {
     let mut pace = NextPoll::new(network.every(), seed(network.id()));
-    let mut refused = BTreeSet::new();
+    let (mut refused, mut warned) = (BTreeSet::new(), BTreeSet::new());
     loop {
         if network.has_shares() {
             obey(&network, &journal).await;
@@ -259,6 +259,7 @@ async fn contracts(network: Arc<Network>, journal: Arc<Journal>, sender: Sender)
         venue_answered(network.id(), poll.fault.map_or("ok", |fault| fault.code()), poll.elapsed);
         sender.observed(network.id().clone(), poll.observations);
         watch(&network, &journal, &mut refused).await;
+        warn(&network, &mut warned).await;
         tokio::time::sleep(wait.into()).await;
     }
 }
@@ -287,6 +288,17 @@ async fn watch(network: &Network, journal: &Journal, refused: &mut BTreeSet<Venu
             && journal.believe(&belief).await.is_ok()
         {
             network.kept(belief).await;
+        }
+    }
+}
+
+/// Says once of what works now that it will not in time.
+async fn warn(network: &Network, warned: &mut BTreeSet<VenueId>) {
+    let cautions = network.cautions().await;
+    warned.retain(|source| cautions.iter().any(|caution| caution.source == *source));
+    for Caution { source, detail, call } in cautions {
+        if warned.insert(source.clone()) {
+            notify(&Notice::SourceForgets { source: source.to_string(), detail, call });
         }
     }
 }

@@ -45,8 +45,8 @@ pub use guard::{Client, Guard, is_public};
 pub use instruments::{Entry, Listed};
 pub use key::ApiKey;
 pub use onchain::{
-    Belief, Believed, ContractKind, ContractSource, Ema, Growth, Network, NetworkSpec, SourceWord, Twap,
-    Watch,
+    Belief, Believed, Caution, ContractKind, ContractSource, Ema, Growth, Network, NetworkSpec, SourceWord,
+    Twap, Watch,
 };
 pub use pace::NextPoll;
 pub use preset::{Preset, preset, presets};

@@ -46,6 +46,8 @@ pub enum Notice {
     ListShrunk { venue: String, from: usize, to: usize },
     /// A share moved further than it may at once.
     SourceStep { source: String, detail: String },
+    /// A pool keeps fewer observations than its window takes at worst.
+    SourceForgets { source: String, detail: String, call: String },
     /// An operator says what a share is worth, whatever was believed before.
     SourceAccepted { source: String, price: String, by: String, reason: String },
     /// Another node is read than before.
@@ -101,6 +103,7 @@ impl Notice {
             Self::ListShrunk { .. } => "PUB-5027",
             Self::SourceStep { .. } => "PUB-5028",
             Self::SourceAccepted { .. } => "PUB-5029",
+            Self::SourceForgets { .. } => "PUB-5030",
         }
     }
 
@@ -127,6 +130,7 @@ impl Notice {
             | Self::ListUnusable { .. }
             | Self::ListShrunk { .. }
             | Self::SourceStep { .. }
+            | Self::SourceForgets { .. }
             | Self::CheckWarned { .. }
             | Self::CheckWaits { .. } => Level::Warn,
             Self::NodeRefused { .. }
@@ -161,6 +165,7 @@ impl Notice {
             Self::ListBack { .. } => "venue's list of markets back",
             Self::ListShrunk { .. } => "venue's list of markets has shrunk for good",
             Self::SourceStep { .. } => "step of a share not believed",
+            Self::SourceForgets { .. } => "pool remembers too little",
             Self::SourceAccepted { .. } => "operator's word on a share",
             Self::ReaderChanged { .. } => "another node is read",
             Self::NodesDiffer { .. } => "nodes contradict each other",
@@ -209,6 +214,9 @@ impl Notice {
             }
             Self::SourceStep { .. } => {
                 "Find out what moved it. If it is right, say so with `publisher source accept NAME --price PRICE`; it comes back by itself once it is within its limits."
+            }
+            Self::SourceForgets { .. } => {
+                "Let anybody make the call that is named, or the pool has no price when most is traded."
             }
             Self::NodesDiffer { .. } => {
                 "Nothing is concluded from either. Find out which node is wrong and take it out of chain.rpc."
@@ -259,6 +267,7 @@ pub fn notify(notice: &Notice) {
             line!(venue, why, error,)
         }
         Notice::SourceStep { source, detail } => line!(source, detail,),
+        Notice::SourceForgets { source, detail, call } => line!(source, detail, call,),
         Notice::SourceAccepted { source, price, by, reason } => line!(source, price, by, reason,),
         Notice::ListBack { venue } => line!(venue,),
         Notice::ListShrunk { venue, from, to } => line!(venue, from, to,),

@@ -294,6 +294,11 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::ListBack { venue: "okx".into() },
         Notice::ListShrunk { venue: "okx".into(), from: 900, to: 400 },
         Notice::SourceStep { source: "vault".into(), detail: "fell from 1.1 to 0.9".into() },
+        Notice::SourceForgets {
+            source: "pool".into(),
+            detail: "cardinality_low: the pool keeps 60 observations".into(),
+            call: "increaseObservationCardinalityNext(151)".into(),
+        },
         Notice::SourceAccepted {
             source: "vault".into(),
             price: "0.9".into(),

@@ -12,6 +12,7 @@ mod chainlink;
 mod curve;
 mod exact;
 mod growth;
+mod kept;
 mod network;
 mod pair;
 mod tick;
@@ -21,6 +22,7 @@ mod vault;
 
 pub use curve::Ema;
 pub use growth::{Belief, Believed, Growth, SourceWord};
+pub use kept::Caution;
 pub use network::{Network, NetworkSpec, Watch};
 pub use pair::Twap;
 
@@ -118,6 +120,11 @@ trait Reader: Send {
 
     /// What it is held to, if it is a share.
     fn share(&mut self) -> Option<&mut growth::Share> {
+        None
+    }
+
+    /// What it rests on that the contract may not keep for long enough.
+    fn kept(&self) -> Option<&kept::Kept> {
         None
     }
 

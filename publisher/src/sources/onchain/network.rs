@@ -5,6 +5,7 @@
 //! another block at the next poll. A node that fails, or serves another chain, makes room for the next one.
 
 use super::growth::{Belief, Share, SourceWord};
+use super::kept::Caution;
 use super::{Call, ContractSource, Heard, Reader, Returned, Trouble};
 use crate::chain::{ChainError, Node, NodeSetup, VerifyError};
 use crate::sources::CUSTOM_SYMBOL;
@@ -23,6 +24,9 @@ use tokio::time::Instant;
 
 /// Rounds of questions that a contract may need before its price is known.
 const ROUNDS_MAX: usize = 4;
+
+/// So many blocks are looked back, to see how often they come.
+const PACE_BLOCKS: u64 = 1000;
 
 /// What a configuration says about the contracts of a chain.
 #[derive(Clone, Debug)]
@@ -63,6 +67,8 @@ struct Memory {
     readers: Vec<Box<dyn Reader>>,
     /// Earlier blocks that prices rest on, and which were still there when they were first needed.
     kept: BTreeSet<B256>,
+    /// How often blocks come, once somebody had to know.
+    pace: Option<Span>,
     /// The block that was read last, and what was read there.
     last: Option<(B256, Vec<Outcome>)>,
 }
@@ -116,6 +122,7 @@ impl Network {
                 silent: 0,
                 readers: spec.sources.iter().map(|source| source.kind.reader(source.address)).collect(),
                 kept: BTreeSet::new(),
+                pace: None,
                 last: None,
             }),
         });
@@ -192,6 +199,14 @@ impl Network {
         }
     }
 
+    /// What works now, by the last poll, and will not in time.
+    pub async fn cautions(&self) -> Vec<Caution> {
+        let memory = self.memory.lock().await;
+        let Some(pace) = memory.pace else { return Vec::new() };
+        let readers = self.markets.iter().zip(&memory.readers);
+        readers.filter_map(|(market, reader)| reader.kept()?.caution(&market.venue, pace)).collect()
+    }
+
     /// Whether something is remembered of any of its sources.
     pub fn has_shares(&self) -> bool {
         self.contracts.iter().any(Option::is_some)
@@ -266,6 +281,10 @@ impl Network {
             memory.kept.extend(unsure.iter().filter(|block| !gone.contains(block)).map(|block| block.hash));
         }
         let outcomes = ask_all(node, &at, &mut memory.readers, requests).await?;
+        if memory.pace.is_none() && memory.readers.iter().any(|reader| reader.kept().is_some()) {
+            *requests += 1;
+            memory.pace = pace(node, &at).await;
+        }
         memory.last = Some((at.hash, outcomes.clone()));
         Ok(outcomes)
     }
@@ -287,6 +306,14 @@ impl Network {
         };
         self.markets.iter().zip(outcomes).map(observation).collect()
     }
+}
+
+/// How often blocks have come of late, in the mean; `None` where the node does not say. Nothing is decided by it.
+async fn pace(node: &Node, at: &BlockRef) -> Option<Span> {
+    // The first block of a chain may say any time.
+    let earlier = node.block(at.number.saturating_sub(PACE_BLOCKS).max(1)).await.ok()??;
+    let blocks = at.number.checked_sub(earlier.number).filter(|blocks| *blocks > 0)?;
+    Some(Span::from_ms(at.time.since(earlier.time).ms() / blocks))
 }
 
 /// Asks every contract at this block until each has said a price, or why not.

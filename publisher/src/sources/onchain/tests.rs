@@ -41,6 +41,8 @@ struct State {
     chain_id: u64,
     number: u64,
     time_s: u64,
+    /// Seconds between two blocks of before.
+    block_s: u64,
     /// The block is gone once it is asked about.
     gone: bool,
     /// Which of several chains with the same heights it is.
@@ -56,6 +58,7 @@ impl Chain {
             chain_id: 1,
             number: 100,
             time_s: NOW_S,
+            block_s: 0,
             gone: false,
             fork: 0,
             contracts,
@@ -115,7 +118,7 @@ impl State {
                 let number = number.unwrap_or(self.number);
                 Ok(json!({
                     "number": U256::from(number), "hash": hash(number), "parentHash": B256::ZERO,
-                    "timestamp": U256::from(self.time_s),
+                    "timestamp": U256::from(self.time_s - self.number.saturating_sub(number) * self.block_s),
                 }))
             }
             "eth_call" if self.gone => Err((-32000, "header not found", Value::Null)),

@@ -3,6 +3,7 @@
 //! `observe` answers sums over time of the tick and of 1/liquidity; what a pool's price was within one block has no
 //! weight in them. The spot price (`slot0`) is not read. Pools of forks (PancakeSwap, Slipstream) answer alike.
 
+use super::kept::Kept;
 use super::pair::{Tokens, Twap, dear};
 use super::{Call, Heard, Reader, Returned, Trouble, call, exact, returned, tick};
 use alloy::primitives::{Address, U256};
@@ -14,10 +15,9 @@ alloy::sol! {
     function observe(uint32[] secondsAgos) external view
         returns (int56[] tickCumulatives, uint160[] secondsPerLiquidityCumulativeX128s);
     function slot0() external view returns (bytes32 sqrtPriceX96);
+    function observations(uint256 index) external view
+        returns (uint32 blockTimestamp, int56 tickCumulative, uint160 secondsPerLiquidityCumulativeX128, bool initialized);
 }
-
-/// The word of `slot0` with the number of observations that the pool keeps. Forks differ in what comes after it.
-const CARDINALITY_WORD: usize = 3;
 
 /// The pool.
 pub(super) struct Pool {
@@ -25,46 +25,81 @@ pub(super) struct Pool {
     twap: Twap,
     window_s: u32,
     tokens: Tokens,
+    /// What it keeps, as it said last.
+    kept: Option<Kept>,
 }
 
 impl Pool {
     pub(super) fn new(address: Address, twap: Twap) -> Self {
         let window_s = u32::try_from(twap.window.ms() / 1000).unwrap_or(u32::MAX);
-        Self { address, twap, window_s, tokens: Tokens::default() }
+        Self { address, twap, window_s, tokens: Tokens::default(), kept: None }
     }
 
     /// Why the pool cannot say what its price was.
     fn forgetful(&self, error: Trouble, slot0: Option<&Returned>) -> Trouble {
-        let word = |at: usize| match slot0 {
-            Some(Ok(data)) => data.get(at * 32..(at + 1) * 32).map(U256::from_be_slice),
-            _ => None,
-        };
-        let Some(kept) = word(CARDINALITY_WORD) else { return error };
+        let Some(Kept { count, .. }) = self.keeps(slot0) else { return error };
         let window = self.twap.window;
         Trouble::refused(format!(
-            "cardinality_low: the pool keeps {kept} observations, which reach back less than {window}; let anybody call \
+            "cardinality_low: the pool keeps {count} observations, which reach back less than {window}; let anybody call \
              increaseObservationCardinalityNext on it, with the number of blocks of that time ({})",
             error.detail
         ))
     }
 }
 
+impl Pool {
+    fn keeps(&self, slot0: Option<&Returned>) -> Option<Kept> {
+        Kept::read(self.address, self.twap.window, slot0?.as_ref().ok()?)
+    }
+
+    /// Where the oldest observation is to be looked for, once.
+    fn oldest_at(&self) -> Option<[u64; 2]> {
+        self.kept.as_ref().filter(|kept| kept.oldest.is_none()).map(Kept::oldest_at)
+    }
+}
+
+/// How old the oldest observation is, by the answers about where it may be; `None` where none is there.
+fn oldest(at: &BlockRef, answers: &[Returned], from: usize) -> Option<Span> {
+    let observed = |place| returned::<observationsCall>(answers, place).ok().filter(|seen| seen.initialized);
+    let oldest = observed(from).or_else(|| observed(from + 1))?;
+    // Pools keep the seconds in 32 bits.
+    let now = u32::try_from(at.time.ms().div_euclid(1000).rem_euclid(1 << 32)).ok()?;
+    Some(Span::from_s(now.wrapping_sub(oldest.blockTimestamp).into()))
+}
+
 impl Reader for Pool {
+    fn kept(&self) -> Option<&Kept> {
+        self.kept.as_ref()
+    }
+
     fn questions(&self) -> Vec<Call> {
-        let own = vec![
+        let own = [
             call(self.address, &observeCall { secondsAgos: vec![self.window_s, 0] }),
             call(self.address, &slot0Call {}),
         ];
-        self.tokens.behind(own, self.address, &self.twap)
+        let places = self.oldest_at().into_iter().flatten();
+        let oldest = places.map(|at| call(self.address, &observationsCall { index: U256::from(at) }));
+        self.tokens.behind(own.into_iter().chain(oldest).collect(), self.address, &self.twap)
     }
 
     /// The price is that of the middle of the window.
     fn hear(&mut self, at: &BlockRef, answers: &[Returned]) -> Result<Heard, Trouble> {
-        let pair = self.tokens.hear(&self.twap, answers, 2)?;
+        let asked_oldest = self.oldest_at();
+        let own = 2 + asked_oldest.map_or(0, |places| places.len());
+        let pair = self.tokens.hear(&self.twap, answers, own)?;
         let observed = returned::<observeCall>(answers, 0).map_err(|error| match answers.first() {
             Some(Err(_)) => self.forgetful(error, answers.get(1)),
             _ => error,
         })?;
+        let before = self.kept.take();
+        self.kept = self.keeps(answers.get(1)).map(|kept| match &before {
+            Some(_) if asked_oldest.is_some() => kept.since(Some(oldest(at, answers, 2))),
+            Some(before) => kept.since(before.oldest),
+            None => kept,
+        });
+        if before.is_none() && self.kept.is_some() {
+            return Ok(Heard::More);
+        }
         let shape = || Trouble::new(SourceFault::BadBody, "observe returns another shape");
         let ([then, now], [liquidity_then, liquidity_now]) = (
             <[_; 2]>::try_from(observed.tickCumulatives.as_slice()).map_err(|_| shape())?,
@@ -98,27 +133,4 @@ fn harmonic_mean(window_s: u32, per_liquidity: U256) -> Option<U256> {
 
 fn half(window: Span) -> Span {
     Span::from_ms(window.ms() / 2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use publisher_core::price::Price;
-
-    /// PancakeSwap has one more field in `slot0` than Uniswap, Slipstream one less, both behind the cardinality.
-    #[test]
-    fn the_cardinality_is_read_whatever_a_fork_puts_behind_it() {
-        let min_manipulation_cost = Price::one();
-        let (base, quote) = (Address::ZERO, Address::repeat_byte(1));
-        let twap = Twap { base, quote, window: Span::from_s(1800), min_manipulation_cost };
-        let pool = Pool::new(Address::ZERO, twap);
-        for words in [6, 7, 8] {
-            let word = |at: usize| U256::from(if at == CARDINALITY_WORD { 17 } else { 9 });
-            let slot0: Vec<u8> = (0..words).flat_map(|at| word(at).to_be_bytes::<32>()).collect();
-            let trouble = pool.forgetful(Trouble::refused("OLD"), Some(&Ok(slot0.into())));
-            assert!(trouble.detail.contains("keeps 17 observations"), "{}", trouble.detail);
-        }
-        let short = pool.forgetful(Trouble::refused("OLD"), Some(&Ok(vec![0; 96].into())));
-        assert_eq!(short.detail, "OLD", "a pool of another kind");
-    }
 }

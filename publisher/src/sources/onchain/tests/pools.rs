@@ -5,7 +5,7 @@ use crate::sources::onchain::pair::{decimalsCall, token0Call, token1Call};
 use crate::sources::onchain::uniswap_v2::{
     getReservesCall, getReservesReturn, price0CumulativeLastCall, price1CumulativeLastCall,
 };
-use crate::sources::onchain::uniswap_v3::{observeCall, observeReturn, slot0Call};
+use crate::sources::onchain::uniswap_v3::{observationsCall, observeCall, observeReturn, slot0Call};
 use alloy::primitives::aliases::{I56, U112, U160};
 
 const WINDOW_S: u64 = 1800;
@@ -128,6 +128,78 @@ async fn f44_a_v3_pool_that_is_thin_or_forgets_has_no_vote_and_says_why() {
         chain.set::<observeCall>(AT, End::Returns(observeCall::abi_encode_returns(&answer)));
         chain.next(0);
         assert!(price(&network).await.is_err(), "{:?}", answer.tickCumulatives);
+    }
+}
+
+/// Without this an operator learns that a pool remembers too little in the hour in which most is traded, or is told of it
+/// again and again, or of a pool that is well.
+#[tokio::test]
+async fn f44_a_v3_pool_that_will_forget_is_told_of_ahead_while_it_still_has_a_price() {
+    let chain = Chain::new();
+    chain.change(|state| state.block_s = 12);
+    tokens(&chain, 18, 18);
+    let slot0 = |count: u64, growing: u64| {
+        let words = [1u64, 0, 59, count, growing, 0, 1];
+        let slot0 = words.iter().flat_map(|word| U256::from(*word).to_be_bytes::<32>()).collect();
+        chain.set::<slot0Call>(AT, End::Returns(slot0));
+        chain.next(12);
+    };
+    let place = |index: u64| observationsCall { index: U256::from(index) };
+    let seen = |time_s: u64, is_there: bool| (U256::from(time_s), U256::ZERO, U256::ZERO, is_there);
+    chain.returns_to(AT, place(0), seen(NOW_S - 7_188, true));
+    chain.returns_to(AT, place(60), seen(0, false));
+    observed(&chain, 0, 1 << 90);
+    for (count, growing, expected) in [
+        (
+            60,
+            60,
+            Some(
+                "the pool keeps 60 observations, which reach back 708s once every block trades, and the window is 30m; the oldest is 2h old now",
+            ),
+        ),
+        (
+            61,
+            61,
+            Some(
+                "the pool keeps 61 observations, which reach back 12m once every block trades, and the window is 30m; the oldest is 2h old now",
+            ),
+        ),
+        (61, 151, None),
+        (151, 151, None),
+    ] {
+        let kind = ContractKind::UniswapV3(twap(LOW, HIGH, "0.000000000000000001"));
+        let (network, node) = chain.network(vec![("pool", AT, kind)]).await;
+        assert_eq!(network.cautions().await, [], "nothing was asked");
+        slot0(count, growing);
+        chain.change(|state| state.time_s = NOW_S + 12);
+        assert_eq!(price(&network).await.as_deref(), Ok("1"));
+        let cautions = network.cautions().await;
+        let told: Vec<&str> = cautions.iter().map(|caution| caution.detail.as_str()).collect();
+        let expected = expected.map(|words| format!("cardinality_low: {words}"));
+        assert_eq!(told, expected.iter().map(String::as_str).collect::<Vec<_>>());
+        if let Some(caution) = cautions.first() {
+            assert_eq!(caution.call, format!("increaseObservationCardinalityNext(151) on {AT}"));
+        }
+        // What is known is not asked again.
+        let before = node.requests();
+        chain.next(0);
+        assert_eq!(price(&network).await.as_deref(), Ok("1"));
+        assert_eq!((node.requests() - before, network.cautions().await), (2, cautions));
+    }
+    // A pool whose `slot0` is none, or that keeps its observations elsewhere, is read all the same.
+    for index in [0, 60] {
+        chain.set_to(AT, place(index), End::Reverts);
+    }
+    for slot in [End::Reverts, End::Returns(vec![0; 96])] {
+        let kind = ContractKind::UniswapV3(twap(LOW, HIGH, "0.000000000000000001"));
+        let (network, _node) = chain.network(vec![("pool", AT, kind)]).await;
+        slot0(60, 60);
+        assert_eq!(price(&network).await.as_deref(), Ok("1"));
+        assert!(!network.cautions().await.remove(0).detail.contains("oldest"));
+        chain.set::<slot0Call>(AT, slot);
+        chain.next(0);
+        assert_eq!(price(&network).await.as_deref(), Ok("1"));
+        assert_eq!(network.cautions().await, []);
     }
 }
 
