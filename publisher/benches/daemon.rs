@@ -381,7 +381,7 @@ async fn one_round() {
     };
     let mut machine =
         Machine::new(spec(1, account, |_| aggregator, made_up), &recovered, now()).expect("a machine");
-    let mut stages = Stages::default();
+    let (mut stages, mut mined) = (Stages::default(), 0);
     for round in 0..ROUNDS {
         let price = 67_000 + round * 1_000;
         for venue in 0..SOURCES {
@@ -399,7 +399,16 @@ async fn one_round() {
             )
             .await;
         }
-        let (head, base) = node.head().await.expect("a head");
+        // What was sent last is mined soon, and the next price is of after it: else a busy machine merges rounds.
+        let (mut head, mut base) = node.head().await.expect("a head");
+        for _ in 0..200 {
+            if head.number > mined {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            (head, base) = node.head().await.expect("a head");
+        }
+        mined = head.number;
         let fees = node.fee_hint(FeeProfile::Eip1559, base).await.expect("fees");
         let input = Input::Head { head, fees, tagged: None };
         pump(&mut machine, input, &node, &signer, &journal, &mut stages, &now, aggregator, account).await;
