@@ -19,7 +19,7 @@ use alloy::providers::{Provider, ProviderBuilder};
 use alloy::signers::local::PrivateKeySigner;
 use publisher_bindings::{Aggregator, AggregatorProxy};
 use publisher_doubles::signer::{SignerConfig, SignerDouble};
-use publisher_doubles::venues::{SimConfig, Venue, VenueSimulator};
+use publisher_doubles::venues::{Limits, SimConfig, Venue, VenueSimulator};
 use publisher_tests::daemon::Daemon;
 use publisher_tests::ports::free_port;
 use serde_json::Value;
@@ -61,7 +61,7 @@ async fn measure(feeds: usize) {
         .connect_http(anvil.endpoint_url())
         .erased();
 
-    let mut market = SimConfig::default();
+    let mut market = SimConfig { limits: Limits::Off, ..SimConfig::default() };
     market.prices.extend((0..feeds).map(|feed| (format!("{}/USD", asset(feed)), "100.00".to_owned())));
     let venues = VenueSimulator::start(market).await.unwrap();
     let key = |feed: usize| -> [u8; 32] {

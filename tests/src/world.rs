@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use publisher::store::Location;
 use publisher_bindings::{Aggregator, AggregatorProxy};
 use publisher_doubles::signer::{SignerConfig, SignerDouble};
-use publisher_doubles::venues::{SimConfig, Venue, VenueSimulator};
+use publisher_doubles::venues::{Limits, SimConfig, Venue, VenueSimulator};
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -157,7 +157,8 @@ impl World {
             .connect_http(node.endpoint().parse()?)
             .erased();
         let proxy = RpcProxy::start(&node.endpoint()).await?;
-        let mut market = SimConfig::default();
+        // Tests ask more often than any venue would bear.
+        let mut market = SimConfig { limits: Limits::Off, ..SimConfig::default() };
         let more = FEEDS.iter().take(options.feeds).skip(2);
         market.prices.extend(more.map(|(_, pair, _)| ((*pair).to_owned(), "100.00".to_owned())));
         let venues = VenueSimulator::start(market).await?;

@@ -181,7 +181,8 @@ impl Budgets {
             let refused = match answer.fault {
                 Some(SourceFault::RateLimited) => Refused::RateLimited,
                 Some(SourceFault::Banned) => Refused::Banned,
-                _ => return,
+                Some(SourceFault::Timeout | SourceFault::Unreachable) => return,
+                _ => return budget.answered(),
             };
             budget.refused(refused, answer.retry_after, now);
         });

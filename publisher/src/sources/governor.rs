@@ -6,7 +6,8 @@
 //!
 //! What is planned is half of a limit at most. From 80 % of observed use on the venue is asked half as often; at 95 %
 //! it is left alone, until its period ends where it says when. A refusal for asking too often halves the limit that is
-//! believed, which then recovers by a twentieth of the stated one an hour. Nothing is asked during a ban, not even to
+//! believed, which then recovers by a twentieth of the stated one an hour; where it names no time, nothing is asked for a
+//! second, and for twice as long after each further one. Nothing is asked during a ban, not even to
 //! see whether it is over.
 
 use publisher_core::time::{Mono, Span};
@@ -17,6 +18,8 @@ const PLANNED_PERCENT: u64 = 50;
 const SLOWER_PERCENT: u64 = 80;
 /// At this use, a venue is left alone.
 const PAUSE_PERCENT: u64 = 95;
+/// The longest that nothing is asked after a refusal that names no time. It begins with a second and doubles with each.
+const REFUSED_MAX: Span = Span::from_s(60);
 /// A ban that names no end lasts so long, which is Bybit's shortest.
 const BAN: Span = Span::from_s(600);
 /// Of the stated limit, so much of what was lost comes back in an hour.
@@ -68,12 +71,14 @@ pub(super) struct Budget {
     believed_at: Mono,
     /// Nothing is asked before.
     closed_until: Option<Mono>,
+    /// Refusals since the last answer.
+    refusals: u32,
 }
 
 impl Budget {
     pub(super) fn new(limit: Limit, now: Mono) -> Self {
         let believed = limit.capacity.saturating_mul(UNIT).max(1);
-        Self { limit, believed, used: 0, used_at: now, believed_at: now, closed_until: None }
+        Self { limit, believed, used: 0, used_at: now, believed_at: now, closed_until: None, refusals: 0 }
     }
 
     fn stated(&self) -> u64 {
@@ -153,13 +158,18 @@ impl Budget {
             Refused::RateLimited => {
                 self.believed = (self.believed / 2).max(self.least());
                 self.believed_at = now;
-                retry_after
+                let growing = Span::from_s(1).times(1 << self.refusals.min(6)).min(REFUSED_MAX);
+                retry_after.unwrap_or(growing)
             }
-            Refused::Banned => Some(retry_after.unwrap_or(BAN)),
+            Refused::Banned => retry_after.unwrap_or(BAN),
         };
-        if let Some(closed) = closed {
-            self.close(closed, now);
-        }
+        self.refusals = self.refusals.saturating_add(1);
+        self.close(closed, now);
+    }
+
+    /// Learns from an answer that is no refusal.
+    pub(super) fn answered(&mut self) {
+        self.refusals = 0;
     }
 
     /// The interval at which requests of this cost keep to the plan, at least `every`; twice that while much is used.
@@ -269,6 +279,20 @@ mod tests {
             budget.refused(Refused::RateLimited, None, at(40_000));
         }
         assert_eq!(pace(&mut budget, 40_000), 24_000, "a twentieth is always left");
+    }
+
+    /// Without this a venue that only says that it is too much is asked for its list of markets or for a token right after.
+    #[test]
+    fn s20_a_refusal_that_names_no_time_closes_for_longer_each_time() {
+        let mut budget = Budget::new(FENCE, at(0));
+        for (n, expected) in [1, 2, 4, 8, 16, 32, 60, 60].into_iter().enumerate() {
+            let now = at(1_000 * u64::try_from(n).unwrap());
+            budget.refused(Refused::RateLimited, None, now);
+            assert_eq!(budget.wait(1, now), Span::from_s(expected));
+        }
+        budget.answered();
+        budget.refused(Refused::RateLimited, None, at(20_000));
+        assert_eq!(budget.wait(1, at(20_000)), Span::from_s(1));
     }
 
     /// Without this a small limit that is looked at often would never recover, one rounded-off part after the other.

@@ -302,6 +302,11 @@ impl Venue {
         let list = match &fetched.body {
             Ok(body) => instruments
                 .read(&self.symbols, &self.keys, self.markets.len(), body)
+                .map_err(|refusal| match refusal.fault {
+                    // What the venue says in its prices' errors it says here, too.
+                    fault @ SourceFault::VenueError => self.answer.failed(200, body, fault),
+                    _ => refusal,
+                })
                 .map_err(|refusal| (refusal.fault, refusal.reason.to_owned())),
             // Who is shut out for asking too often must not go on asking for prices.
             Err(failure) => Err((self.failed(&fetched, failure).fault, failure.reason.clone())),

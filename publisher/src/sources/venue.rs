@@ -239,6 +239,7 @@ impl Venue {
             hosts,
             limits: self.limits.clone(),
             budgets: self.budgets.clone(),
+            answer: self.answer.clone(),
             is_elsewhere: spec.url.is_some(),
         };
         let lines = stream::lines(preset, spec, &self.id, &self.markets, &counter)?;

@@ -41,8 +41,6 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<(&'static str, String)>,
     /// The markets whose prices are in the body.
     pub(crate) rows: Vec<Row>,
-    /// What the request costs where the venue counts weight.
-    pub(crate) weight: Option<u32>,
 }
 
 impl Answer {
@@ -55,16 +53,11 @@ impl Answer {
     }
 
     pub(crate) fn text(status: StatusCode, content_type: &'static str, body: impl Into<String>) -> Self {
-        Self { status, content_type, body: body.into(), headers: vec![], rows: vec![], weight: None }
+        Self { status, content_type, body: body.into(), headers: vec![], rows: vec![] }
     }
 
     pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
-        self
-    }
-
-    pub(crate) fn costing(mut self, weight: u32) -> Self {
-        self.weight = Some(weight);
         self
     }
 

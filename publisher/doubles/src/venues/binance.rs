@@ -1,5 +1,4 @@
-//! Binance spot REST: symbols as a JSON list in the query, prices padded to eight decimals, and a weight in
-//! the headers of every answer.
+//! Binance spot REST: symbols as a JSON list in the query, and prices padded to eight decimals.
 //!
 //! One unknown symbol spoils the whole request with HTTP 400 and code -1121. `bookTicker` and `price` carry no
 //! time.
@@ -18,16 +17,14 @@ const WINDOW_MS: i64 = 86_399_999;
 
 pub(crate) fn answer(desk: &Desk, ask: &Ask<'_>) -> Answer {
     match ask.path {
-        "/api/v3/ticker/24hr" if ask.parameter("type") == Some("MINI") => {
-            tickers(desk, ask, mini_day, [2, 40, 80])
-        }
-        "/api/v3/ticker/24hr" => tickers(desk, ask, full_day, [2, 40, 80]),
-        "/api/v3/ticker/bookTicker" => tickers(desk, ask, book, [2, 4, 4]),
-        "/api/v3/ticker/price" => tickers(desk, ask, price, [2, 4, 4]),
-        "/api/v3/ping" => Answer::text(StatusCode::OK, "application/json", "{}").costing(1),
+        "/api/v3/ticker/24hr" if ask.parameter("type") == Some("MINI") => tickers(desk, ask, mini_day),
+        "/api/v3/ticker/24hr" => tickers(desk, ask, full_day),
+        "/api/v3/ticker/bookTicker" => tickers(desk, ask, book),
+        "/api/v3/ticker/price" => tickers(desk, ask, price),
+        "/api/v3/ping" => Answer::text(StatusCode::OK, "application/json", "{}"),
         "/api/v3/time" => {
             let body = object([("serverTime", number(clock::now_ms()))]);
-            Answer::json(StatusCode::OK, &body, &[]).costing(1)
+            Answer::json(StatusCode::OK, &body, &[])
         }
         "/api/v3/exchangeInfo" => exchange_info(desk),
         _ => Answer::text(
@@ -44,7 +41,7 @@ fn symbol(pair: &Pair) -> String {
 
 fn error(code: i32, message: &str) -> Answer {
     let body = object([("code", number(code)), ("msg", text(message))]);
-    Answer::json(StatusCode::BAD_REQUEST, &body, &[]).costing(1)
+    Answer::json(StatusCode::BAD_REQUEST, &body, &[])
 }
 
 /// The symbols asked for, or none for all; and whether the answer is a list.
@@ -78,16 +75,10 @@ fn wanted(ask: &Ask<'_>) -> Result<(Option<Vec<String>>, bool), Answer> {
     }
 }
 
-fn tickers(desk: &Desk, ask: &Ask<'_>, write: impl Fn(&Row) -> Json, costs: [u32; 3]) -> Answer {
+fn tickers(desk: &Desk, ask: &Ask<'_>, write: impl Fn(&Row) -> Json) -> Answer {
     let (names, as_list) = match wanted(ask) {
         Ok(wanted) => wanted,
         Err(refusal) => return refusal,
-    };
-    let [single, some, all] = costs;
-    let weight = match &names {
-        Some(names) if names.len() == 1 || (single == 2 && some == 40 && names.len() <= 20) => single,
-        Some(names) if names.len() <= 100 => some,
-        _ => all,
     };
     let mut rows = Vec::new();
     for name in names.iter().flatten() {
@@ -95,7 +86,7 @@ fn tickers(desk: &Desk, ask: &Ask<'_>, write: impl Fn(&Row) -> Json, costs: [u32
             Found::Row(row) => rows.push(row),
             Found::Missing if as_list => {}
             Found::Missing if desk.is_empty() => {
-                return Answer::text(StatusCode::OK, "application/json", "{}").costing(weight);
+                return Answer::text(StatusCode::OK, "application/json", "{}");
             }
             Found::Missing | Found::Unknown => return error(-1121, "Invalid symbol."),
         }
@@ -107,7 +98,7 @@ fn tickers(desk: &Desk, ask: &Ask<'_>, write: impl Fn(&Row) -> Json, costs: [u32
         [row] if !as_list => write(row),
         rows => Json::List(rows.iter().map(|row| write(row)).collect()),
     };
-    Answer::json(StatusCode::OK, &written, &rows).costing(weight)
+    Answer::json(StatusCode::OK, &written, &rows)
 }
 
 fn full_day(row: &Row) -> Json {
@@ -188,5 +179,5 @@ fn exchange_info(desk: &Desk) -> Answer {
         ("exchangeFilters", Json::List(vec![])),
         ("symbols", Json::List(desk.listed().iter().map(listed).collect())),
     ]);
-    Answer::json(StatusCode::OK, &body, &[]).costing(20)
+    Answer::json(StatusCode::OK, &body, &[])
 }

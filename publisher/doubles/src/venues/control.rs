@@ -5,7 +5,8 @@
 //! `/offset` `{"venue","pair","bps"}`, `/path` `{"pair","steps":[{"after_ms","price"}]}`,
 //! `/walk` `{"pair","seed"?,"step_bps"?,"every_ms"?,"noise_bps"?}`, `/hold` `{"pair"}`,
 //! `/fault` `{"venue","fault","pair"?,"times"?}`, `/stream` `{"venue","fault"}` (beside those it has), `/clear`
-//! `{"venue"?}`; `GET /served?limit=N`.
+//! `{"venue"?}`, `/limits` `{"limits"}` (`"on"`, `"off"` or `{"faster":N}`), `{"venue","capacity","per_ms"}` or
+//! `{"venue","used_by_others"}`; `GET /served?limit=N`.
 //! A refused request is HTTP 400 with `{"error":"..."}` and changes nothing.
 
 use axum::Router;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::budget::Limits;
 use super::fault::Fault;
 use super::market::{Market, Refused};
 use super::pair::Venue;
@@ -39,6 +41,7 @@ pub(crate) fn router() -> Router<Market> {
         .route("/fault", post(fault))
         .route("/stream", post(stream))
         .route("/clear", post(clear))
+        .route("/limits", post(limits))
 }
 
 fn told(outcome: Result<(), String>) -> Response {
@@ -64,7 +67,10 @@ async fn overview(State(market): State<Market>) -> Response {
         Venue::ALL.into_iter().map(|venue| (venue.to_string(), market.requests(venue).into())).collect();
     let fault = |(venue, pair, fault): (Venue, Option<String>, Fault)| json!({ "venue": venue, "pair": pair, "fault": fault });
     let faults: Vec<Value> = market.faults().into_iter().map(fault).collect();
-    axum::Json(json!({ "prices": prices, "requests": requests, "faults": faults })).into_response()
+    let kept: Map<String, Value> =
+        Venue::ALL.into_iter().map(|venue| (venue.to_string(), json!(market.kept(venue)))).collect();
+    axum::Json(json!({ "prices": prices, "requests": requests, "faults": faults, "limits": kept }))
+        .into_response()
 }
 
 #[derive(Deserialize)]
@@ -200,6 +206,34 @@ async fn clear(State(market): State<Market>, body: Bytes) -> Response {
         match order.venue {
             Some(venue) => market.clear(venue),
             None => market.clear_all(),
+        }
+        Ok(())
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsOrder {
+    venue: Option<Venue>,
+    limits: Option<Limits>,
+    capacity: Option<u64>,
+    per_ms: Option<u64>,
+    used_by_others: Option<u64>,
+}
+
+async fn limits(State(market): State<Market>, body: Bytes) -> Response {
+    obey(&body, |order: LimitsOrder| {
+        match (order.venue, order.limits, order.capacity, order.per_ms, order.used_by_others) {
+            (None, Some(limits), None, None, None) => market.limit(limits),
+            (Some(venue), None, Some(capacity), Some(per_ms), None) => {
+                market.set_limit(venue, capacity, per_ms);
+            }
+            (Some(venue), None, None, None, Some(units)) => market.use_by_others(venue, units),
+            _ => {
+                return Err(Refused::Limit(
+                    "either limits, or a venue with capacity and per_ms or used_by_others",
+                ));
+            }
         }
         Ok(())
     })

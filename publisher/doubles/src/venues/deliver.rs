@@ -49,6 +49,10 @@ async fn serve(State(market): State<Market>, request: Request) -> Response {
         return stream::open(&market, venue, &path, request);
     }
     let (number, befalling) = market.visit(venue);
+    let headers = match market.ask(venue, &format!("/{rest}"), request.uri().query().unwrap_or_default()) {
+        Ok(headers) => headers,
+        Err(refusal) => return refusal.into_response(),
+    };
     let fault = befalling.iter().find(|armed| armed.pair.is_none()).map(|armed| &armed.fault);
     if let Some(Fault::Stall { ms }) = fault {
         sleep(Duration::from_millis(*ms)).await;
@@ -69,7 +73,8 @@ async fn serve(State(market): State<Market>, request: Request) -> Response {
     };
     let answer =
         answered(&market, venue, &befalling, &Ask { path: &path, query, headers: request.headers() });
-    deliver(&market, venue, number, fault, answer)
+    let answer = headers.into_iter().fold(answer, |answer, (name, value)| answer.with_header(name, value));
+    deliver(&market, number, fault, answer)
 }
 
 fn names() -> String {
@@ -154,18 +159,7 @@ fn gzipped(mut response: Response, packed: Vec<u8>) -> Response {
 }
 
 /// Sends the answer as well as the fault lets it; what arrives whole is recorded as served.
-fn deliver(
-    market: &Market,
-    venue: Venue,
-    number: u64,
-    fault: Option<&Fault>,
-    mut answer: Answer,
-) -> Response {
-    if let Some(weight) = answer.weight {
-        let used = market.use_weight(venue, weight).to_string();
-        answer =
-            answer.with_header("x-mbx-used-weight", used.clone()).with_header("x-mbx-used-weight-1m", used);
-    }
+fn deliver(market: &Market, number: u64, fault: Option<&Fault>, mut answer: Answer) -> Response {
     let whole = Bytes::from(answer.body.clone());
     let rows = std::mem::take(&mut answer.rows);
     let response = answer.into_response();

@@ -4,8 +4,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::answer::Answer;
+use super::budget::{Budgets, Kept, Limits};
 use super::desk::Desk;
 use super::fault::{Armed, Fault, Faults};
+use super::limits::{self, Sockets};
 use super::pair::{NotAPair, Pair, UnknownVenue, Venue};
 use super::prices::{Prices, Step, Walk};
 use super::record::{Record, Served};
@@ -79,6 +82,7 @@ struct State {
     faults: Faults,
     record: Record,
     connections: Connections,
+    budgets: Budgets,
 }
 
 /// The simulated market. Clones act on the same market.
@@ -89,13 +93,14 @@ pub struct Market {
 }
 
 impl Market {
-    pub(crate) fn new(served_max: usize) -> Self {
+    pub(crate) fn new(served_max: usize, limits: Limits) -> Self {
         let record = Record::new(served_max);
         let state = State {
             prices: Prices::default(),
             faults: Faults::default(),
             record,
             connections: Connections::default(),
+            budgets: Budgets::new(limits),
         };
         Self { state: Arc::new(Mutex::new(state)), began: Instant::now() }
     }
@@ -282,12 +287,42 @@ impl Market {
         self.state().connections.heard(venue)
     }
 
+    /// Whether the venues hold clients to their limits from now on.
+    pub fn limit(&self, limits: Limits) {
+        self.state().budgets.limits = limits;
+    }
+
+    /// Lets a venue allow so many units in so many milliseconds, in place of its first limit.
+    pub fn set_limit(&self, venue: Venue, capacity: u64, per_ms: u64) {
+        self.state().budgets.set(venue, capacity, per_ms);
+    }
+
+    /// Lets other programs use so many units of the venue's first limit from our address.
+    pub fn use_by_others(&self, venue: Venue, units: u64) {
+        self.state().budgets.use_by_others(venue, units, epoch_ms());
+    }
+
+    /// What became of the venue's limits.
+    pub fn kept(&self, venue: Venue) -> Kept {
+        self.state().budgets.kept(venue)
+    }
+
     pub(crate) fn issue_token(&self) -> String {
         self.state().connections.issue_token()
     }
 
     pub(crate) fn redeem_token(&self, token: &str) -> bool {
         self.state().connections.redeem_token(token)
+    }
+
+    /// Whether one more connection to the venue's WebSocket is within its limits; and what limits hold on it, in
+    /// periods that are so many times shorter, if any do.
+    pub(crate) fn admit(&self, venue: Venue) -> Result<Option<(Sockets, u64)>, ()> {
+        let mut state = self.state();
+        let Some(speed) = state.budgets.held_to() else { return Ok(None) };
+        let sockets = limits::of_sockets(venue);
+        let may = state.connections.attempt(venue, sockets.connects, speed);
+        may.then_some(Some((sockets, speed))).ok_or(())
     }
 
     pub(crate) fn connected(&self, venue: Venue, is_open: bool) {
@@ -354,8 +389,14 @@ impl Market {
         self.state().record.serve(rows, request, clock::now_ms());
     }
 
-    pub(crate) fn use_weight(&self, venue: Venue, weight: u32) -> u32 {
-        self.state().record.use_weight(venue, weight, clock::now_ms())
+    /// The headers that tell of the venue's limits after this request, or its refusal.
+    pub(crate) fn ask(
+        &self,
+        venue: Venue,
+        path: &str,
+        query: &str,
+    ) -> Result<Vec<(&'static str, String)>, Answer> {
+        self.state().budgets.ask(venue, path, query, epoch_ms())
     }
 }
 
@@ -374,6 +415,10 @@ impl State {
         let room = self.prices.pairs().len() < MARKETS_MAX;
         if room { Ok(()) } else { Err(Refused::Limit("at most 10000 markets")) }
     }
+}
+
+fn epoch_ms() -> u64 {
+    u64::try_from(clock::now_ms()).unwrap_or_default()
 }
 
 fn positive(text: &str) -> Result<Decimal, Refused> {

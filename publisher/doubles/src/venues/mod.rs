@@ -11,14 +11,17 @@
 //!
 //! The exchanges are served over WebSocket as well, each in its own protocol under the path of its own streams.
 //!
-//! Deliberately absent: whole order books, accounts (any key is a good one), and limits of HTTP requests that fire by
-//! themselves.
+//! Each venue keeps its own limits ([`Limits`]): it counts what it is asked, over HTTP and over WebSocket, says what is left
+//! where the venue says so, and refuses what is more, in the venue's own words.
+//!
+//! Deliberately absent: whole order books, and accounts (any key is a good one).
 
 mod answer;
 mod binance;
 mod bitfinex;
 mod bitget;
 mod bitstamp;
+mod budget;
 mod bybit;
 mod coinbase;
 mod coingecko;
@@ -35,6 +38,7 @@ mod gemini;
 mod htx;
 mod kraken;
 mod kucoin;
+mod limits;
 mod lists;
 mod market;
 mod mexc;
@@ -51,6 +55,7 @@ mod upbit;
 use std::io;
 use std::net::SocketAddr;
 
+pub use budget::{Kept, Limits};
 pub use fault::Fault;
 pub use market::{Market, Refused};
 pub use pair::{NotAPair, Pair, UnknownVenue, Venue};
@@ -70,6 +75,8 @@ pub struct SimConfig {
     pub prices: Vec<(String, String)>,
     /// Most served prices remembered; the oldest go first.
     pub served_max: usize,
+    /// Whether the venues hold clients to their limits.
+    pub limits: Limits,
 }
 
 impl Default for SimConfig {
@@ -80,6 +87,7 @@ impl Default for SimConfig {
             bind: SocketAddr::from(([127, 0, 0, 1], 0)),
             prices: prices.map(|(pair, price)| (pair.to_owned(), price.to_owned())).to_vec(),
             served_max: 65_536,
+            limits: Limits::On,
         }
     }
 }
@@ -95,7 +103,7 @@ impl VenueSimulator {
     /// Starts serving. A pair or price that does not parse, and an address that is not loopback, are
     /// `InvalidInput`.
     pub async fn start(config: SimConfig) -> io::Result<Self> {
-        let market = Market::new(config.served_max);
+        let market = Market::new(config.served_max, config.limits);
         for (pair, price) in &config.prices {
             market.set_price(pair, price).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
         }

@@ -1,4 +1,4 @@
-//! What the venues did: requests counted, served prices kept, the weight of requests added up.
+//! What the venues did: requests counted, and served prices kept.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -35,8 +35,6 @@ pub(crate) struct Record {
     served: VecDeque<Served>,
     served_max: usize,
     requests: BTreeMap<Venue, u64>,
-    /// The minute, and what of a venue's weight was used in it.
-    weights: BTreeMap<Venue, (i64, u32)>,
 }
 
 impl Record {
@@ -80,15 +78,6 @@ impl Record {
     pub(crate) fn forget_served(&mut self) {
         self.served.clear();
     }
-
-    /// Adds to the weight used in this minute and gives its sum.
-    pub(crate) fn use_weight(&mut self, venue: Venue, weight: u32, now_ms: i64) -> u32 {
-        let minute = now_ms.div_euclid(60_000);
-        let used = self.weights.get(&venue).filter(|(of, _)| *of == minute).map_or(0, |(_, used)| *used);
-        let used = used.saturating_add(weight);
-        self.weights.insert(venue, (minute, used));
-        used
-    }
 }
 
 #[cfg(test)]
@@ -104,15 +93,5 @@ mod tests {
         }
         let kept: Vec<_> = record.served().map(|served| served.price.as_str()).collect();
         assert_eq!(kept, ["3", "4", "5"]);
-    }
-
-    #[test]
-    fn weight_is_counted_by_the_minute() {
-        let mut record = Record::new(0);
-        let mut used = |venue, weight, now_ms| record.use_weight(venue, weight, now_ms);
-        assert_eq!(used(Venue::Binance, 80, 59_000), 80);
-        assert_eq!(used(Venue::BinanceUs, 7, 59_500), 7);
-        assert_eq!(used(Venue::Binance, 4, 59_999), 84);
-        assert_eq!(used(Venue::Binance, 4, 60_000), 4);
     }
 }

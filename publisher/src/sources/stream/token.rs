@@ -5,9 +5,10 @@
 use super::dial::Failure;
 use crate::sources::budgets::{Budgets, Learned, LimitRule};
 use crate::sources::decode;
-use crate::sources::fetch::{Ask, Method, fetch};
+use crate::sources::fetch::{Ask, Fetched, Method, fetch};
 use crate::sources::limits::socket_fault;
 use crate::sources::preset::PreRequest;
+use publisher_core::quote::SourceFault;
 use publisher_core::time::{Span, Wall};
 use reqwest::header::HeaderMap;
 use serde_json::value::RawValue;
@@ -31,6 +32,8 @@ pub(in crate::sources) struct Counter {
     /// The limits of those, and what is used of them.
     pub(in crate::sources) limits: Vec<LimitRule>,
     pub(in crate::sources) budgets: Budgets,
+    /// What errors of the venue mean.
+    pub(in crate::sources) answer: decode::Answer,
     /// The operator said where the socket is, so that what the venue says of it is not looked at.
     pub(in crate::sources) is_elsewhere: bool,
 }
@@ -69,7 +72,7 @@ impl Counter {
             Ask { http: &self.http, method: Method::Post, url, headers: &headers, deadline, body_max_bytes };
         let fetched = fetch(ask, clock).await;
         let (headers, received, retry_after) = (&fetched.headers, fetched.received, fetched.retry_after);
-        let fault = fetched.body.as_ref().err().map(|failure| failure.fault);
+        let fault = self.fault(rule, &fetched);
         self.budgets.learn(base, &self.limits, &Learned { headers, received, fault, retry_after });
         let failed = |reason: &str| Failure {
             status: fetched.status.filter(|status| *status != 200),
@@ -77,6 +80,21 @@ impl Counter {
         };
         let body = fetched.body.as_ref().map_err(|failure| failed(&failure.reason))?;
         read(rule, body, self.is_elsewhere).map_err(failed)
+    }
+}
+
+impl Counter {
+    /// What is wrong with an answer, in the venue's own words where it has them: who asks too often may be told so with
+    /// status 200.
+    fn fault(&self, rule: &PreRequest, fetched: &Fetched) -> Option<SourceFault> {
+        let (status, body, fault) = match &fetched.body {
+            Err(failure) => (fetched.status, &failure.body, failure.fault),
+            Ok(body) if read(rule, body, self.is_elsewhere).is_err() => {
+                (Some(200), body, SourceFault::VenueError)
+            }
+            Ok(_) => return None,
+        };
+        Some(status.map_or(fault, |status| self.answer.failed(status, body, fault).fault))
     }
 }
 

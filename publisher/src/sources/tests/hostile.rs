@@ -4,7 +4,7 @@
 use super::super::{ApiKey, Client, CustomSource, NextPoll, Poll, TimeUnit, Venue, VenueSpec, preset};
 use publisher_core::quote::{Listing, MarketId, Observation, Quote, QuoteFault, SourceFault, VenueId};
 use publisher_core::time::{Span, Wall};
-use publisher_doubles::venues::{Fault, SimConfig, Venue as Sim, VenueSimulator};
+use publisher_doubles::venues::{Fault, Limits, SimConfig, Venue as Sim, VenueSimulator};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub(super) fn clock() -> Wall {
@@ -17,7 +17,7 @@ const PATIENT: Span = Span::from_s(10);
 const HASTY: Span = Span::from_ms(300);
 
 /// The venue's symbol for bitcoin and for ether, and the simulator's pair for them.
-fn symbols(sim: Sim) -> [(&'static str, &'static str); 2] {
+pub(super) fn symbols(sim: Sim) -> [(&'static str, &'static str); 2] {
     match sim {
         Sim::Binance => [("BTCUSDT", "BTC/USDT"), ("ETHUSDT", "ETH/USDT")],
         Sim::Bitstamp => [("btcusd", "BTC/USD"), ("ethusd", "ETH/USD")],
@@ -41,7 +41,7 @@ fn symbols(sim: Sim) -> [(&'static str, &'static str); 2] {
     }
 }
 
-async fn simulator() -> VenueSimulator {
+pub(super) async fn simulator() -> VenueSimulator {
     let prices = [
         ("BTC/USD", "67000.12"),
         ("ETH/USD", "3500.5"),
@@ -50,7 +50,8 @@ async fn simulator() -> VenueSimulator {
         ("EUR/GBP", "3500.5"),
     ];
     let prices = prices.map(|(pair, price)| (pair.to_owned(), price.to_owned())).to_vec();
-    VenueSimulator::start(SimConfig { prices, ..SimConfig::default() }).await.unwrap()
+    // More faults than any venue would let one address ask for.
+    VenueSimulator::start(SimConfig { prices, limits: Limits::Off, ..SimConfig::default() }).await.unwrap()
 }
 
 fn venue(simulator: &VenueSimulator, sim: Sim, client: &Client, timeout: Span) -> Venue {

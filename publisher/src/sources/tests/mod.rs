@@ -4,6 +4,7 @@ mod custom;
 mod fixtures;
 mod headers;
 mod hostile;
+mod limits;
 mod noise;
 mod traps;
 mod wire;

@@ -1,7 +1,4 @@
-//! Binance: an unknown stream is acknowledged like any other and stays silent; a sixth message within a second ends the
-//! connection.
-
-use std::time::{Duration, Instant};
+//! Binance: an unknown stream is acknowledged like any other and stays silent.
 
 use serde_json::Value;
 
@@ -11,14 +8,9 @@ use crate::venues::desk::Desk;
 use crate::venues::pair::Pair;
 use crate::venues::row::Row;
 
-/// Messages that a connection may send within a second.
-const MESSAGES_MAX: usize = 5;
-
 #[derive(Debug, Default)]
 pub(super) struct Protocol {
     subscribed: Vec<Pair>,
-    /// When the last messages came.
-    heard: Vec<Instant>,
 }
 
 fn stream(pair: &Pair) -> String {
@@ -33,11 +25,6 @@ fn error(code: i32, message: &str, id: &Value) -> Vec<Said> {
 
 impl super::Protocol for Protocol {
     fn hear(&mut self, message: &str, desk: &Desk) -> Vec<Said> {
-        self.heard.retain(|at| at.elapsed() < Duration::from_secs(1));
-        self.heard.push(Instant::now());
-        if self.heard.len() > MESSAGES_MAX {
-            return vec![Said::Goodbye];
-        }
         let Ok(message) = serde_json::from_str::<Value>(message) else {
             return error(3, "Invalid JSON: expected value at line 1 column 1", &Value::Null);
         };

@@ -109,6 +109,15 @@ impl super::Protocol for Protocol {
         (names(&message).len() > max).then(|| vec![error(at(&message, "/id"), 509, why)])
     }
 
+    fn too_often(&self) -> Vec<Said> {
+        vec![error(&Value::Null, 509, "exceed max permits per second".into())]
+    }
+
+    fn too_many_markets(&self, max: usize) -> Vec<Said> {
+        let why = format!("exceed max subscription count limitation of {max} per session");
+        vec![error(&Value::Null, 509, why)]
+    }
+
     fn silence_max(&self) -> Option<Duration> {
         Some(SILENCE_MAX)
     }

@@ -38,8 +38,10 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 pub use fault::StreamFault;
 pub(super) use state::Connections;
+use state::Recent;
 
 use super::desk::Desk;
+use super::limits::Sockets;
 use super::market::Market;
 use super::pair::{Pair, Venue};
 use super::row::Row;
@@ -105,6 +107,21 @@ trait Protocol: Send {
         None
     }
 
+    /// Whether a message is one of those that the venue counts.
+    fn counts(&self, _message: &str) -> bool {
+        true
+    }
+
+    /// What it says to one message too many; most end the connection.
+    fn too_often(&self) -> Vec<Said> {
+        vec![Said::Goodbye]
+    }
+
+    /// What it says once more than `max` markets are subscribed to; most end the connection.
+    fn too_many_markets(&self, _max: usize) -> Vec<Said> {
+        vec![Said::Goodbye]
+    }
+
     /// The message that asks for a new connection, where the venue has one.
     fn reconnect(&self) -> Option<Json> {
         None
@@ -157,6 +174,9 @@ pub(super) fn open(market: &Market, venue: Venue, path: &str, request: Request) 
             return StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE).into_response();
         }
     }
+    let Ok(limits) = market.admit(venue) else {
+        return StatusCode::TOO_MANY_REQUESTS.into_response();
+    };
     let query = request.uri().query().unwrap_or_default();
     let Some(protocol) = protocol(market, venue, path, query) else {
         return StatusCode::NOT_FOUND.into_response();
@@ -170,6 +190,9 @@ pub(super) fn open(market: &Market, venue: Venue, path: &str, request: Request) 
             venue,
             protocol,
             socket,
+            limits,
+            recent: Recent::default(),
+            said_bytes: 0,
             sequence: 0,
             is_dripping: false,
             last: None,
@@ -185,6 +208,12 @@ struct Conversation<'a> {
     venue: Venue,
     protocol: Box<dyn Protocol>,
     socket: WebSocket,
+    /// What the venue allows on a connection, and how many times shorter its periods are.
+    limits: Option<(Sockets, u64)>,
+    /// The client's last messages.
+    recent: Recent,
+    /// Length of all of them.
+    said_bytes: usize,
     sequence: u64,
     /// A frame has begun that never ends.
     is_dripping: bool,
@@ -216,13 +245,22 @@ impl Conversation<'_> {
                             heard = Instant::now();
                             self.market.heard(self.venue, &text);
                             let desk = self.market.stream_desk(self.venue);
-                            let said = self.refused(&text);
+                            let said = self.exceeded(&text).or_else(|| self.refused(&text));
+                            let before = self.protocol.subscribed().len();
                             let said = said.unwrap_or_else(|| self.protocol.hear(&text, &desk));
+                            let max = self.markets_max();
+                            let said = match self.protocol.subscribed().len() {
+                                after if after > max.max(before) => self.protocol.too_many_markets(max),
+                                _ => said,
+                            };
                             if !self.utter(said).await? {
                                 return self.socket.close(None).await;
                             }
                         }
                         Message::Close(_) => return Ok(()),
+                        Message::Ping(_) | Message::Pong(_) if self.counts_pings() && !self.admits() => {
+                            return self.socket.close(None).await;
+                        }
                         // The library answers pings, whatever the faults say: they are the operating system's.
                         _ => {}
                     }
@@ -255,6 +293,30 @@ impl Conversation<'_> {
                 }
             }
         }
+    }
+
+    fn markets_max(&self) -> usize {
+        self.limits.as_ref().map_or(usize::MAX, |(limits, _)| limits.markets_max)
+    }
+
+    fn counts_pings(&self) -> bool {
+        self.limits.as_ref().is_some_and(|(limits, _)| limits.counts_pings)
+    }
+
+    /// Whether one more message is within what the venue allows.
+    fn admits(&mut self) -> bool {
+        self.limits.as_ref().is_none_or(|(limits, speed)| self.recent.admits(limits.messages, *speed))
+    }
+
+    /// What the venue says to a message that is too long, or one too many.
+    fn exceeded(&mut self, message: &str) -> Option<Vec<Said>> {
+        let limits = &self.limits.as_ref()?.0;
+        self.said_bytes = self.said_bytes.saturating_add(message.len());
+        if message.len() > limits.message_max_bytes || self.said_bytes > limits.said_max_bytes {
+            return Some(vec![Said::Goodbye]);
+        }
+        let counts = self.protocol.counts(message);
+        (counts && !self.admits()).then(|| self.protocol.too_often())
     }
 
     /// What the venue says to a request for more markets than it takes at the moment.
@@ -309,7 +371,10 @@ impl Conversation<'_> {
                 |fault| matches!(fault, StreamFault::SilentMarket { pair: of } if *of == pair.to_string()),
             )
         };
-        let rows = desk.all().into_iter().filter(|row| self.protocol.subscribed().contains(&row.pair));
+        // What is more than it takes it does not push, whether or not it has said so.
+        let markets = self.protocol.subscribed().iter().take(self.markets_max());
+        let markets: Vec<_> = markets.collect();
+        let rows = desk.all().into_iter().filter(|row| markets.contains(&&row.pair));
         let rows: Vec<Row> = rows.filter(|row| !is_silent(&row.pair)).cloned().collect();
         for row in rows {
             self.sequence += 1;

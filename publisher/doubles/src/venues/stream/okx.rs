@@ -1,7 +1,6 @@
-//! OKX, WebSocket v5: an answer for each argument, a text `ping` within 30 s or the connection is closed, and three
-//! requests a second.
+//! OKX, WebSocket v5: an answer for each argument, a text `ping` within 30 s or the connection is closed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -13,14 +12,10 @@ use crate::venues::pair::Pair;
 use crate::venues::row::Row;
 
 const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// Requests that a connection may send within a second; pings are none.
-const REQUESTS_MAX: usize = 3;
 
 #[derive(Debug, Default)]
 pub(super) struct Protocol {
     subscribed: Vec<Pair>,
-    /// When the last requests came.
-    heard: Vec<Instant>,
 }
 
 fn error(code: &str, message: String) -> Said {
@@ -36,11 +31,6 @@ impl super::Protocol for Protocol {
     fn hear(&mut self, message: &str, desk: &Desk) -> Vec<Said> {
         if message == "ping" {
             return vec![Said::Pong("pong".into())];
-        }
-        self.heard.retain(|at| at.elapsed() < Duration::from_secs(1));
-        self.heard.push(Instant::now());
-        if self.heard.len() > REQUESTS_MAX {
-            return vec![error("60014", "Requests too frequent".into())];
         }
         let message = serde_json::from_str::<Value>(message).unwrap_or_default();
         let (Some("subscribe"), Some(args)) =
@@ -70,6 +60,14 @@ impl super::Protocol for Protocol {
             }
         }
         said
+    }
+
+    fn counts(&self, message: &str) -> bool {
+        message != "ping"
+    }
+
+    fn too_often(&self) -> Vec<Said> {
+        vec![error("60014", "Requests too frequent".into())]
     }
 
     fn subscribed(&self) -> &[Pair] {

@@ -1,12 +1,38 @@
 //! What the venues' WebSockets did, and what is wrong with them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use super::fault::StreamFault;
 use crate::venues::pair::Venue;
 
 /// Most messages of clients that are remembered, for each venue.
 const HEARD_MAX: usize = 1_000;
+
+/// When something happened lately, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Recent(VecDeque<Instant>);
+
+impl Recent {
+    /// Whether one more is within all of these numbers in so many milliseconds, which are so many times shorter. It is
+    /// counted if it is.
+    pub(crate) fn admits(&mut self, windows: &[(usize, u64)], speed: u64) -> bool {
+        let now = Instant::now();
+        let since =
+            |per_ms: u64, at: &Instant| now.duration_since(*at) < Duration::from_millis(per_ms / speed);
+        let longest = windows.iter().map(|(_, per_ms)| *per_ms).max().unwrap_or_default();
+        self.0.retain(|at| since(longest, at));
+        let full =
+            |(max, per_ms): &(usize, u64)| self.0.iter().filter(|at| since(*per_ms, at)).count() >= *max;
+        if windows.iter().any(full) {
+            return false;
+        }
+        if !windows.is_empty() {
+            self.0.push_back(now);
+        }
+        true
+    }
+}
 
 /// The sockets of one venue.
 #[derive(Debug, Default)]
@@ -15,6 +41,8 @@ pub(crate) struct Connections {
     /// How many were opened, and how many are open.
     counts: BTreeMap<Venue, (u64, u64)>,
     heard: BTreeMap<Venue, Vec<String>>,
+    /// When clients lately tried to connect.
+    attempts: BTreeMap<Venue, Recent>,
     /// Tokens that were given out and not used yet.
     tokens: BTreeSet<String>,
     /// How many there ever were.
@@ -30,6 +58,11 @@ impl Connections {
         } else {
             *open = open.saturating_sub(1);
         }
+    }
+
+    /// Whether one more attempt to connect is within these limits. It counts if it is.
+    pub(crate) fn attempt(&mut self, venue: Venue, windows: &[(usize, u64)], speed: u64) -> bool {
+        self.attempts.entry(venue).or_default().admits(windows, speed)
     }
 
     pub(crate) fn counts(&self, venue: Venue) -> (u64, u64) {

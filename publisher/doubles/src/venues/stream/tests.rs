@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::*;
-use crate::venues::{Fault, SimConfig, VenueSimulator};
+use crate::venues::{Fault, Limits, SimConfig, VenueSimulator};
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -287,4 +287,63 @@ async fn sockets_have_their_own_faults_and_share_those_of_the_figures() {
     find(&mut client, "status").await;
     simulator.stop().await;
     while next(&mut client).await.is_some() {}
+}
+
+/// Without this a client that writes too fast, too much or too often connects well here and is thrown out by the venue.
+#[tokio::test]
+async fn what_a_socket_may_do_is_limited_as_the_venue_limits_it() {
+    let simulator = simulator().await;
+    // The WebSocket's own pings are messages to Binance; the sixth of a second ends it.
+    let mut client = connect(&simulator, Venue::Binance, "/stream").await;
+    for _ in 0..6 {
+        client.send(Message::Ping(vec![].into())).await.unwrap();
+    }
+    assert_eq!(next(&mut client).await, None);
+    // A connection may not say more than 21,000 characters to Bybit, all in all.
+    let mut client = connect(&simulator, Venue::Bybit, "/v5/public/spot").await;
+    for _ in 0..5 {
+        say(&mut client, &format!(r#"{{"op":"ping","req_id":"{}"}}"#, "x".repeat(5_000))).await;
+    }
+    while next(&mut client).await.is_some() {}
+    let mut client = connect(&simulator, Venue::Okx, "/ws/v5/public").await;
+    say(&mut client, &"x".repeat(65_537)).await;
+    assert_eq!(next(&mut client).await, None);
+    // The fourth attempt of a second, and Upbit's sixth.
+    for (venue, path, max) in [(Venue::Okx, "/ws/v5/public", 3), (Venue::Upbit, "/websocket/v1", 5)] {
+        let attempt = || connect_async(format!("{}{path}", simulator.stream_url(venue)));
+        // So many at once are more than the limit, however slow this machine is.
+        let answers = futures_util::future::join_all((0..4 * max).map(|_| attempt())).await;
+        let is_refused = |answer: &Result<_, Error>| matches!(answer, Err(Error::Http(response)) if response.status() == 429);
+        assert!(answers.iter().any(is_refused), "{venue}");
+    }
+    simulator.market().limit(Limits::Off);
+    for _ in 0..10 {
+        connect(&simulator, Venue::Okx, "/ws/v5/public").await;
+    }
+}
+
+/// Without this a client that puts all its markets on one socket finds out at the venue that most are not told.
+#[tokio::test]
+async fn a_socket_takes_no_more_markets_than_the_venue_lets_it() {
+    let names: Vec<String> = (0..=1_024).map(|n| format!("C{n}")).collect();
+    let prices = names.iter().map(|name| (format!("{name}/USDT"), "1.5".to_owned())).collect();
+    let simulator = VenueSimulator::start(SimConfig { prices, ..SimConfig::default() }).await.unwrap();
+    let url = format!("{}/api/v1/bullet-public", simulator.base_url(Venue::Kucoin));
+    let answer = reqwest::Client::new().post(url).send().await.unwrap().text().await.unwrap();
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let path = format!("/?token={}", answer["data"]["token"].as_str().unwrap());
+    let mut client = connect(&simulator, Venue::Kucoin, &path).await;
+    for part in names.chunks(100).take(4) {
+        let symbols: Vec<_> = part.iter().map(|name| format!("{name}-USDT")).collect();
+        let topic = format!("/market/ticker:{}", symbols.join(","));
+        say(&mut client, &format!(r#"{{"id":"1","type":"subscribe","topic":"{topic}","response":true}}"#))
+            .await;
+    }
+    let refusal = find(&mut client, "509").await;
+    assert_eq!(refusal["data"], "exceed max subscription count limitation of 300 per session");
+    let mut client = connect(&simulator, Venue::Binance, "/stream").await;
+    let streams: Vec<_> =
+        names.iter().map(|name| format!(r#""{}usdt@ticker""#, name.to_lowercase())).collect();
+    say(&mut client, &format!(r#"{{"method":"SUBSCRIBE","params":[{}],"id":1}}"#, streams.join(","))).await;
+    assert_eq!(next(&mut client).await, None);
 }

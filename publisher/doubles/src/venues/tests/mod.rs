@@ -3,6 +3,7 @@
 mod faults;
 mod formats;
 mod levers;
+mod limits;
 
 use std::sync::LazyLock;
 
