@@ -31,6 +31,7 @@ mod sources;
 mod standby;
 mod streams;
 mod tidy;
+mod tls;
 mod words;
 
 /// The daemon's program with its fail-points.

@@ -219,8 +219,18 @@ impl Observation {
 /// Why a venue or market gave no quote: the classes that operators and gates branch on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SourceFault {
-    /// Connection refused, reset, TLS or DNS failure.
+    /// Connection refused, reset or broken.
     Unreachable,
+    /// Its name has no address.
+    Unresolved,
+    /// A TLS handshake failed, by something else than the certificate's dates, name or issuer.
+    Tls,
+    /// Its certificate has ended, or has not begun.
+    CertificateExpired,
+    /// Its certificate is another host's.
+    CertificateName,
+    /// Nobody whom this machine trusts has signed its certificate.
+    CertificateUntrusted,
     /// No complete answer in time.
     Timeout,
     /// HTTP 429.
@@ -250,6 +260,11 @@ impl SourceFault {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
+            Self::Unresolved => "unresolved",
+            Self::Tls => "tls",
+            Self::CertificateExpired => "certificate_expired",
+            Self::CertificateName => "certificate_name",
+            Self::CertificateUntrusted => "certificate_untrusted",
             Self::Timeout => "timeout",
             Self::RateLimited => "rate_limited",
             Self::Banned => "banned",

@@ -4,11 +4,12 @@
 //! never uses a float for a price. The doubles share no code with the daemon, so a test that compares the two
 //! compares two readings of the same wire format, not one reading with itself.
 //!
-//! Deliberately absent: TLS, and any way to reach a real venue or a real chain.
+//! Deliberately absent: any way to reach a real venue or a real chain.
 
 mod clock;
 pub mod decimal;
 mod json;
 pub mod loopback;
 pub mod signer;
+pub mod tls;
 pub mod venues;

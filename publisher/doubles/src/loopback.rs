@@ -26,12 +26,16 @@ use hyper::service::{Service, service_fn};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
+
+use crate::tls::Tls;
 
 /// Most connections served at once; more wait in the kernel's queue.
 pub const MAX_CONNECTIONS: usize = 512;
@@ -50,13 +54,24 @@ impl Server {
     /// Serves `router` at `bind`; port 0 takes a free one. An address that is not loopback is
     /// `InvalidInput`, because the doubles hold test keys and obey whoever asks.
     pub async fn start(bind: SocketAddr, router: Router) -> io::Result<Self> {
+        Self::behind(None, bind, router).await
+    }
+
+    /// The same behind TLS, good or bad.
+    pub async fn start_tls(tls: Tls, bind: SocketAddr, router: Router) -> io::Result<Self> {
+        Self::behind(Some(tls), bind, router).await
+    }
+
+    async fn behind(tls: Option<Tls>, bind: SocketAddr, router: Router) -> io::Result<Self> {
         if !bind.ip().is_loopback() {
             let reason = format!("{bind} is not a loopback address; a double serves this machine only");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
         let listener = TcpListener::bind(bind).await?;
         let address = listener.local_addr()?;
-        Ok(Self { address, accepting: tokio::spawn(accept(listener, router)) })
+        let acceptor = tls.map_or(Ok(None), Tls::acceptor)?;
+        let door = Door { tls, acceptor };
+        Ok(Self { address, accepting: tokio::spawn(accept(listener, door, router)) })
     }
 
     /// Where it listens.
@@ -79,12 +94,12 @@ impl Drop for Server {
 }
 
 /// The accept loop owns all connections, so that ending it ends them.
-async fn accept(listener: TcpListener, router: Router) {
+async fn accept(listener: TcpListener, door: Door, router: Router) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(converse(stream, router.clone()))),
+                Ok((stream, _)) => drop(connections.spawn(door.clone().enter(stream, router.clone()))),
                 // Out of descriptors or a peer that left while queued: the next accept may do better.
                 Err(_) => sleep(Duration::from_millis(20)).await,
             },
@@ -93,9 +108,37 @@ async fn accept(listener: TcpListener, router: Router) {
     }
 }
 
-async fn converse(stream: TcpStream, router: Router) {
-    // Small answers go out at once; a refusal only costs latency.
-    let _ = stream.set_nodelay(true);
+/// What stands between a connection and HTTP.
+#[derive(Clone)]
+struct Door {
+    tls: Option<Tls>,
+    acceptor: Option<TlsAcceptor>,
+}
+
+impl Door {
+    async fn enter(self, mut stream: TcpStream, router: Router) {
+        // Small answers go out at once; a refusal only costs latency.
+        let _ = stream.set_nodelay(true);
+        match (self.tls, self.acceptor) {
+            (_, Some(acceptor)) => {
+                // A client that does not trust us leaves in the middle of it.
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    converse(stream, router).await;
+                }
+            }
+            // Only the server's end ends it.
+            (Some(Tls::Stalls), _) => std::future::pending().await,
+            (Some(Tls::Resets), _) => {
+                let _begun = stream.read_u8().await;
+                // What is closed without lingering is reset.
+                let _ = stream.set_zero_linger();
+            }
+            _ => converse(stream, router).await,
+        }
+    }
+}
+
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
     let upgraded = Slot::default();
     let slot = upgraded.clone();
     let answer = service_fn(move |request| {

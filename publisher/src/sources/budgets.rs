@@ -181,7 +181,8 @@ impl Budgets {
             let refused = match answer.fault {
                 Some(SourceFault::RateLimited) => Refused::RateLimited,
                 Some(SourceFault::Banned) => Refused::Banned,
-                Some(SourceFault::Timeout | SourceFault::Unreachable) => return,
+                // Nothing was answered at all.
+                _ if answer.headers.is_empty() => return,
                 _ => return budget.answered(),
             };
             budget.refused(refused, answer.retry_after, now);

@@ -4,6 +4,7 @@
 //! may hold keys.
 
 use super::civil;
+use super::reach;
 use publisher_core::quote::SourceFault;
 use publisher_core::time::{Span, Wall};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
@@ -134,6 +135,12 @@ pub(super) fn fault_of(status: u16, retry_after: Option<Span>) -> SourceFault {
 
 /// Connection, name, TLS and protocol failures. The text is that of the innermost causes, without the URL.
 fn broken(error: &reqwest::Error) -> Failure {
+    if let Some((fault, reason)) = error.source().and_then(reach::cause) {
+        return Failure::new(fault, reason);
+    }
+    if error.is_connect() && error.is_timeout() {
+        return Failure::new(SourceFault::Timeout, "no connection in time, or no end of the TLS handshake");
+    }
     let fault = if error.is_timeout() { SourceFault::Timeout } else { SourceFault::Unreachable };
     let mut reason = String::new();
     let mut cause = error.source();

@@ -6,6 +6,7 @@
 
 use super::budgets::Budgets;
 use super::problem::{Problems, SourceSetupError};
+use super::reach::Unresolved;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -72,17 +73,23 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
 }
 
 /// Resolves names and drops the addresses that a guard does not admit.
-struct Guarded;
+struct Guarded(Guard);
 
 impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.0;
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
-            if public.is_empty() {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let found: Vec<SocketAddr> = found.map_err(|error| Unresolved(error.to_string()))?.collect();
+            if found.is_empty() {
+                return Err(Unresolved("no address".to_owned()).into());
+            }
+            let is_admitted = |address: &SocketAddr| guard == Guard::AllowPrivate || is_public(address.ip());
+            let admitted: Vec<SocketAddr> = found.into_iter().filter(is_admitted).collect();
+            if admitted.is_empty() {
                 return Err(Refused.into());
             }
-            Ok(Box::new(public.into_iter()) as Addrs)
+            Ok(Box::new(admitted.into_iter()) as Addrs)
         })
     }
 }
@@ -91,6 +98,9 @@ impl Resolve for Guarded {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the name resolves to no public address; allow_private permits others")]
 pub(super) struct Refused;
+
+/// Connection and TLS handshake together: less than the time for a poll, so that a poll can say which of them it was.
+const CONNECT: Duration = Duration::from_secs(4);
 
 /// The HTTP clients of all sources, one for public addresses, one for what the operator permitted; and their budgets.
 #[derive(Clone, Debug)]
@@ -109,8 +119,8 @@ impl Client {
     pub fn new() -> Result<Self, SourceSetupError> {
         let mut problems = Problems::default();
         let hint = "check that this machine has root certificates, e.g. the package ca-certificates";
-        let public = problems.keep("tls", "", builder().dns_resolver(Guarded).build(), hint);
-        let private = problems.keep("tls", "", builder().build(), hint);
+        let public = problems.keep("tls", "", builder(Guard::Public).build(), hint);
+        let private = problems.keep("tls", "", builder(Guard::AllowPrivate).build(), hint);
         let both = public.zip(private).map(|(public, private)| Self {
             public,
             private,
@@ -127,8 +137,9 @@ impl Client {
     }
 }
 
-fn builder() -> reqwest::ClientBuilder {
+fn builder(guard: Guard) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
+        .dns_resolver(Guarded(guard))
         .user_agent(concat!("publisher/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
@@ -138,7 +149,7 @@ fn builder() -> reqwest::ClientBuilder {
         .no_deflate()
         .no_zstd()
         .referer(false)
-        .connect_timeout(Duration::from_secs(10))
+        .connect_timeout(CONNECT)
         .pool_idle_timeout(Duration::from_secs(90))
         .pool_max_idle_per_host(2)
         .http2_max_header_list_size(64 * 1024)
@@ -229,7 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_points_inside_is_refused_after_it_was_resolved() {
-        let refused = Guarded.resolve("localhost".parse().unwrap()).await.err().unwrap();
+        let refused = Guarded(Guard::Public).resolve("localhost".parse().unwrap()).await.err().unwrap();
         assert!(refused.is::<Refused>(), "{refused}");
     }
 }

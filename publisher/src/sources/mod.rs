@@ -30,6 +30,7 @@ mod pace;
 mod path;
 mod preset;
 mod problem;
+mod reach;
 mod request;
 mod retired;
 mod source;

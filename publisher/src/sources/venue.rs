@@ -412,6 +412,11 @@ impl Venue {
             fault,
             SourceFault::GeoBlocked
                 | SourceFault::Unreachable
+                | SourceFault::Unresolved
+                | SourceFault::Tls
+                | SourceFault::CertificateExpired
+                | SourceFault::CertificateName
+                | SourceFault::CertificateUntrusted
                 | SourceFault::Timeout
                 | SourceFault::HttpStatus
         );

@@ -227,6 +227,11 @@ const LEFT_OUT: &[LeftOut] = &[
     LeftOut::Outlier,
     LeftOut::Failing(SourceFault::GeoBlocked),
     LeftOut::Failing(SourceFault::RateLimited),
+    LeftOut::Failing(SourceFault::Unresolved),
+    LeftOut::Failing(SourceFault::Tls),
+    LeftOut::Failing(SourceFault::CertificateExpired),
+    LeftOut::Failing(SourceFault::CertificateName),
+    LeftOut::Failing(SourceFault::CertificateUntrusted),
     LeftOut::Failing(SourceFault::SymbolMissing),
 ];
 

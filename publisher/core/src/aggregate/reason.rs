@@ -80,6 +80,21 @@ impl LeftOut {
             Self::Failing(SourceFault::RateLimited | SourceFault::Banned) => {
                 "Too many requests from this address; lengthen the venue's interval."
             }
+            Self::Failing(SourceFault::Unresolved) => {
+                "Its name has no address: check its spelling, and whether this machine's resolver answers."
+            }
+            Self::Failing(SourceFault::Tls) => {
+                "No TLS with what answers there: look for a proxy or a port that is not the venue's."
+            }
+            Self::Failing(SourceFault::CertificateExpired) => {
+                "If other venues say so, too, this machine's clock is wrong; else the venue has to renew it."
+            }
+            Self::Failing(SourceFault::CertificateName) => {
+                "Somebody else answers under the venue's name: check its URL, the resolver and proxies on the way. Nothing is read from it."
+            }
+            Self::Failing(SourceFault::CertificateUntrusted) => {
+                "Install the root certificates (ca-certificates), or the authority of your own mirror; if neither is missing, somebody listens in. Nothing is read from it."
+            }
             Self::Failing(SourceFault::SymbolMissing) => {
                 "Check the symbol; the venue may have renamed or delisted it."
             }

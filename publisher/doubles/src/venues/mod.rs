@@ -64,6 +64,7 @@ pub use record::Served;
 pub use stream::StreamFault;
 
 use crate::loopback::Server;
+use crate::tls::Tls;
 
 /// What the simulator starts with.
 #[derive(Clone, Debug)]
@@ -124,6 +125,13 @@ impl VenueSimulator {
     /// The URL under which `/prices`, `/price`, `/walk`, `/fault` and their like are driven by hand.
     pub fn control_url(&self) -> String {
         format!("http://{}/control", self.server.address())
+    }
+
+    /// The same venues behind TLS, good or bad, on a port of their own (0 takes a free one), for as long as the server is
+    /// kept. What stands for a venue's host is `https://localhost:PORT/kraken`, or `wss:` for its WebSocket.
+    pub async fn behind(&self, tls: Tls, port: u16) -> io::Result<Server> {
+        let bind = SocketAddr::from(([127, 0, 0, 1], port));
+        Server::start_tls(tls, bind, deliver::router(self.market.clone())).await
     }
 
     /// The handle on prices, faults and records. Clones act on the same market.

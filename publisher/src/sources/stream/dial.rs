@@ -5,6 +5,7 @@
 
 use super::session::End;
 use crate::sources::guard::{Guard, is_public};
+use crate::sources::reach::{self, Unresolved};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error;
@@ -45,7 +46,7 @@ async fn open(url: &Url, guard: Guard, message_max_bytes: usize) -> Result<Socke
     // The brackets of an IPv6 address belong to the URL only.
     let name = host.trim_start_matches('[').trim_end_matches(']');
     let found = tokio::net::lookup_host((name, port)).await;
-    let found = found.map_err(|error| Failure::new(format!("the name cannot be resolved: {error}")))?;
+    let found = found.map_err(|error| Failure::new(Unresolved(error.to_string()).to_string()))?;
     let mut failure = Failure::new("the name resolves to no public address; only stream_url permits others");
     for address in found.filter(|address| guard == Guard::AllowPrivate || is_public(address.ip())) {
         let tcp = match tokio::time::timeout(ADDRESS_TIMEOUT, TcpStream::connect(address)).await {
@@ -76,8 +77,13 @@ fn refused(error: &Error) -> Failure {
             let status = response.status().as_u16();
             Failure { status: Some(status), detail: format!("HTTP status {status}") }
         }
-        Error::Tls(error) => Failure::new(format!("TLS: {error}")),
-        Error::Io(error) => Failure::new(error.to_string()),
+        Error::Tls(_) | Error::Io(_) => match reach::cause(error) {
+            Some((_, detail)) => Failure::new(detail),
+            None => match error {
+                Error::Io(error) => Failure::new(error.to_string()),
+                error => Failure::new(error.to_string()),
+            },
+        },
         _ => Failure::new("not WebSocket"),
     }
 }
