@@ -73,6 +73,8 @@ pub type Polled = Arc<[Observation]>;
 #[derive(Debug)]
 pub struct Line {
     plan: Arc<Plan>,
+    /// Which of its venue's lines it is, from 0.
+    place: u64,
     hosts: Vec<Url>,
     guard: Guard,
     /// Where tokens are asked for, if the venue wants them.
@@ -127,6 +129,9 @@ pub enum Cover {
     Fresh,
 }
 
+/// Time between the first sockets of a venue: the fewest that one is known to take are three a second (OKX).
+const SPACING: Span = Span::from_ms(400);
+
 /// The lines of a venue, and whether they are for all of its markets.
 ///
 /// # Errors
@@ -156,14 +161,15 @@ pub(super) fn lines(
     };
     let half = spec.max_age.map(|max_age| Span::from_ms(max_age.ms() / 2));
     let quiet_every = half.map_or(stream.cross_check, |half| half.min(stream.cross_check));
-    let line = |plan| Line {
+    let line = |(place, plan)| Line {
         plan: Arc::new(plan),
+        place,
         hosts: hosts.clone(),
         guard,
         counter: counter.clone(),
         quiet_every,
     };
-    problems.finish(venue.as_str(), Some(plans.into_iter().map(line).collect()))
+    problems.finish(venue.as_str(), Some((0..).zip(plans).map(line).collect()))
 }
 
 impl Line {
@@ -196,7 +202,7 @@ impl Line {
         // The last session, for what it had learned.
         let mut known: Option<Session> = None;
         let (mut current, mut former): (Option<Talk>, Option<(Talk, Mono)>) = (None, None);
-        let mut dialing = Some(hosts.dial(Span::ZERO));
+        let mut dialing = Some(hosts.dial(SPACING.times(self.place)));
         let mut state = LineState::default();
         loop {
             let (now, wake) =

@@ -308,3 +308,22 @@ async fn a_mirror_or_off_means_no_stream() {
         assert_eq!(venue.lines().len(), lines);
     }
 }
+
+/// Without this a venue with many markets is asked for all its sockets at once, refuses some, and begins with an outage.
+#[tokio::test]
+async fn sockets_of_one_venue_are_opened_no_faster_than_it_lets_us() {
+    let names: Vec<String> = (0..200).map(|n| format!("C{n}")).collect();
+    let prices = names.iter().map(|name| (format!("{name}/USDT"), "1.5".to_owned())).collect();
+    let simulator = VenueSimulator::start(SimConfig { prices, ..SimConfig::default() }).await.unwrap();
+    let symbols: Vec<String> = names.iter().map(|name| format!("{name}-USDT")).collect();
+    let symbols: Vec<&str> = symbols.iter().map(String::as_str).collect();
+    let venue = venue_of(preset("okx").unwrap(), Sim::Okx, &symbols, &simulator);
+    assert_eq!(venue.lines().len(), 4);
+    let all = venue
+        .lines()
+        .iter()
+        .map(|line| listen(line, |seen| seen.state.cover == Cover::Fresh || !seen.ends.is_empty()));
+    for seen in futures_util::future::join_all(all).await {
+        assert!(seen.state.cover == Cover::Fresh && seen.ends.is_empty(), "{:?}", seen.ends);
+    }
+}
