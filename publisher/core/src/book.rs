@@ -6,7 +6,8 @@
 //! today. Whether paths are free of cycles and name only what exists is checked once, in [`Book::new`].
 
 use crate::aggregate::{
-    Aggregation, Candidate, Estimate, LeftOut, Refusal, Rules, Sample, aggregate, median, middle,
+    Aggregation, Candidate, Estimate, LeftOut, Measured, NoVote, Refusal, Rules, Sample, Verdict, aggregate,
+    median, middle,
 };
 use crate::constant::Constant;
 use crate::drift::{self, ClockChange, Drift, Skew, Steps, VenueClock};
@@ -301,22 +302,25 @@ impl Book {
     pub fn evaluate(&self, id: &FeedId, now: Wall) -> Aggregation {
         let Some(of @ Value { pricing, watches, .. }) = self.values.get(id) else {
             let value = Err(Refusal::Quorum { have: 0, need: 0 });
-            return Aggregation { value, margin: 0, verdicts: Vec::new() };
+            return Aggregation { value, margin: 0, measured: None, verdicts: Vec::new() };
         };
         if let Some(constant) = &pricing.constant {
-            return Aggregation { value: constant.at(now), margin: 0, verdicts: Vec::new() };
+            return Aggregation { value: constant.at(now), margin: 0, measured: None, verdicts: Vec::new() };
         }
         let mut candidates = self.candidates(id, now);
-        let left_out: Vec<Option<LeftOut>> = watches
+        let left_out: Vec<Option<NoVote>> = watches
             .iter()
             .enumerate()
-            .map(|(index, watch)| watch.forbids().or_else(|| self.jumps(of, &candidates, index)))
+            .map(|(index, watch)| {
+                watch.forbids().map(NoVote::from).or_else(|| self.jumps(of, &candidates, index))
+            })
             .collect();
+        let is_jump = |why: &NoVote| why.why == LeftOut::Jump;
         let keep_place =
-            left_out.contains(&Some(LeftOut::Jump)) && speaking(&candidates, &left_out) >= MEDIAN_FROM;
+            left_out.iter().flatten().any(is_jump) && speaking(&candidates, &left_out) >= MEDIAN_FROM;
         for (candidate, why) in candidates.iter_mut().zip(left_out) {
             let Some(why) = why.filter(|_| candidate.sample.is_ok()) else { continue };
-            if why == LeftOut::Jump && keep_place {
+            if is_jump(&why) && keep_place {
                 candidate.doubt = Some(why);
             } else {
                 candidate.sample = Err(why);
@@ -324,7 +328,11 @@ impl Book {
         }
         let mut found = aggregate(&candidates, &pricing.rules);
         if let Some(reference) = &pricing.reference {
-            found.value = found.value.and_then(|estimate| self.agrees(estimate, reference, now));
+            let refused =
+                found.value.as_ref().ok().and_then(|estimate| self.refused(estimate, reference, now));
+            if let Some((refusal, measured)) = refused {
+                (found.value, found.measured) = (Err(refusal), measured);
+            }
         }
         found
     }
@@ -344,21 +352,21 @@ impl Book {
     }
 
     /// Whether a source is far from what it said itself, and others do not bear it out.
-    fn jumps(&self, value: &Value, candidates: &[Candidate], index: usize) -> Option<LeftOut> {
+    fn jumps(&self, value: &Value, candidates: &[Candidate], index: usize) -> Option<NoVote> {
         let Value { pricing, markets, watches, .. } = value;
         let quote = self.markets.get(*markets.get(index)?)?.quote.as_ref()?;
         let candidate = candidates.get(index)?;
         let price = candidate.sample.ok()?.price;
-        if !watches.get(index)?.jumps(quote.price().ok()?, quote.received, &pricing.rules) {
-            return None;
-        }
+        let said = quote.price().ok()?;
+        let own = watches.get(index)?.jumps(said, quote.received, &pricing.rules)?;
         let near = |other: Price| other.distance(price) <= price.share(WITNESS_BAND);
         let others = candidates.iter().filter(|other| other.family != candidate.family);
         let witnesses = others.filter(|other| other.sample.is_ok_and(|sample| near(sample.price)));
         let witnesses: BTreeSet<_> = witnesses.map(|other| &other.family).collect();
         let middle = middle(candidates, &pricing.rules);
         let most = middle.is_some_and(|(low, high)| near(low) && near(high));
-        (!most && witnesses.len() < WITNESSES).then_some(LeftOut::Jump)
+        let measured = || Measured::part(said.distance(own), own, pricing.rules.self_jump);
+        (!most && witnesses.len() < WITNESSES).then(|| NoVote::by(LeftOut::Jump, measured()))
     }
 
     /// Looks at how every source of every value stands, by what it says now; what has changed. To be called about once a
@@ -382,7 +390,7 @@ impl Book {
         let heard: Vec<bool> = watches.iter().map(|watch| watch.forbids().is_none()).collect();
         for (index, path) in paths.iter().enumerate() {
             let sample = raw.get(index).and_then(|candidate| candidate.sample.ok());
-            let verdict = verdicts.get(index).and_then(|(_, why)| *why);
+            let verdict = verdicts.get(index).and_then(Verdict::why);
             let agrees = center.zip(sample).map(|(center, sample)| match verdict {
                 None => true,
                 Some(LeftOut::Outlier) => false,
@@ -451,42 +459,54 @@ impl Book {
         both.map(|(path, watch)| (path, watch.standing(), watch.score()))
     }
 
-    fn agrees(&self, estimate: Estimate, reference: &Reference, now: Wall) -> Result<Estimate, Refusal> {
-        let with = self.evaluate(&reference.rate, now).value.map_err(|_| Refusal::NoReference)?.price;
-        match estimate.price.distance(with) <= with.share(reference.band) {
-            true => Ok(estimate),
-            false => Err(Refusal::OffReference),
-        }
+    /// Why a value is not believed beside its reference, and by what measure.
+    fn refused(
+        &self,
+        estimate: &Estimate,
+        reference: &Reference,
+        now: Wall,
+    ) -> Option<(Refusal, Option<Measured>)> {
+        let Ok(with) = self.evaluate(&reference.rate, now).value else {
+            return Some((Refusal::NoReference, None));
+        };
+        let (distance, with) = (estimate.price.distance(with.price), with.price);
+        let far = || (Refusal::OffReference, Measured::part(distance, with, reference.band));
+        (distance > with.share(reference.band)).then(far)
     }
 
-    fn sample(&self, path: &Path, position: usize, pricing: &Pricing, now: Wall) -> Result<Sample, LeftOut> {
+    fn sample(&self, path: &Path, position: usize, pricing: &Pricing, now: Wall) -> Result<Sample, NoVote> {
         let Pricing { max_age, rules, .. } = *pricing;
         let market = self.markets.get(position);
         let (quote, fault) = market.map_or((None, None), |m| (m.quote.as_ref(), m.fault));
         match market.map_or(Listing::Trading, |market| market.listing) {
             Listing::Trading => {}
-            Listing::Halted => return Err(LeftOut::Halted),
-            Listing::Gone => return Err(LeftOut::Delisted),
+            Listing::Halted => return Err(LeftOut::Halted.into()),
+            Listing::Gone => return Err(LeftOut::Delisted.into()),
         }
         let quote = quote.ok_or(fault.map_or(LeftOut::NeverSeen, LeftOut::Failing))?;
+        let age = |as_of: Wall| Measured::Time { is: now.since(as_of), limit: max_age };
         if quote.as_of > now + drift::TOLERANCE {
-            return Err(LeftOut::Future);
+            let ahead = Measured::Time { is: quote.as_of.since(now), limit: drift::TOLERANCE };
+            return Err(NoVote::by(LeftOut::Future, ahead));
         }
         if now.since(quote.as_of) > max_age {
             let clock = market.and_then(|market| self.clocks.get(market.clock));
             let lags = clock.is_some_and(|(_, clock)| clock.skew() == Some(Skew::Behind));
             let stale = if lags { LeftOut::Lagging } else { LeftOut::Stale };
-            return Err(fault.map_or(stale, LeftOut::Failing));
+            return Err(
+                fault.map_or(NoVote::by(stale, age(quote.as_of)), |fault| LeftOut::Failing(fault).into())
+            );
         }
         let price = quote.price().map_err(|fault| match fault {
             QuoteFault::BadValue => LeftOut::BadValue,
             QuoteFault::Crossed => LeftOut::Crossed,
         })?;
         if rules.max_spread.ppb() > 0 && quote.is_wider(rules.max_spread) {
-            return Err(LeftOut::WideSpread);
+            let spread = quote.spread().map(|is| Measured::Part { is, limit: rules.max_spread });
+            return Err(NoVote::by(LeftOut::WideSpread, spread));
         }
-        if quote.base_volume.is_some_and(|volume| volume < rules.min_volume) {
-            return Err(LeftOut::Thin);
+        if let Some(is) = quote.base_volume.filter(|volume| *volume < rules.min_volume) {
+            return Err(NoVote::by(LeftOut::Thin, Measured::Volume { is, limit: rules.min_volume }));
         }
         let mut sample = match path.via.inverse {
             false => sample_of(quote, price),
@@ -497,13 +517,13 @@ impl Book {
         };
         for leg in &path.via.legs {
             if rules.drop_depegged && self.has_lost_peg(&leg.rate) {
-                return Err(LeftOut::Depegged);
+                return Err(LeftOut::Depegged.into());
             }
             let rate = self.evaluate(&leg.rate, now).value.map_err(|_| LeftOut::NoRate)?;
             sample = sample.by(&rate, leg.divides).ok_or(LeftOut::BadValue)?;
         }
         if now.since(sample.as_of) > max_age {
-            return Err(LeftOut::Stale); // A rate may be older than this value may be.
+            return Err(NoVote::by(LeftOut::Stale, age(sample.as_of))); // A rate may be older than this value may be.
         }
         Ok(sample)
     }
@@ -514,9 +534,9 @@ fn sample_of(quote: &Quote, price: Price) -> Sample {
 }
 
 /// Families that say something, believed or not, and have a vote.
-fn speaking(candidates: &[Candidate], left_out: &[Option<LeftOut>]) -> usize {
-    let speaks = |(candidate, why): &(&Candidate, &Option<LeftOut>)| {
-        candidate.sample.is_ok() && matches!(why, None | Some(LeftOut::Jump))
+fn speaking(candidates: &[Candidate], left_out: &[Option<NoVote>]) -> usize {
+    let speaks = |(candidate, why): &(&Candidate, &Option<NoVote>)| {
+        candidate.sample.is_ok() && why.is_none_or(|why| why.why == LeftOut::Jump)
     };
     let families = candidates.iter().zip(left_out).filter(speaks).map(|(candidate, _)| &candidate.family);
     families.collect::<BTreeSet<_>>().len()

@@ -3,7 +3,7 @@
 //! Each event has a stable code that is never used again for something else, a level, and, where an operator must
 //! act, one sentence of advice. Reporting decides nothing: dropping every event would change no decision.
 
-use crate::aggregate::LeftOut;
+use crate::aggregate::{LeftOut, Measured};
 use crate::book::{Change, PegChange};
 use crate::drift::{ClockChange, Skew};
 use crate::policy::{Conduct, Hold, Instruction, Order, Status, Trigger};
@@ -76,7 +76,7 @@ pub enum Event {
     /// The contract of its flags cannot be read; it stays what it was.
     FlagUnreadable { feed: FeedId, flags: Address },
     /// A source lost or changed its vote in a feed.
-    SourceLeftOut { feed: FeedId, source: String, why: LeftOut },
+    SourceLeftOut { feed: FeedId, source: String, why: LeftOut, measured: Option<Measured> },
     /// A source votes again.
     SourceBack { feed: FeedId, source: String },
     /// A source is in trouble again and again; it votes on, and is watched.

@@ -149,6 +149,12 @@ impl Quote {
         }
     }
 
+    /// How far bid and ask are apart, as a part of their middle, rounded down; `None` without either.
+    pub fn spread(&self) -> Option<Ratio> {
+        let (bid, ask) = self.bid.zip(self.ask)?;
+        bid.distance(ask).part_of(bid.middle(ask))
+    }
+
     /// Whether bid and ask are further apart than this part of their middle.
     pub fn is_wider(&self, most: Ratio) -> bool {
         let book = self.bid.zip(self.ask);

@@ -108,17 +108,17 @@ impl Watch {
     /// A quote came: is it one that its next quotes may be held against?
     pub fn saw(&mut self, quote: &Quote, rules: &Rules) {
         if let Ok(price) = quote.price()
-            && !self.jumps(price, quote.received, rules)
+            && self.jumps(price, quote.received, rules).is_none()
         {
             self.trusted = Some((price, quote.received));
         }
     }
 
-    /// Whether a price is too far from what the source itself said lately.
-    pub fn jumps(&self, price: Price, received: Wall, rules: &Rules) -> bool {
+    /// What the source itself said lately, if a price is too far from that.
+    pub fn jumps(&self, price: Price, received: Wall, rules: &Rules) -> Option<Price> {
         let fresh = self.trusted.filter(|(_, at)| received.since(*at) <= OWN_AGE_MAX);
-        rules.self_jump.ppb() > 0
-            && fresh.is_some_and(|(own, _)| price.distance(own) > own.share(rules.self_jump))
+        let (own, _) = fresh.filter(|_| rules.self_jump.ppb() > 0)?;
+        (price.distance(own) > own.share(rules.self_jump)).then_some(own)
     }
 
     /// Why the source has no vote, whatever its quote says.
@@ -447,8 +447,9 @@ mod tests {
     fn a_jump_is_held_against_what_was_said_within_two_minutes() {
         let mut watch = Watch::default();
         watch.saw(&quote("100", 0), &RULES);
-        let jumps =
-            |watch: &Watch, price: &str, s: u64| watch.jumps(price.parse().unwrap(), Wall::from_s(s), &RULES);
+        let jumps = |watch: &Watch, price: &str, s: u64| {
+            watch.jumps(price.parse().unwrap(), Wall::from_s(s), &RULES).is_some()
+        };
         assert!(!jumps(&watch, "130", 1) && jumps(&watch, "130.1", 1) && jumps(&watch, "69.9", 1));
         watch.saw(&quote("150", 60), &RULES);
         assert!(jumps(&watch, "150", 120), "a jump is not what the next one is held against");
@@ -456,6 +457,6 @@ mod tests {
         watch.saw(&quote("150", 121), &RULES);
         assert!(jumps(&watch, "100", 122));
         let off = Rules { self_jump: Ratio::default(), ..RULES };
-        assert!(!watch.jumps("1".parse().unwrap(), Wall::from_s(122), &off));
+        assert_eq!(watch.jumps("1".parse().unwrap(), Wall::from_s(122), &off), None);
     }
 }

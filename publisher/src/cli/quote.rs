@@ -12,7 +12,7 @@ use crate::sources::{Client, Entry, Listed, NextPoll, Source as Polled, Venue, W
 use crate::store::Location;
 use crate::telemetry::{ClockHealth, ClockStatus, SourceHealth, SourceStatus};
 use clap::Args;
-use publisher_core::aggregate::Aggregation;
+use publisher_core::aggregate::{Aggregation, LeftOut, Measured};
 use publisher_core::book::{Book, Path};
 use publisher_core::drift::Skew;
 use publisher_core::machine::{Group, StoreSpec};
@@ -257,7 +257,7 @@ impl<'a> Look<'a> {
 
     fn sources(&self, set: &FeedId, of: &Aggregation) -> impl Iterator<Item = Source> {
         let paths = self.book.standings(set).zip(&of.verdicts);
-        paths.map(|((path, standing, score), (price, left_out))| {
+        paths.map(|((path, standing, score), judged)| {
             let source = path.market.to_string();
             let health = SourceHealth { source: source.clone(), standing, score: score.clone() };
             let (quote, _) = self.book.market(&path.market);
@@ -279,9 +279,10 @@ impl<'a> Look<'a> {
                 quoted: text(quote.and_then(|quote| quote.price().ok())),
                 inverse: path.via.inverse,
                 legs: self.legs(path),
-                price: text(*price),
+                price: text(judged.price),
                 age_ms: quote.map(|quote| self.now.since(quote.as_of).ms()),
-                verdict: left_out.map_or("counted", |why| why.code()),
+                verdict: judged.why().map_or("counted", LeftOut::code),
+                measured: judged.no_vote.and_then(|no_vote| no_vote.measured),
             }
         })
     }
@@ -431,7 +432,11 @@ impl<'a> Look<'a> {
                 "age_ms": self.now.since(estimate.as_of).ms(),
             }),
             Err(refusal) => {
-                json!({ "refused": refusal.code(), "why": format!("{refusal:?}"), "advice": refusal.advice() })
+                let [measured, limit] = texts(of.measured);
+                json!({
+                    "refused": refusal.code(), "why": format!("{refusal:?}"), "advice": refusal.advice(),
+                    "measured": measured, "limit": limit,
+                })
             }
         }
     }
@@ -456,7 +461,8 @@ impl<'a> Look<'a> {
                 ));
             }
             Err(refusal) => {
-                put(&format!("\n{called} has no value: {refusal:?}. {}", refusal.advice()));
+                let measured = of.measured.map(|measured| format!(" ({measured})")).unwrap_or_default();
+                put(&format!("\n{called} has no value: {refusal:?}{measured}. {}", refusal.advice()));
             }
         }
     }
@@ -526,6 +532,11 @@ impl<'a> Look<'a> {
     }
 }
 
+/// What a gate measured, and its limit, as text with a unit.
+fn texts(measured: Option<Measured>) -> [Option<String>; 2] {
+    measured.map_or([None, None], |measured| measured.texts().map(Some))
+}
+
 /// What one source says, and what became of it.
 struct Source {
     market: String,
@@ -553,6 +564,8 @@ struct Source {
     price: Option<String>,
     age_ms: Option<u64>,
     verdict: &'static str,
+    /// What it rests on, where its gate measures anything.
+    measured: Option<Measured>,
 }
 
 impl Source {
@@ -562,6 +575,7 @@ impl Source {
             .iter()
             .map(|(leg, price)| json!({ "rate": leg.rate.as_str(), "divides": leg.divides, "price": price }));
         let listed = self.listed.as_ref();
+        let [measured, limit] = texts(self.measured);
         json!({
             "listed": listed.map(|out| out.listing.code()), "list_says": listed.and_then(|out| out.words.as_ref()),
             "share": self.share_json,
@@ -569,6 +583,7 @@ impl Source {
             "volume": self.volume, "family": self.family, "quoted": self.quoted,
             "inverse": self.inverse, "via": legs.collect::<Vec<_>>(), "price": self.price,
             "age_ms": self.age_ms, "verdict": self.verdict, "score": self.score,
+            "measured": measured, "limit": limit,
         })
     }
 
@@ -585,7 +600,7 @@ impl Source {
             turned.into_iter().chain(legs).collect::<Vec<_>>().join(" "),
             cell(&self.price),
             self.age_ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
-            self.verdict.to_owned(),
+            self.measured.map_or_else(|| self.verdict.to_owned(), |by| format!("{} ({by})", self.verdict)),
         ]
     }
 }

@@ -191,7 +191,7 @@ pub(super) fn counted(event: &Event) {
             m::DECISIONS.count([feed.as_str(), "publish", trigger.code()]);
         }
         Event::HeldBack { feed, hold } => m::DECISIONS.count([feed.as_str(), "hold", hold.code()]),
-        Event::SourceLeftOut { feed, source, why } => {
+        Event::SourceLeftOut { feed, source, why, .. } => {
             m::SOURCE_LEFT_OUT.flag([feed.as_str(), source], true);
             m::SOURCE_LEFT_OUT_TOTAL.count([feed.as_str(), source, why.code()]);
         }

@@ -59,7 +59,13 @@ fn log(event: &Event) {
         }
         Event::Hibernates { feed } | Event::Awakened { feed } => line!(event, %feed),
         Event::FlagUnreadable { feed, flags } => line!(event, %feed, %flags),
-        Event::SourceLeftOut { feed, source, why } => line!(event, %feed, source, why = why.code()),
+        Event::SourceLeftOut { feed, source, why, measured: None } => {
+            line!(event, %feed, source, why = why.code())
+        }
+        Event::SourceLeftOut { feed, source, why, measured: Some(measured) } => {
+            let [measured, limit] = measured.texts();
+            line!(event, %feed, source, why = why.code(), measured, limit)
+        }
         Event::SourceBack { feed, source } => line!(event, %feed, source),
         Event::SourceOnProbation { feed, source, why }
         | Event::SourceQuarantined { feed, source, why }

@@ -2,11 +2,11 @@
 
 use super::notice::Notice;
 use alloy::primitives::{Address, B256, I256};
-use publisher_core::aggregate::{LeftOut, Refusal};
+use publisher_core::aggregate::{LeftOut, Measured, Refusal};
 use publisher_core::drift::Skew;
 use publisher_core::event::{Event, Latency};
 use publisher_core::policy::{Conduct, Hold, Instruction, Order, Status, Subject, Trigger};
-use publisher_core::price::{Answer, Price};
+use publisher_core::price::{Answer, Price, Ratio};
 use publisher_core::quote::{FeedId, SourceFault, VenueId};
 use publisher_core::record::{Outcome, Scope};
 use publisher_core::time::{Span, Wall};
@@ -153,7 +153,11 @@ pub(super) fn events() -> Vec<Event> {
         feed: feed(),
         source: source(),
         why: *why,
+        measured: None,
     }));
+    let measured = Measured::Part { is: Ratio::from_bps(410), limit: Ratio::from_bps(200) };
+    let (why, measured) = (LeftOut::Outlier, Some(measured));
+    events.push(Event::SourceLeftOut { feed: feed(), source: source(), why, measured });
     for why in [LeftOut::Frozen, LeftOut::Outlier] {
         events.push(Event::SourceOnProbation { feed: feed(), source: source(), why });
         events.push(Event::SourceQuarantined { feed: feed(), source: source(), why });

@@ -9,9 +9,11 @@
 //! confidence; too many of these, or too much distance among the others, refuses the tick instead of guessing. So the
 //! value is monotone in every quote, and a quote that says what the others say already never moves it.
 
+mod measured;
 mod reason;
 mod weight;
 
+pub use measured::{Measured, NoVote, Verdict};
 pub use reason::{LeftOut, Refusal};
 pub use weight::has_dictator;
 
@@ -31,11 +33,11 @@ pub struct Candidate {
     /// Which way it is converted: sources that share it share the rates.
     pub route: usize,
     /// Its value in the feed's quote asset, or why it has none.
-    pub sample: Result<Sample, LeftOut>,
+    pub sample: Result<Sample, NoVote>,
     /// Why it is not believed. A value that is doubted keeps its place in the median, where a minority can do nothing by
     /// it, and counts for nothing else; if it lost its place as well, liars would be more of those that are left whenever
     /// an honest source is the first to say something new.
-    pub doubt: Option<LeftOut>,
+    pub doubt: Option<NoVote>,
 }
 
 /// A usable value.
@@ -142,8 +144,10 @@ pub struct Aggregation {
     /// By how many the families that answered, outliers among them, are more than the quorum: how many may fall silent
     /// before there is no value. Below zero they are too few.
     pub margin: isize,
-    /// One verdict for each candidate, in the same order: its price, and why it did not count.
-    pub verdicts: Vec<(Option<Price>, Option<LeftOut>)>,
+    /// What the gate measured that refused the value, where it measures anything.
+    pub measured: Option<Measured>,
+    /// One verdict for each candidate, in the same order.
+    pub verdicts: Vec<Verdict>,
 }
 
 /// A value that may be published.
@@ -181,8 +185,8 @@ pub fn aggregate(candidates: &[Candidate], rules: &Rules) -> Aggregation {
     let mut verdicts: Vec<_> = candidates
         .iter()
         .map(|c| match c.sample {
-            Ok(sample) => (Some(sample.price), c.doubt),
-            Err(why) => (None, Some(why)),
+            Ok(sample) => Verdict { price: Some(sample.price), no_vote: c.doubt },
+            Err(why) => Verdict { price: None, no_vote: Some(why) },
         })
         .collect();
     let votes = votes(candidates, rules);
@@ -190,7 +194,7 @@ pub fn aggregate(candidates: &[Candidate], rules: &Rules) -> Aggregation {
     let margin = answered.cast_signed().saturating_sub(rules.quorum.cast_signed());
     if answered < rules.quorum || answered == 0 {
         let value = Err(Refusal::Quorum { have: answered, need: rules.quorum });
-        return Aggregation { value, margin, verdicts };
+        return Aggregation { value, margin, measured: None, verdicts };
     }
     let price = middle_of(&votes);
     let limit = outlier_limit(&votes, price, rules);
@@ -198,14 +202,22 @@ pub fn aggregate(candidates: &[Candidate], rules: &Rules) -> Aggregation {
     let (kept, outliers): (Vec<&Vote<'_>>, Vec<&Vote<'_>>) =
         believed.partition(|vote| vote.price.distance(price) <= limit);
     for (candidate, verdict) in candidates.iter().zip(&mut verdicts) {
-        if verdict.1.is_none() && outliers.iter().any(|vote| *vote.family == candidate.family) {
-            verdict.1 = Some(LeftOut::Outlier);
+        let vote = outliers.iter().find(|vote| *vote.family == candidate.family);
+        if let (None, Some(vote)) = (verdict.no_vote, vote) {
+            let limit = limit.part_of(price).unwrap_or_default();
+            let measured = Measured::part(vote.price.distance(price), price, limit);
+            verdict.no_vote = Some(NoVote::by(LeftOut::Outlier, measured));
         }
     }
     let gap = path_gap(candidates, &verdicts, price, rules);
-    let value = refusal(&votes, &kept, outliers.len(), price, rules).map_or(gap, Err);
-    Aggregation { value: value.map(|gap| estimate(&kept, price, gap)), margin, verdicts }
+    let found = refusal(&votes, &kept, outliers.len(), price, rules).map_or(gap, Err);
+    let measured = found.as_ref().err().and_then(|(_, measured)| *measured);
+    let value = found.map(|gap| estimate(&kept, price, gap)).map_err(|(refusal, _)| refusal);
+    Aggregation { value, margin, measured, verdicts }
 }
+
+/// Why there is no value, and what the gate measured.
+type Refused = (Refusal, Option<Measured>);
 
 /// What forbids the value, although enough families answer.
 fn refusal(
@@ -214,15 +226,18 @@ fn refusal(
     outliers: usize,
     price: Price,
     rules: &Rules,
-) -> Option<Refusal> {
+) -> Option<Refused> {
     let weights: Vec<u64> = votes.iter().map(|vote| vote.weight).collect();
-    if outliers > votes.len().div_ceil(4) || kept.is_empty() {
-        return Some(Refusal::TooManyOutliers);
+    let most = votes.len().div_ceil(4);
+    if outliers > most || kept.is_empty() {
+        let measured = Measured::Families { is: outliers, limit: most };
+        return Some((Refusal::TooManyOutliers, Some(measured)));
     }
-    if rules.refuse_spread.ppb() > 0 && widest(kept, price) > price.share(rules.refuse_spread) {
-        return Some(Refusal::Dispersed);
+    let widest = widest(kept, price);
+    if rules.refuse_spread.ppb() > 0 && widest > price.share(rules.refuse_spread) {
+        return Some((Refusal::Dispersed, Measured::part(widest, price, rules.refuse_spread)));
     }
-    has_dictator(&weights).then_some(Refusal::Share)
+    has_dictator(&weights).then_some((Refusal::Share, None))
 }
 
 /// The value with all that is said about it.
@@ -327,13 +342,13 @@ fn outlier_limit(votes: &[Vote<'_>], center: Price, rules: &Rules) -> Price {
 /// the tolerance explain.
 fn path_gap(
     candidates: &[Candidate],
-    verdicts: &[(Option<Price>, Option<LeftOut>)],
+    verdicts: &[Verdict],
     price: Price,
     rules: &Rules,
-) -> Result<Price, Refusal> {
+) -> Result<Price, Refused> {
     let mut routes: BTreeMap<usize, Vec<Sample>> = BTreeMap::new();
-    for (candidate, (_, left_out)) in candidates.iter().zip(verdicts) {
-        if let (Ok(sample), None) = (candidate.sample, left_out) {
+    for (candidate, verdict) in candidates.iter().zip(verdicts) {
+        if let (Ok(sample), None) = (candidate.sample, verdict.no_vote) {
             routes.entry(candidate.route).or_default().push(sample);
         }
     }
@@ -350,7 +365,7 @@ fn path_gap(
     };
     let gap = low.distance(*high);
     if rules.path_refuse.ppb() > 0 && gap > price.share(rules.path_refuse) {
-        return Err(Refusal::PathsDisagree);
+        return Err((Refusal::PathsDisagree, Measured::part(gap, price, rules.path_refuse)));
     }
     // Three parts of one gap: none of them can be negative, so each is taken away in turn.
     let explained = [*low_width, *high_width, price.share(rules.path_tolerance)];

@@ -12,7 +12,7 @@ fn candidates(values: &[&str]) -> Vec<Candidate> {
         .zip(values)
         .map(|(i, text)| {
             let one = candidate(&format!("v{i}"), text.parse().unwrap_or_default(), i);
-            let missing = text.parse::<Price>().is_err().then_some(Err(LeftOut::NeverSeen));
+            let missing = text.parse::<Price>().is_err().then_some(Err(LeftOut::NeverSeen.into()));
             Candidate { sample: missing.unwrap_or(one.sample), ..one }
         })
         .collect()
@@ -39,11 +39,11 @@ fn the_default_quorum_is_a_majority_and_never_one_of_many() {
 #[test]
 fn who_is_doubted_keeps_a_place_in_the_median_and_counts_for_nothing_else() {
     let mut set = candidates(&["100.5", "101", "150"]);
-    set[2].doubt = Some(LeftOut::Jump);
+    set[2].doubt = Some(LeftOut::Jump.into());
     let found = aggregate(&set, &Rules::of(2));
     let estimate = found.value.unwrap();
     assert_eq!((estimate.price.to_string(), estimate.families, found.margin), ("101".into(), 2, 0));
-    assert_eq!(found.verdicts[2].1, Some(LeftOut::Jump));
+    assert_eq!(found.verdicts[2].why(), Some(LeftOut::Jump));
     assert_eq!(aggregate(&set, &Rules::of(3)).value, Err(Refusal::Quorum { have: 2, need: 3 }));
     // Another source of the same venue that nobody doubts speaks for it.
     set[1].family = set[2].family.clone();
@@ -74,7 +74,7 @@ fn medians_of_odd_and_even_counts() {
 fn one_liar_among_five_is_named_and_the_answer_is_one_that_was_said() {
     for (lie, expected) in [("100000", "100.2"), ("0.1", "100.1"), ("130", "100.2"), ("101", "100.2")] {
         let aggregation = check(&["100", "100.1", lie, "100.2", "100.3"], 3, Ok(expected));
-        assert_eq!(aggregation.verdicts[2].1, Some(LeftOut::Outlier), "{lie}");
+        assert_eq!(aggregation.verdicts[2].why(), Some(LeftOut::Outlier), "{lie}");
         let estimate = aggregation.value.unwrap();
         assert_eq!((estimate.families, estimate.effective_milli), (4, 4000));
         // The oldest counted quote decides the age.
@@ -95,7 +95,7 @@ fn too_few_answers_or_too_much_disagreement_is_refused() {
 #[test]
 fn equal_quotes_of_stable_assets_reject_nobody() {
     let aggregation = check(&["1", "1", "1", "1", "1", "1", "1.0049"], 4, Ok("1"));
-    assert!(aggregation.verdicts.iter().all(|v| v.1.is_none()));
+    assert!(aggregation.verdicts.iter().all(|v| v.no_vote.is_none()));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_family_that_holds_half_the_weight_alone_is_no_value() {
     let value = |set: &[Candidate]| aggregate(set, &Rules::of(3)).value.map(|e| e.price.to_string());
     assert_eq!(value(&set), Ok("100.2".to_owned()), "two of five");
     // One of the others falls silent, and two of four is half.
-    set[0].sample = Err(LeftOut::Stale);
+    set[0].sample = Err(LeftOut::Stale.into());
     assert_eq!(value(&set), Err(Refusal::Share));
 }
 
@@ -201,7 +201,7 @@ fn s2_healthy_families_are_hardly_ever_rejected() {
                     })
                     .collect();
                 let aggregation = aggregate(&set, &rules);
-                rejected += u32::from(aggregation.verdicts.iter().any(|v| v.1.is_some()));
+                rejected += u32::from(aggregation.verdicts.iter().any(|v| v.no_vote.is_some()));
             }
             assert!(rejected <= 2 * per_mille, "{name}, {n}: {rejected} looks of 2,000 with a rejection");
         }
@@ -215,7 +215,7 @@ fn from_six_families_on_the_outlier_gate_is_as_wide_as_they_are() {
     let with = |outlier: &str| {
         let set = candidates(&["98", "99", "99.5", "100", "101", "101", outlier]);
         let rules = Rules { refuse_spread: Ratio::default(), ..Rules::of(4) };
-        aggregate(&set, &rules).verdicts.last().unwrap().1
+        aggregate(&set, &rules).verdicts.last().unwrap().why()
     };
     assert_eq!((with("125.2"), with("125.3")), (None, Some(LeftOut::Outlier)));
 }
@@ -310,4 +310,28 @@ proptest! {
         agreed.push(before);
         prop_assert_eq!(value(&set_of(&agreed)), before);
     }
+}
+
+/// Without this an operator is told that a source is an outlier, or that there is no value, and not by how much.
+#[test]
+fn what_a_gate_measures_is_told_with_its_limit() {
+    let rules = Rules::of(3);
+    let told = |prices: &[&str], rules: &Rules| {
+        let found = aggregate(&candidates(prices), rules);
+        let of = |verdict: &Verdict| verdict.no_vote.and_then(|no_vote| no_vote.measured);
+        let texts = |measured: Option<Measured>| measured.map(|measured| measured.to_string());
+        let verdicts: Vec<_> = found.verdicts.iter().filter_map(|verdict| texts(of(verdict))).collect();
+        (verdicts, found.value.err().map(Refusal::code), texts(found.measured))
+    };
+    let outlier = |text: &str| vec![text.to_owned()];
+    assert_eq!(told(&["100", "100", "100"], &rules), (vec![], None, None));
+    assert_eq!(told(&["100", "100", "100", "104.1"], &rules), (outlier("4.1%, limit 0.5%"), None, None));
+    let (verdicts, why, measured) = told(&["100", "100", "100", "90", "110"], &rules);
+    assert_eq!((verdicts.len(), why), (2, None));
+    assert_eq!((verdicts[0].as_str(), measured), ("10%, limit 0.5%", None));
+    let (_, why, measured) = told(&["100", "100", "100", "100", "80", "90", "120"], &rules);
+    assert_eq!((why, measured.as_deref()), (Some("too_many_outliers"), Some("3, limit 2")));
+    let wide = Rules { outlier_floor: Ratio::from_bps(2000), ..rules };
+    let (_, why, measured) = told(&["100", "100", "106.25"], &wide);
+    assert_eq!((why, measured.as_deref()), (Some("dispersed"), Some("6.25%, limit 5%")));
 }

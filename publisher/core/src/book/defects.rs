@@ -98,7 +98,7 @@ fn s16_one_venue_far_away_stops_nothing_and_is_left_out_by_name() {
     say(&mut book, 6, "600", None, NOW);
     let aggregation = book.evaluate(&FeedId::new("F"), NOW);
     assert_eq!(aggregation.value.unwrap().price.to_string(), "100.03");
-    assert_eq!(aggregation.verdicts[6].1, Some(LeftOut::Outlier));
+    assert_eq!(aggregation.verdicts[6].why(), Some(LeftOut::Outlier));
 }
 
 #[test]
@@ -127,6 +127,6 @@ fn s19_the_same_body_again_and_again_grows_stale() {
         }
         say(&mut book, 2, "100", None, NOW);
         let expected = if second <= 30 { None } else { Some(LeftOut::Stale) };
-        assert_eq!(book.evaluate(&FeedId::new("F"), now).verdicts[2].1, expected, "{second}");
+        assert_eq!(book.evaluate(&FeedId::new("F"), now).verdicts[2].why(), expected, "{second}");
     }
 }

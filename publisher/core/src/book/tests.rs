@@ -47,14 +47,14 @@ fn a_tether_price_is_converted_with_the_rate_of_the_same_instant() {
     let btc = FeedId::new("BTC");
     let readers: Vec<_> = book.observe(quote("kraken", "0.985", 10)).cloned().collect();
     assert_eq!(readers, [btc.clone(), FeedId::new("USDT")]);
-    assert_eq!(book.evaluate(&btc, Wall::from_s(11)).verdicts, [(None, Some(LeftOut::NeverSeen))]);
+    assert_eq!(verdicts(&book, &btc, 11), [Some(LeftOut::NeverSeen)]);
     book.observe(quote("binance", "67000", 11)).for_each(drop);
     let estimate = book.evaluate(&btc, Wall::from_s(11)).value.unwrap();
     assert_eq!(estimate.price.to_string(), "65995");
     assert_eq!(estimate.as_of, Wall::from_s(10), "as old as the oldest leg");
     // Once the rate is too old, no mixed value appears.
     book.observe(quote("binance", "67000", 41)).for_each(drop);
-    assert_eq!(book.evaluate(&btc, Wall::from_s(41)).verdicts, [(None, Some(LeftOut::NoRate))]);
+    assert_eq!(verdicts(&book, &btc, 41), [Some(LeftOut::NoRate)]);
 }
 
 /// The yen's price in dollars from a market of dollars in yen, and a price in euros from one in tethers: every leg
@@ -95,7 +95,7 @@ fn s7_paths_of_several_hops_divide_and_invert_from_one_look() {
 fn quotes_age_come_from_the_future_or_arrive_late() {
     let mut book = book(&[("F", pricing(&[("v", &[])], 1))]).unwrap();
     let f = FeedId::new("F");
-    let why = |book: &Book, s| book.evaluate(&f, Wall::from_s(s)).verdicts[0].1;
+    let why = |book: &Book, s| book.evaluate(&f, Wall::from_s(s)).verdicts[0].why();
     book.observe(quote("v", "5", 100)).for_each(drop);
     assert_eq!(why(&book, 97), Some(LeftOut::Future));
     assert_eq!(why(&book, 98), None);
@@ -138,12 +138,17 @@ fn a_book_that_is_wide_and_a_market_that_is_thin_have_no_vote() {
             Quote { market, bid, ask, last: None, base_volume, as_of: now, received: now, is_clocked: false };
         book.observe(Observation::Quote(quote)).for_each(drop);
         let aggregation = book.evaluate(&FeedId::new("F"), now);
-        (aggregation.verdicts[0].1, aggregation.value.ok().map(|estimate| estimate.confidence.to_string()))
+        let no_vote = aggregation.verdicts[0].no_vote;
+        let no_vote = no_vote.map(|no_vote| (no_vote.why, no_vote.measured.unwrap().to_string()));
+        (no_vote, aggregation.value.ok().map(|estimate| estimate.confidence.to_string()))
     };
     assert_eq!(told("99.5", "100.5", Some("5")), (None, Some("0.5".to_owned())), "at the limits");
     assert_eq!(told("99.5", "100.5", None).0, None, "nothing can be said against it");
-    assert_eq!(told("99.4", "100.5", Some("5")).0, Some(LeftOut::WideSpread));
-    assert_eq!(told("99.5", "100.5", Some("4.9")).0, Some(LeftOut::Thin));
+    assert_eq!(
+        told("99.4", "100.5", Some("5")).0,
+        Some((LeftOut::WideSpread, "1.1005502%, limit 1%".into()))
+    );
+    assert_eq!(told("99.5", "100.5", Some("4.9")).0, Some((LeftOut::Thin, "4.9, limit 5".into())));
 }
 
 fn five() -> (Book, FeedId) {
@@ -152,7 +157,7 @@ fn five() -> (Book, FeedId) {
 }
 
 fn verdicts(book: &Book, id: &FeedId, s: u64) -> Vec<Option<LeftOut>> {
-    book.evaluate(id, Wall::from_s(s)).verdicts.into_iter().map(|(_, why)| why).collect()
+    book.evaluate(id, Wall::from_s(s)).verdicts.iter().map(Verdict::why).collect()
 }
 
 #[test]
@@ -265,8 +270,7 @@ fn a_slow_rate_cannot_make_a_value_older_than_the_value_may_be() {
     let mut book = book(&[("BTC", pricing(&[("binance", &["USDT"])], 1)), ("USDT", slow)]).unwrap();
     book.observe(quote("kraken", "0.985", 10)).for_each(drop);
     book.observe(quote("binance", "67000", 50)).for_each(drop);
-    let verdicts = book.evaluate(&FeedId::new("BTC"), Wall::from_s(50)).verdicts;
-    assert_eq!(verdicts, [(None, Some(LeftOut::Stale))]);
+    assert_eq!(verdicts(&book, &FeedId::new("BTC"), 50), [Some(LeftOut::Stale)]);
 }
 
 #[test]
@@ -338,7 +342,7 @@ fn s8_what_a_lost_peg_does_to_a_value_is_what_its_rules_say() {
         let now = Now { wall: Wall::from_s(at), mono: crate::time::Mono::from_ms(at * 1_000) };
         let changes: Vec<bool> = book.review_pegs(now).iter().map(|change| change.lost).collect();
         let price = |id| book.evaluate(id, now.wall).value.map(|estimate| estimate.price.to_string());
-        let left_out = book.evaluate(&drops, now.wall).verdicts[0].1;
+        let left_out = book.evaluate(&drops, now.wall).verdicts[0].why();
         for rests in [&follows, &drops, &FeedId::new("DERIVED")] {
             assert_eq!(book.has_lost_peg(&tether), book.rests_on_lost_peg(rests));
         }
@@ -368,7 +372,7 @@ fn a_constant_converts_until_its_day_and_then_nothing_does() {
     // It is as new as the market, and nothing of it is unknown.
     assert_eq!((estimate.price.to_string(), estimate.as_of), ("6".to_owned(), Wall::from_s(99)));
     assert_eq!(estimate.confidence.to_string(), "0.006");
-    assert_eq!(book.evaluate(&f, Wall::from_s(100)).verdicts, [(None, Some(LeftOut::NoRate))]);
+    assert_eq!(verdicts(&book, &f, 100), [Some(LeftOut::NoRate)]);
     assert_eq!(book.evaluate(&FeedId::new("C"), Wall::from_s(100)).value, Err(Refusal::Expired));
     assert_eq!(book.constants().count(), 1);
 }

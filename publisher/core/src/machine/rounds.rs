@@ -568,14 +568,14 @@ impl Machine {
     ) {
         let paths = self.book.paths(set);
         let Some(feed) = self.feeds.get_mut(id) else { return };
-        let verdicts = aggregation.verdicts.iter().map(|(_, why)| why);
         let before = feed.verdicts.remove(set).unwrap_or_default();
         let young = now.mono.since(feed.began) < feed.spec.pricing.max_age;
         let mut known = Vec::with_capacity(paths.len());
-        for (index, (why, path)) in verdicts.zip(paths).enumerate() {
+        for (index, (verdict, path)) in aggregation.verdicts.iter().zip(paths).enumerate() {
+            let found = verdict.why();
             let before = before.get(index).copied().unwrap_or(Some(LeftOut::NeverSeen));
             let silent = before == Some(LeftOut::NeverSeen);
-            let why = if silent && young && *why == Some(LeftOut::NoRate) { before } else { *why };
+            let why = if silent && young && found == Some(LeftOut::NoRate) { before } else { found };
             known.push(why);
             let source = || path.market.to_string();
             match why {
@@ -585,6 +585,7 @@ impl Machine {
                         feed: set.clone(),
                         source: source(),
                         why,
+                        measured: verdict.no_vote.and_then(|no_vote| no_vote.measured),
                     }));
                 }
                 None if !silent => {

@@ -21,8 +21,9 @@ impl Machine {
         aggregation: &'a Aggregation,
     ) -> impl Iterator<Item = (&'a FamilyId, Price)> {
         let verdicts = aggregation.verdicts.iter();
-        let paths = self.book.paths(set).iter().zip(verdicts).filter(|(_, (_, why))| why.is_none());
-        paths.filter_map(|(path, (price, _))| Some((&path.family, (*price)?)))
+        let paths =
+            self.book.paths(set).iter().zip(verdicts).filter(|(_, verdict)| verdict.no_vote.is_none());
+        paths.filter_map(|(path, verdict)| Some((&path.family, verdict.price?)))
     }
 
     /// Who stands behind a feed's value. It matters, and is looked at, only while its breaker is open.
