@@ -31,7 +31,7 @@ use publisher_core::record::Recovered;
 use publisher_core::spend::Caps;
 use publisher_core::time::{Mono, Now, Span, Wall};
 use publisher_core::tx::{AccountView, BlockRef, FeeHint, Flag, PreflightAnswer, RoundView, SendOutcome};
-use publisher_doubles::venues::{SimConfig, Venue as SimVenue, VenueSimulator};
+use publisher_doubles::venues::{Limits, SimConfig, Venue as SimVenue, VenueSimulator};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -218,8 +218,9 @@ async fn one_tick(feeds: usize) {
     let mut prices: Vec<_> =
         (0..feeds).map(|index| (format!("{}/USD", coin(index)), "67.1234".to_owned())).collect();
     prices.push(("USDT/USD".to_owned(), "1.0000".to_owned()));
-    let simulator =
-        VenueSimulator::start(SimConfig { prices, ..SimConfig::default() }).await.expect("venues");
+    let simulator = VenueSimulator::start(SimConfig { prices, limits: Limits::Off, ..SimConfig::default() })
+        .await
+        .expect("venues");
     let client = SourceClient::new().expect("a client");
     let mut venues = Vec::new();
     for (name, spell) in VENUES {

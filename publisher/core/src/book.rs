@@ -505,8 +505,9 @@ impl Book {
             let spread = quote.spread().map(|is| Measured::Part { is, limit: rules.max_spread });
             return Err(NoVote::by(LeftOut::WideSpread, spread));
         }
-        if let Some(is) = quote.base_volume.filter(|volume| *volume < rules.min_volume) {
-            return Err(NoVote::by(LeftOut::Thin, Measured::Volume { is, limit: rules.min_volume }));
+        if let Some(thin) = quote.base_volume.filter(|volume| *volume < rules.min_volume) {
+            let measured = thin.part_of(rules.min_volume).map(|is| Measured::Volume { is });
+            return Err(NoVote::by(LeftOut::Thin, measured));
         }
         let mut sample = match path.via.inverse {
             false => sample_of(quote, price),

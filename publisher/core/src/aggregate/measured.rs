@@ -22,12 +22,10 @@ pub enum Measured {
         /// The limit.
         limit: Span,
     },
-    /// What is traded in 24 hours, in units of the base asset; no less than `limit` passes.
+    /// What is traded in 24 hours, as a part of the least that has to be; the whole of it passes.
     Volume {
         /// What was measured.
-        is: Price,
-        /// The limit.
-        limit: Price,
+        is: Ratio,
     },
     /// Families that are far from the others; at most `limit` pass.
     Families {
@@ -49,7 +47,7 @@ impl Measured {
         match self {
             Self::Part { is, limit } => [is.to_string(), limit.to_string()],
             Self::Time { is, limit } => [is.to_string(), limit.to_string()],
-            Self::Volume { is, limit } => [is.to_string(), limit.to_string()],
+            Self::Volume { is } => [is.to_string(), Ratio::ONE.to_string()],
             Self::Families { is, limit } => [is.to_string(), limit.to_string()],
         }
     }
