@@ -3,7 +3,7 @@
 use crate::BINARY;
 use anyhow::Result;
 use publisher_doubles::loopback::Server;
-use publisher_doubles::tls::{AUTHORITY, Tls};
+use publisher_doubles::tls::{Tls, authority};
 use publisher_doubles::venues::{Venue, VenueSimulator};
 use publisher_tests::cli::run;
 use publisher_tests::world::{Options, World};
@@ -18,7 +18,7 @@ const AT_ONCE: &str = "heartbeat = \"1h\"\ndeviation = \"0.5%\"\nmax_age = \"10s
 /// The file of the authority that the program is to trust, as an operator names it for a mirror of their own.
 fn trusted(dir: &Path) -> Result<String> {
     let file = dir.join("authority.pem");
-    std::fs::write(&file, AUTHORITY)?;
+    std::fs::write(&file, authority()?)?;
     Ok(file.to_string_lossy().into_owned())
 }
 

@@ -1,23 +1,37 @@
 //! TLS as venues have it on bad days: certificates that have ended, are somebody else's or nobody's, and handshakes that
 //! do not end.
 //!
-//! The certificates are made by `tls/make` and committed; a client that is to trust them trusts [`AUTHORITY`].
+//! A client that is to trust the good ones trusts [`authority`].
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use serde::{Deserialize, Serialize};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// The certificate, in PEM, of the authority that has signed those of [`Tls::Good`], [`Tls::Expired`] and
-/// [`Tls::Elsewhere`]. Its key is gone.
-pub const AUTHORITY: &str = include_str!("../tls/ca.pem");
+/// Made anew by every process, so that there is no key that somebody might trust.
+static AUTHORITY: LazyLock<Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error>> = LazyLock::new(|| {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+});
 
-const KEY: &[u8] = include_bytes!("../tls/key.pem");
+fn issuer() -> io::Result<&'static CertifiedIssuer<'static, KeyPair>> {
+    AUTHORITY.as_ref().map_err(io::Error::other)
+}
+
+/// The certificate, in PEM, of the authority that has signed those of [`Tls::Good`], [`Tls::Expired`] and
+/// [`Tls::Elsewhere`] in this process.
+///
+/// # Errors
+/// This machine gives no random numbers.
+pub fn authority() -> io::Result<String> {
+    Ok(issuer()?.pem())
+}
 
 /// How a server meets clients before there is any HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,15 +56,23 @@ pub enum Tls {
 impl Tls {
     /// What takes the handshakes of a server that gets so far.
     pub(crate) fn acceptor(self) -> io::Result<Option<TlsAcceptor>> {
-        let chain: &[u8] = match self {
-            Self::Good => include_bytes!("../tls/good.pem"),
-            Self::Expired => include_bytes!("../tls/expired.pem"),
-            Self::Elsewhere => include_bytes!("../tls/elsewhere.pem"),
-            Self::SelfSigned => include_bytes!("../tls/self_signed.pem"),
+        let names = match self {
+            Self::Good | Self::Expired | Self::SelfSigned => &["localhost", "127.0.0.1"][..],
+            Self::Elsewhere => &["other.example"],
             Self::Stalls | Self::Resets | Self::Plain => return Ok(None),
         };
-        let certificate = CertificateDer::from_pem_slice(chain).map_err(io::Error::other)?;
-        let key = PrivateKeyDer::from_pem_slice(KEY).map_err(io::Error::other)?;
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let key = KeyPair::generate().map_err(io::Error::other)?;
+        let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
+        if self == Self::Expired {
+            params.not_after = date_time_ymd(2021, 1, 1);
+        }
+        let signed = match self {
+            Self::SelfSigned => params.self_signed(&key),
+            _ => params.signed_by(&key, issuer()?),
+        };
+        let certificate: CertificateDer<'static> = signed.map_err(io::Error::other)?.into();
+        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![certificate], key))

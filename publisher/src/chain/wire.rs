@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use url::Url;
 
 /// No answer longer than this many bytes is read.
@@ -302,7 +302,7 @@ impl Wire {
 
     fn keep_quiet(&self, asked: Option<Span>) {
         if let Some(asked) = asked {
-            let until = Instant::now() + asked.min(QUIET_LIMIT).into();
+            let until = Instant::now() + Duration::from(asked.min(QUIET_LIMIT));
             *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
         }
     }

@@ -148,7 +148,7 @@ fn a_book_that_is_wide_and_a_market_that_is_thin_have_no_vote() {
         told("99.4", "100.5", Some("5")).0,
         Some((LeftOut::WideSpread, "1.1005502%, limit 1%".into()))
     );
-    assert_eq!(told("99.5", "100.5", Some("4.9")).0, Some((LeftOut::Thin, "4.9, limit 5".into())));
+    assert_eq!(told("99.5", "100.5", Some("4.9")).0, Some((LeftOut::Thin, "98%, limit 100%".into())));
 }
 
 fn five() -> (Book, FeedId) {
