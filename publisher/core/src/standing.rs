@@ -21,7 +21,8 @@ const STRIKES_WITHIN: Span = Span::from_s(60);
 /// A price that its source calls new for this long without changing it is held against how far the middle of all went
 /// meanwhile, beyond what the rates that convert it did. The middle goes nowhere unless more than half of the votes do:
 /// against the others alone, a minority that goes away from a market that stands still would have its honest ones
-/// left out, one after the other, and be the majority of the rest. One whose time stands still as well, as a daily rate or another oracle's answer, only grows old.
+/// left out, one after the other, and be the majority of the rest. One whose time stands still as well, as a daily rate
+/// or another oracle's answer, only grows old.
 const FROZEN_AFTER: Span = Span::from_s(60);
 /// How much longer than the time to a quarantine a quarantined source has to agree.
 const READMIT: u64 = 3;

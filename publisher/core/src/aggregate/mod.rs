@@ -228,7 +228,8 @@ fn refusal(
     rules: &Rules,
 ) -> Option<Refused> {
     let weights: Vec<u64> = votes.iter().map(|vote| vote.weight).collect();
-    let most = votes.len().div_ceil(4);
+    // Of those that the gate judged: who is doubted makes no room for more outliers.
+    let most = (kept.len() + outliers).div_ceil(4);
     if outliers > most || kept.is_empty() {
         let measured = Measured::Families { is: outliers, limit: most };
         return Some((Refusal::TooManyOutliers, Some(measured)));

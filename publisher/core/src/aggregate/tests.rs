@@ -45,6 +45,10 @@ fn who_is_doubted_keeps_a_place_in_the_median_and_counts_for_nothing_else() {
     assert_eq!((estimate.price.to_string(), estimate.families, found.margin), ("101".into(), 2, 0));
     assert_eq!(found.verdicts[2].why(), Some(LeftOut::Jump));
     assert_eq!(aggregate(&set, &Rules::of(3)).value, Err(Refusal::Quorum { have: 2, need: 3 }));
+    // Of four that are believed one may be far away, of which a fifth that is not makes no two.
+    let mut five = candidates(&["50", "100", "100", "200", "150"]);
+    five[4].doubt = Some(LeftOut::Jump.into());
+    assert_eq!(aggregate(&five, &Rules::of(2)).value, Err(Refusal::TooManyOutliers));
     // Another source of the same venue that nobody doubts speaks for it.
     set[1].family = set[2].family.clone();
     let venues = aggregate(&set, &Rules::of(2));
