@@ -20,7 +20,7 @@ use crate::route::Route;
 use crate::score::Score;
 use crate::standing::{Look, Standing, Watch};
 use crate::time::{Now, Span, Wall};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 mod pegs;
 
@@ -128,24 +128,47 @@ pub enum BookError {
 /// A market and who reads it.
 #[derive(Clone, Debug, Default)]
 struct Market {
-    quote: Option<Quote>,
+    heard: Option<(Quote, Reading)>,
     fault: Option<SourceFault>,
     readers: BTreeSet<FeedId>,
     /// The values that it is a source of, and which.
-    paths: Vec<(FeedId, usize)>,
+    paths: Vec<(usize, usize)>,
     /// Where its venue's clock is kept.
     clock: usize,
     /// What its venue's list says of it.
     listing: Listing,
 }
 
-/// A value, with its paths' markets as positions, so that evaluating it looks nothing up by name.
+/// What a quote says, worked out once for all who read it.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    price: Result<Price, QuoteFault>,
+    half_width: Price,
+    spread: Option<Ratio>,
+}
+
+impl Reading {
+    fn of(quote: &Quote) -> Self {
+        Self { price: quote.price(), half_width: quote.half_width(), spread: quote.spread() }
+    }
+}
+
+/// What a path names, as positions, so that evaluating a value looks nothing up by name.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    market: usize,
+    /// The first path that it shares its rates with: the way in which it is converted.
+    route: usize,
+    /// The first path of its family.
+    family: usize,
+}
+
 #[derive(Clone, Debug)]
 struct Value {
+    id: FeedId,
     pricing: Pricing,
-    markets: Vec<usize>,
-    /// The first path that each one shares its rates with: the way in which it is converted.
-    routes: Vec<usize>,
+    /// Where each path begins.
+    places: Vec<Place>,
     /// What is remembered of each path.
     watches: Vec<Watch>,
     /// What is known of its peg, where it has one.
@@ -156,8 +179,10 @@ struct Value {
 #[derive(Clone, Debug)]
 pub struct Book {
     markets: Vec<Market>,
-    positions: BTreeMap<MarketId, usize>,
-    values: BTreeMap<FeedId, Value>,
+    positions: HashMap<MarketId, usize>,
+    /// In the order of their names.
+    values: Vec<Value>,
+    names: HashMap<FeedId, usize>,
     /// What is known of the clock of every venue.
     clocks: Vec<(VenueId, VenueClock)>,
     /// What all of them say of ours.
@@ -170,28 +195,35 @@ impl Book {
     pub fn new(values: BTreeMap<FeedId, Pricing>) -> Result<Self, BookError> {
         let mut book = Self {
             markets: Vec::new(),
-            positions: BTreeMap::new(),
-            values: BTreeMap::new(),
+            positions: HashMap::new(),
+            values: Vec::new(),
+            names: HashMap::new(),
             clocks: Vec::new(),
             own_clock: None,
             steps: Steps::default(),
         };
         for (id, pricing) in values {
-            let markets: Vec<usize> = pricing.paths.iter().map(|path| book.position(&path.market)).collect();
-            for (index, position) in markets.iter().enumerate() {
-                if let Some(market) = book.markets.get_mut(*position) {
-                    market.paths.push((id.clone(), index));
+            let paths = &pricing.paths;
+            let first = |same: &dyn Fn(&Path) -> bool| paths.iter().position(same).unwrap_or_default();
+            let place = |path: &Path| Place {
+                market: book.position(&path.market),
+                route: first(&|other| other.via.legs == path.via.legs),
+                family: first(&|other| other.family == path.family),
+            };
+            let places: Vec<Place> = paths.iter().map(place).collect();
+            for (index, place) in places.iter().enumerate() {
+                if let Some(market) = book.markets.get_mut(place.market) {
+                    market.paths.push((book.values.len(), index));
                     if let Some((_, clock)) = book.clocks.get_mut(market.clock) {
                         clock.read_with(pricing.max_age);
                     }
                 }
             }
-            let watches = vec![Watch::default(); pricing.paths.len()];
-            let same = |path: &Path| pricing.paths.iter().position(|other| other.via.legs == path.via.legs);
-            let routes = pricing.paths.iter().filter_map(same).collect();
-            book.values.insert(id, Value { pricing, markets, routes, watches, pegged: Pegged::default() });
+            let watches = vec![Watch::default(); paths.len()];
+            book.names.insert(id.clone(), book.values.len());
+            book.values.push(Value { id, pricing, places, watches, pegged: Pegged::default() });
         }
-        for id in book.values.keys().cloned().collect::<Vec<_>>() {
+        for id in book.values.iter().map(|value| value.id.clone()).collect::<Vec<_>>() {
             let mut markets = BTreeSet::new();
             book.collect(&id, &id, 0, &mut markets)?;
             for position in markets {
@@ -201,6 +233,14 @@ impl Book {
             }
         }
         Ok(book)
+    }
+
+    fn value_mut(&mut self, id: &FeedId) -> Option<&mut Value> {
+        self.names.get(id).and_then(|at| self.values.get_mut(*at))
+    }
+
+    fn value(&self, id: &FeedId) -> Option<&Value> {
+        self.names.get(id).and_then(|at| self.values.get(*at))
     }
 
     /// Where a market is kept; a new one gets a place.
@@ -230,10 +270,9 @@ impl Book {
             return Err(BookError::TooDeep { of: root.clone() });
         }
         let value = self
-            .values
-            .get(id)
+            .value(id)
             .ok_or_else(|| BookError::UnknownRate { of: root.clone(), rate: id.clone() })?;
-        markets.extend(&value.markets);
+        markets.extend(value.places.iter().map(|place| place.market));
         let via = value.pricing.paths.iter().flat_map(|path| path.via.rates());
         for rate in via.chain(value.pricing.reference.as_ref().map(|reference| &reference.rate)) {
             self.collect(root, rate, depth + 1, markets)?;
@@ -259,11 +298,13 @@ impl Book {
             if let Some((quote, (_, clock))) = market.observe(observation).zip(clock) {
                 clock.saw(quote.as_of, quote.received);
             }
-            for (id, index) in &market.paths {
+            for (value, index) in &market.paths {
                 let value =
-                    values.get_mut(id).map(|value| (value.watches.get_mut(*index), &value.pricing.rules));
-                if let (Some((Some(watch), rules)), Some(quote)) = (value, &market.quote) {
-                    watch.saw(quote, rules);
+                    values.get_mut(*value).map(|value| (value.watches.get_mut(*index), &value.pricing.rules));
+                if let (Some((Some(watch), rules)), Some((quote, Reading { price: Ok(price), .. }))) =
+                    (value, &market.heard)
+                {
+                    watch.saw(*price, quote.received, rules);
                 }
             }
             &*market
@@ -285,29 +326,36 @@ impl Book {
     /// The latest quote of a market, and its present fault.
     pub fn market(&self, id: &MarketId) -> (Option<&Quote>, Option<SourceFault>) {
         let market = self.positions.get(id).and_then(|position| self.markets.get(*position));
-        market.map_or((None, None), |m| (m.quote.as_ref(), m.fault))
+        market.map_or((None, None), |m| (m.quote(), m.fault))
     }
 
     /// The paths of a value, in the order of its verdicts.
     pub fn paths(&self, id: &FeedId) -> &[Path] {
-        self.values.get(id).map_or(&[], |value| &value.pricing.paths)
+        self.value(id).map_or(&[], |value| &value.pricing.paths)
     }
 
     /// Every value that is a constant.
     pub fn constants(&self) -> impl Iterator<Item = (&FeedId, &Constant)> {
-        self.values.iter().filter_map(|(id, value)| Some((id, value.pricing.constant.as_ref()?)))
+        self.values.iter().filter_map(|value| Some((&value.id, value.pricing.constant.as_ref()?)))
     }
 
     /// The value of `id` at `now`, from one look at all markets.
     pub fn evaluate(&self, id: &FeedId, now: Wall) -> Aggregation {
-        let Some(of @ Value { pricing, watches, .. }) = self.values.get(id) else {
-            let value = Err(Refusal::Quorum { have: 0, need: 0 });
-            return Aggregation { value, margin: 0, measured: None, verdicts: Vec::new() };
-        };
+        self.value(id).map_or_else(
+            || {
+                let value = Err(Refusal::Quorum { have: 0, need: 0 });
+                Aggregation { value, margin: 0, measured: None, verdicts: Vec::new() }
+            },
+            |value| self.evaluate_value(value, now),
+        )
+    }
+
+    fn evaluate_value(&self, of: &Value, now: Wall) -> Aggregation {
+        let Value { pricing, watches, .. } = of;
         if let Some(constant) = &pricing.constant {
             return Aggregation { value: constant.at(now), margin: 0, measured: None, verdicts: Vec::new() };
         }
-        let mut candidates = self.candidates(id, now);
+        let mut candidates = self.candidates(of, now);
         let left_out: Vec<Option<NoVote>> = watches
             .iter()
             .enumerate()
@@ -338,14 +386,13 @@ impl Book {
     }
 
     /// What the sources say now, each by itself.
-    fn candidates(&self, id: &FeedId, now: Wall) -> Vec<Candidate> {
-        let Some(Value { pricing, markets, routes, .. }) = self.values.get(id) else { return Vec::new() };
-        let places = markets.iter().zip(routes);
-        let candidate = |(path, (position, route)): (&Path, (&usize, &usize))| Candidate {
-            family: path.family.clone(),
+    fn candidates(&self, value: &Value, now: Wall) -> Vec<Candidate> {
+        let Value { pricing, places, .. } = value;
+        let candidate = |(path, place): (&Path, &Place)| Candidate {
+            family: place.family,
             weight: path.weight,
-            route: *route,
-            sample: self.sample(path, *position, pricing, now),
+            route: place.route,
+            sample: self.sample(path, place.market, pricing, now),
             doubt: None,
         };
         pricing.paths.iter().zip(places).map(candidate).collect()
@@ -353,16 +400,16 @@ impl Book {
 
     /// Whether a source is far from what it said itself, and others do not bear it out.
     fn jumps(&self, value: &Value, candidates: &[Candidate], index: usize) -> Option<NoVote> {
-        let Value { pricing, markets, watches, .. } = value;
-        let quote = self.markets.get(*markets.get(index)?)?.quote.as_ref()?;
+        let Value { pricing, places, watches, .. } = value;
+        let (quote, reading) = self.markets.get(places.get(index)?.market)?.heard.as_ref()?;
         let candidate = candidates.get(index)?;
-        let price = candidate.sample.ok()?.price;
-        let said = quote.price().ok()?;
+        let price = candidate.sample.as_ref().ok()?.price;
+        let said = reading.price.ok()?;
         let own = watches.get(index)?.jumps(said, quote.received, &pricing.rules)?;
-        let near = |other: Price| other.distance(price) <= price.share(WITNESS_BAND);
+        let near = |other: Price| !other.distance(price).exceeds(WITNESS_BAND, price);
         let others = candidates.iter().filter(|other| other.family != candidate.family);
         let witnesses = others.filter(|other| other.sample.is_ok_and(|sample| near(sample.price)));
-        let witnesses: BTreeSet<_> = witnesses.map(|other| &other.family).collect();
+        let witnesses: BTreeSet<_> = witnesses.map(|other| other.family).collect();
         let middle = middle(candidates, &pricing.rules);
         let most = middle.is_some_and(|(low, high)| near(low) && near(high));
         let measured = || Measured::part(said.distance(own), own, pricing.rules.self_jump);
@@ -372,43 +419,43 @@ impl Book {
     /// Looks at how every source of every value stands, by what it says now; what has changed. To be called about once a
     /// second: times are counted in looks no closer than that.
     pub fn review(&mut self, now: Now) -> Vec<Change> {
-        let ids: Vec<FeedId> = self.values.keys().cloned().collect();
-        ids.iter().flat_map(|id| self.review_value(id, now)).collect()
+        (0..self.values.len()).flat_map(|at| self.review_value(at, now)).collect()
     }
 
-    fn review_value(&mut self, id: &FeedId, now: Now) -> Vec<Change> {
-        let raw = self.candidates(id, now.wall);
-        let Aggregation { value, verdicts, .. } = self.evaluate(id, now.wall);
+    fn review_value(&mut self, at: usize, now: Now) -> Vec<Change> {
+        let Some(value) = self.values.get(at) else { return Vec::new() };
+        let raw = self.candidates(value, now.wall);
+        let Aggregation { value, verdicts, .. } = self.evaluate_value(value, now.wall);
         let center = value.ok().map(|estimate| estimate.price);
         let Self { markets, values, clocks, own_clock, .. } = self;
-        let Some(Value { pricing, markets: positions, watches, .. }) = values.get_mut(id) else {
+        let Some(Value { id, pricing, places, watches, .. }) = values.get_mut(at) else {
             return Vec::new();
         };
         let Pricing { paths, rules, .. } = pricing;
         let mut changes = Vec::new();
         let middle = middle(&raw, rules);
         let heard: Vec<bool> = watches.iter().map(|watch| watch.forbids().is_none()).collect();
-        for (index, path) in paths.iter().enumerate() {
+        for (index, (path, place)) in paths.iter().zip(&*places).enumerate() {
             let sample = raw.get(index).and_then(|candidate| candidate.sample.ok());
             let verdict = verdicts.get(index).and_then(Verdict::why);
             let agrees = center.zip(sample).map(|(center, sample)| match verdict {
                 None => true,
                 Some(LeftOut::Outlier) => false,
-                Some(_) => sample.price.distance(center) <= center.share(rules.outlier_floor),
+                Some(_) => !sample.price.distance(center).exceeds(rules.outlier_floor, center),
             });
             let peers =
-                raw.iter().zip(&heard).filter(|(other, heard)| **heard && other.family != path.family);
+                raw.iter().zip(&heard).filter(|(other, heard)| **heard && other.family != place.family);
             let peers = median(peers.filter_map(|(other, _)| other.sample.ok()).map(|sample| sample.price));
             // Others may be put out of the vote in this very review.
             let voting =
-                paths.iter().zip(&*watches).enumerate().filter(|(other, (_, watch))| {
+                places.iter().zip(&*watches).enumerate().filter(|(other, (_, watch))| {
                     *other != index && watch.standing() != Standing::Quarantined
                 });
-            let left: BTreeSet<_> = voting.map(|(_, (path, _))| &path.family).collect();
-            let market = positions.get(index).and_then(|at| markets.get(*at));
+            let left: BTreeSet<_> = voting.map(|(_, (place, _))| place.family).collect();
+            let market = markets.get(place.market);
             let clock = market.and_then(|market| clocks.get(market.clock));
             let look = Look {
-                quote: market.and_then(|market| market.quote.as_ref()),
+                quote: market.and_then(Market::quote),
                 // Where there is no value, it is not known who is wrong.
                 verdict: verdict.filter(|why| *why != LeftOut::Outlier || center.is_some()),
                 price: sample.map(|sample| sample.price),
@@ -454,7 +501,7 @@ impl Book {
 
     /// How every source of a value stands, in the order of its paths.
     pub fn standings(&self, id: &FeedId) -> impl Iterator<Item = (&Path, Standing, &Score)> {
-        let value = self.values.get(id);
+        let value = self.value(id);
         let both = value.into_iter().flat_map(|value| value.pricing.paths.iter().zip(&value.watches));
         both.map(|(path, watch)| (path, watch.standing(), watch.score()))
     }
@@ -471,19 +518,19 @@ impl Book {
         };
         let (distance, with) = (estimate.price.distance(with.price), with.price);
         let far = || (Refusal::OffReference, Measured::part(distance, with, reference.band));
-        (distance > with.share(reference.band)).then(far)
+        distance.exceeds(reference.band, with).then(far)
     }
 
     fn sample(&self, path: &Path, position: usize, pricing: &Pricing, now: Wall) -> Result<Sample, NoVote> {
         let Pricing { max_age, rules, .. } = *pricing;
         let market = self.markets.get(position);
-        let (quote, fault) = market.map_or((None, None), |m| (m.quote.as_ref(), m.fault));
+        let (heard, fault) = market.map_or((None, None), |m| (m.heard.as_ref(), m.fault));
         match market.map_or(Listing::Trading, |market| market.listing) {
             Listing::Trading => {}
             Listing::Halted => return Err(LeftOut::Halted.into()),
             Listing::Gone => return Err(LeftOut::Delisted.into()),
         }
-        let quote = quote.ok_or(fault.map_or(LeftOut::NeverSeen, LeftOut::Failing))?;
+        let (quote, reading) = heard.ok_or(fault.map_or(LeftOut::NeverSeen, LeftOut::Failing))?;
         let age = |as_of: Wall| Measured::Time { is: now.since(as_of), limit: max_age };
         if quote.as_of > now + drift::TOLERANCE {
             let ahead = Measured::Time { is: quote.as_of.since(now), limit: drift::TOLERANCE };
@@ -497,23 +544,24 @@ impl Book {
                 fault.map_or(NoVote::by(stale, age(quote.as_of)), |fault| LeftOut::Failing(fault).into())
             );
         }
-        let price = quote.price().map_err(|fault| match fault {
+        let price = reading.price.map_err(|fault| match fault {
             QuoteFault::BadValue => LeftOut::BadValue,
             QuoteFault::Crossed => LeftOut::Crossed,
         })?;
-        if rules.max_spread.ppb() > 0 && quote.is_wider(rules.max_spread) {
-            let spread = quote.spread().map(|is| Measured::Part { is, limit: rules.max_spread });
-            return Err(NoVote::by(LeftOut::WideSpread, spread));
+        if let Some(is) = reading.spread.filter(|is| *is > rules.max_spread && rules.max_spread.ppb() > 0) {
+            let limit = rules.max_spread;
+            return Err(NoVote::by(LeftOut::WideSpread, Measured::Part { is, limit }));
         }
         if let Some(thin) = quote.base_volume.filter(|volume| *volume < rules.min_volume) {
             let measured = thin.part_of(rules.min_volume).map(|is| Measured::Volume { is });
             return Err(NoVote::by(LeftOut::Thin, measured));
         }
         let mut sample = match path.via.inverse {
-            false => sample_of(quote, price),
+            false => sample_of(quote, price, reading.half_width),
             true => {
                 let turned = quote.inverted().ok_or(LeftOut::BadValue)?;
-                sample_of(&turned, turned.price().map_err(|_| LeftOut::BadValue)?)
+                let price = turned.price().map_err(|_| LeftOut::BadValue)?;
+                sample_of(&turned, price, turned.half_width())
             }
         };
         for leg in &path.via.legs {
@@ -530,8 +578,8 @@ impl Book {
     }
 }
 
-fn sample_of(quote: &Quote, price: Price) -> Sample {
-    Sample { price, half_width: quote.half_width(), volume: quote.base_volume, as_of: quote.as_of }
+fn sample_of(quote: &Quote, price: Price, half_width: Price) -> Sample {
+    Sample { price, half_width, volume: quote.base_volume, as_of: quote.as_of }
 }
 
 /// Families that say something, believed or not, and have a vote.
@@ -539,23 +587,29 @@ fn speaking(candidates: &[Candidate], left_out: &[Option<NoVote>]) -> usize {
     let speaks = |(candidate, why): &(&Candidate, &Option<NoVote>)| {
         candidate.sample.is_ok() && why.is_none_or(|why| why.why == LeftOut::Jump)
     };
-    let families = candidates.iter().zip(left_out).filter(speaks).map(|(candidate, _)| &candidate.family);
+    let families = candidates.iter().zip(left_out).filter(speaks).map(|(candidate, _)| candidate.family);
     families.collect::<BTreeSet<_>>().len()
 }
 
 impl Market {
+    /// Its latest quote.
+    fn quote(&self) -> Option<&Quote> {
+        self.heard.as_ref().map(|(quote, _)| quote)
+    }
+
     /// Takes an observation; the quote, if its exchange's time was not said before.
     fn observe(&mut self, observation: Observation) -> Option<&Quote> {
         match observation {
             Observation::Quote(quote) => {
                 self.fault = None;
                 let newest = quote.received + drift::TOLERANCE;
-                let before = self.quote.as_ref().map(|old| old.as_of);
+                let before = self.quote().map(|old| old.as_of);
                 if before.is_none_or(|before| quote.as_of >= before || before > newest) {
-                    self.quote = Some(quote);
+                    let reading = Reading::of(&quote);
+                    self.heard = Some((quote, reading));
                 }
                 // The first quote of all may have been there for long.
-                self.quote.as_ref().filter(|new| new.is_clocked && before.is_some_and(|old| old < new.as_of))
+                self.quote().filter(|new| new.is_clocked && before.is_some_and(|old| old < new.as_of))
             }
             Observation::Missing { fault, .. } => {
                 self.fault = Some(fault);

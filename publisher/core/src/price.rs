@@ -8,6 +8,7 @@
 use alloy_primitives::aliases::I512;
 use alloy_primitives::ruint::{Uint, UintTryFrom};
 use alloy_primitives::{I256, Sign, U256, U512};
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
@@ -28,8 +29,24 @@ const POWERS: usize = 155;
 type Wide = Uint<1024, 16>;
 
 /// An exact price in units of the quote asset, |price| < 10^36, with 72 decimals.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Price(I512);
+
+impl Ord for Price {
+    /// By two's complement, the largest limb first: medians do little else, and the generic comparison of signed integers
+    /// takes six times as long.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let ([.., top], [.., other_top]) = (self.0.as_limbs(), other.0.as_limbs());
+        let by_sign = || top.cast_signed().cmp(&other_top.cast_signed());
+        by_sign().then_with(|| self.0.as_limbs().iter().rev().cmp(other.0.as_limbs().iter().rev()))
+    }
+}
+
+impl PartialOrd for Price {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 /// The integer an aggregator stores: a price times 10^decimals of its feed (Chainlink's `int256 answer`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -61,6 +78,37 @@ fn pow10(exponent: u32) -> U512 {
 
 fn one() -> U512 {
     pow10(u32::from(SCALE))
+}
+
+/// `magnitude × factor`; what passes 512 bits is lost, which no caller reaches.
+fn multiply(magnitude: U512, factor: u64) -> U512 {
+    let mut carry = 0u128;
+    let limbs = magnitude.into_limbs().map(|limb| {
+        let sum = u128::from(limb) * u128::from(factor) + carry;
+        carry = sum >> 64;
+        low_limb(sum)
+    });
+    U512::from_limbs(limbs)
+}
+
+/// `magnitude / 10^9`, rounded half to even.
+fn billionth(magnitude: U512) -> U512 {
+    const WHOLE: u128 = Ratio::ONE.0 as u128;
+    let mut limbs = magnitude.into_limbs();
+    let mut rest = 0u128;
+    for limb in limbs.iter_mut().rev().skip_while(|limb| **limb == 0) {
+        let part = rest << 64 | u128::from(*limb);
+        (*limb, rest) = (low_limb(part / WHOLE), part % WHOLE);
+    }
+    let quotient = U512::from_limbs(limbs);
+    let up = rest > WHOLE / 2 || (rest == WHOLE / 2 && quotient.bit(0));
+    if up { quotient + U512::from(1u64) } else { quotient }
+}
+
+/// The last 64 bits.
+#[expect(clippy::cast_possible_truncation, reason = "the rest is carried")]
+const fn low_limb(value: u128) -> u64 {
+    value as u64
 }
 
 /// `numerator / denominator` rounded half to even.
@@ -139,10 +187,12 @@ impl Price {
 
     /// The exact middle of two prices, rounded half to even at the last decimal.
     pub fn middle(self, other: Self) -> Self {
-        // |a| and |b| are below 2^359, so the sum cannot overflow.
-        let sum = self.0 + other.0;
-        let half = divide_half_even(sum.unsigned_abs(), U512::from(2u64)).unwrap_or_default();
-        signed(sum.is_negative(), half).unwrap_or_default()
+        // |a| and |b| are below 2^359, so the sum cannot overflow, and what is between them is a price.
+        let sum = self.0.wrapping_add(other.0);
+        let half = sum.asr(1);
+        // Of an odd sum `half` is the lower of two neighbours that are equally near.
+        let up = sum.bit(0) && half.bit(0);
+        Self(if up { half.wrapping_add(I512::ONE) } else { half })
     }
 
     /// The sum of two prices, at most the largest there is.
@@ -155,24 +205,37 @@ impl Price {
     pub fn distance(self, other: Self) -> Self {
         // The difference of two values below 10^108 fits; it may pass the bound of a price by a factor of two,
         // which only a comparison ever sees.
-        let (low, high) = if self.0 < other.0 { (self.0, other.0) } else { (other.0, self.0) };
-        Self(high.wrapping_sub(low))
+        let (low, high) = if self < other { (self, other) } else { (other, self) };
+        Self(I512::from_raw(high.0.into_raw().wrapping_sub(low.0.into_raw())))
+    }
+
+    /// Whether this distance is more than a part of `whole`, both by magnitude. Exact: distance × 10^9 > part × whole.
+    pub fn exceeds(self, part: Ratio, whole: Self) -> bool {
+        // The 360 bits of a distance and the 64 of a ratio fit.
+        multiply(self.0.unsigned_abs(), Ratio::ONE.0) > multiply(whole.0.unsigned_abs(), part.0)
     }
 
     /// A part of this price, rounded half to even at the last decimal.
     pub fn share(self, ratio: Ratio) -> Self {
         // The 359 bits of a price and the 64 of a ratio fit.
-        let product = self.0.unsigned_abs() * U512::from(ratio.0);
-        let rounded = divide_half_even(product, U512::from(Ratio::ONE.0)).unwrap_or_default();
+        let rounded = billionth(multiply(self.0.unsigned_abs(), ratio.0));
         let sign = if self.0.is_negative() { Sign::Negative } else { Sign::Positive };
         Self(I512::checked_from_sign_and_abs(sign, rounded).unwrap_or_default())
     }
 
     /// What part of `whole` this is, by magnitude and rounded down; `None` of nothing, or if it is out of range.
     pub fn part_of(self, whole: Self) -> Option<Ratio> {
-        let part = self.0.unsigned_abs() * U512::from(Ratio::ONE.0);
+        let part = multiply(self.0.unsigned_abs(), Ratio::ONE.0);
         let ppb = part.checked_div(whole.0.unsigned_abs())?;
         u64::try_from(ppb).map(Ratio).ok()
+    }
+
+    /// The same rounded up, and the largest ratio where it is out of range.
+    pub fn part_of_up(self, whole: Self) -> Option<Ratio> {
+        let (part, whole) = (multiply(self.0.unsigned_abs(), Ratio::ONE.0), whole.0.unsigned_abs());
+        let ppb = part.checked_div(whole)?;
+        let up = u64::from(ppb * whole < part);
+        Some(Ratio(u64::try_from(ppb).map_or(u64::MAX, |ppb| ppb.saturating_add(up))))
     }
 
     /// The aggregator integer at `decimals`, rounded half to even.

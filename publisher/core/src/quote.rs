@@ -149,16 +149,11 @@ impl Quote {
         }
     }
 
-    /// How far bid and ask are apart, as a part of their middle, rounded down; `None` without either.
+    /// How far bid and ask are apart, as a part of their middle, rounded up, so that it is beyond a limit exactly if they
+    /// are; `None` without either, or where their middle is nothing.
     pub fn spread(&self) -> Option<Ratio> {
         let (bid, ask) = self.bid.zip(self.ask)?;
-        bid.distance(ask).part_of(bid.middle(ask))
-    }
-
-    /// Whether bid and ask are further apart than this part of their middle.
-    pub fn is_wider(&self, most: Ratio) -> bool {
-        let book = self.bid.zip(self.ask);
-        book.is_some_and(|(bid, ask)| bid.distance(ask) > bid.middle(ask).share(most))
+        bid.distance(ask).part_of_up(bid.middle(ask))
     }
 }
 

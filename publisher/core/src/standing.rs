@@ -106,12 +106,10 @@ struct Content {
 }
 
 impl Watch {
-    /// A quote came: is it one that its next quotes may be held against?
-    pub fn saw(&mut self, quote: &Quote, rules: &Rules) {
-        if let Ok(price) = quote.price()
-            && self.jumps(price, quote.received, rules).is_none()
-        {
-            self.trusted = Some((price, quote.received));
+    /// A quote came with this price: is it one that its next quotes may be held against?
+    pub fn saw(&mut self, price: Price, received: Wall, rules: &Rules) {
+        if self.jumps(price, received, rules).is_none() {
+            self.trusted = Some((price, received));
         }
     }
 
@@ -119,7 +117,7 @@ impl Watch {
     pub fn jumps(&self, price: Price, received: Wall, rules: &Rules) -> Option<Price> {
         let fresh = self.trusted.filter(|(_, at)| received.since(*at) <= OWN_AGE_MAX);
         let (own, _) = fresh.filter(|_| rules.self_jump.ppb() > 0)?;
-        (price.distance(own) > own.share(rules.self_jump)).then_some(own)
+        (price != own && price.distance(own).exceeds(rules.self_jump, own)).then_some(own)
     }
 
     /// Why the source has no vote, whatever its quote says.
@@ -212,8 +210,8 @@ impl Watch {
         let book = quote.bid.zip(quote.ask);
         let width = book.and_then(|(bid, ask)| bid.distance(ask).part_of(bid)).unwrap_or_default();
         let band = rules.frozen.max(Ratio::from_ppb(width.ppb().saturating_mul(5)));
-        let above = low_now > high && high.distance(low_now) > high.share(band);
-        let below = high_now < low && low.distance(high_now) > low.share(band);
+        let above = low_now > high && high.distance(low_now).exceeds(band, high);
+        let below = high_now < low && low.distance(high_now).exceeds(band, low);
         rules.frozen.ppb() > 0 && quote.as_of.since(content.since) >= FROZEN_AFTER && (above || below)
     }
 
@@ -447,17 +445,17 @@ mod tests {
     #[test]
     fn a_jump_is_held_against_what_was_said_within_two_minutes() {
         let mut watch = Watch::default();
-        watch.saw(&quote("100", 0), &RULES);
-        let jumps = |watch: &Watch, price: &str, s: u64| {
-            watch.jumps(price.parse().unwrap(), Wall::from_s(s), &RULES).is_some()
-        };
+        let price = |text: &str| text.parse::<Price>().unwrap();
+        watch.saw(price("100"), Wall::from_s(0), &RULES);
+        let jumps =
+            |watch: &Watch, said: &str, s: u64| watch.jumps(price(said), Wall::from_s(s), &RULES).is_some();
         assert!(!jumps(&watch, "130", 1) && jumps(&watch, "130.1", 1) && jumps(&watch, "69.9", 1));
-        watch.saw(&quote("150", 60), &RULES);
+        watch.saw(price("150"), Wall::from_s(60), &RULES);
         assert!(jumps(&watch, "150", 120), "a jump is not what the next one is held against");
         assert!(!jumps(&watch, "150", 121));
-        watch.saw(&quote("150", 121), &RULES);
+        watch.saw(price("150"), Wall::from_s(121), &RULES);
         assert!(jumps(&watch, "100", 122));
         let off = Rules { self_jump: Ratio::default(), ..RULES };
-        assert_eq!(watch.jumps("1".parse().unwrap(), Wall::from_s(122), &off), None);
+        assert_eq!(watch.jumps(price("1"), Wall::from_s(122), &off), None);
     }
 }

@@ -19,15 +19,13 @@ pub use weight::has_dictator;
 
 use crate::peg::Peg;
 use crate::price::{Price, Ratio};
-use crate::quote::FamilyId;
 use crate::time::{Span, Wall};
-use std::collections::BTreeMap;
 
 /// A source's contribution before the gates on the whole set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// The family whose vote it is part of.
-    pub family: FamilyId,
+    /// The family whose vote it is part of, as any number that is its own.
+    pub family: usize,
     /// What that vote counts, where weights are fixed; at least 1.
     pub weight: u32,
     /// Which way it is converted: sources that share it share the rates.
@@ -189,7 +187,7 @@ pub fn aggregate(candidates: &[Candidate], rules: &Rules) -> Aggregation {
             Err(why) => Verdict { price: None, no_vote: Some(why) },
         })
         .collect();
-    let votes = votes(candidates, rules);
+    let mut votes = votes(candidates, rules);
     let answered = votes.iter().filter(|vote| !vote.is_doubted).count();
     let margin = answered.cast_signed().saturating_sub(rules.quorum.cast_signed());
     if answered < rules.quorum || answered == 0 {
@@ -197,15 +195,17 @@ pub fn aggregate(candidates: &[Candidate], rules: &Rules) -> Aggregation {
         return Aggregation { value, margin, measured: None, verdicts };
     }
     let price = middle_of(&votes);
+    for vote in &mut votes {
+        vote.apart = vote.price.distance(price);
+    }
     let limit = outlier_limit(&votes, price, rules);
     let believed = votes.iter().filter(|vote| !vote.is_doubted);
-    let (kept, outliers): (Vec<&Vote<'_>>, Vec<&Vote<'_>>) =
-        believed.partition(|vote| vote.price.distance(price) <= limit);
+    let (kept, outliers): (Vec<&Vote>, Vec<&Vote>) = believed.partition(|vote| vote.apart <= limit);
     for (candidate, verdict) in candidates.iter().zip(&mut verdicts) {
-        let vote = outliers.iter().find(|vote| *vote.family == candidate.family);
+        let vote = outliers.iter().find(|vote| vote.family == candidate.family);
         if let (None, Some(vote)) = (verdict.no_vote, vote) {
             let limit = limit.part_of(price).unwrap_or_default();
-            let measured = Measured::part(vote.price.distance(price), price, limit);
+            let measured = Measured::part(vote.apart, price, limit);
             verdict.no_vote = Some(NoVote::by(LeftOut::Outlier, measured));
         }
     }
@@ -221,8 +221,8 @@ type Refused = (Refusal, Option<Measured>);
 
 /// What forbids the value, although enough families answer.
 fn refusal(
-    votes: &[Vote<'_>],
-    kept: &[&Vote<'_>],
+    votes: &[Vote],
+    kept: &[&Vote],
     outliers: usize,
     price: Price,
     rules: &Rules,
@@ -234,36 +234,35 @@ fn refusal(
         let measured = Measured::Families { is: outliers, limit: most };
         return Some((Refusal::TooManyOutliers, Some(measured)));
     }
-    let widest = widest(kept, price);
-    if rules.refuse_spread.ppb() > 0 && widest > price.share(rules.refuse_spread) {
+    let widest = widest(kept);
+    if rules.refuse_spread.ppb() > 0 && widest.exceeds(rules.refuse_spread, price) {
         return Some((Refusal::Dispersed, Measured::part(widest, price, rules.refuse_spread)));
     }
     has_dictator(&weights).then_some((Refusal::Share, None))
 }
 
 /// The value with all that is said about it.
-fn estimate(kept: &[&Vote<'_>], price: Price, gap: Price) -> Estimate {
-    let of = |value: fn(&Vote<'_>, Price) -> Price| {
-        weight::median(kept.iter().map(|vote| (value(vote, price), vote.weight)).collect())
-            .unwrap_or_default()
+fn estimate(kept: &[&Vote], price: Price, gap: Price) -> Estimate {
+    let of = |value: fn(&Vote) -> Price| {
+        weight::median(kept.iter().map(|vote| (value(vote), vote.weight)).collect()).unwrap_or_default()
     };
-    let deviation = of(|vote, price| vote.price.distance(price));
-    let half_spread = of(|vote, _| vote.half_width);
+    let deviation = of(|vote| vote.apart);
+    let half_spread = of(|vote| vote.half_width);
     let half_gap = gap.middle(Price::ZERO);
     let floor = price.share(CONFIDENCE_FLOOR);
     let weights: Vec<u64> = kept.iter().map(|vote| vote.weight).collect();
     Estimate {
         price,
         confidence: deviation.max(half_spread).max(half_gap).max(floor),
-        spread: widest(kept, price),
+        spread: widest(kept),
         families: kept.len(),
         effective_milli: weight::effective_milli(&weights),
         as_of: kept.iter().map(|vote| vote.as_of).min().unwrap_or_default(),
     }
 }
 
-fn widest(kept: &[&Vote<'_>], price: Price) -> Price {
-    kept.iter().map(|vote| vote.price.distance(price)).max().unwrap_or_default()
+fn widest(kept: &[&Vote]) -> Price {
+    kept.iter().map(|vote| vote.apart).max().unwrap_or_default()
 }
 
 /// The median of values that count the same.
@@ -279,43 +278,28 @@ pub(crate) fn middle(candidates: &[Candidate], rules: &Rules) -> Option<(Price, 
 }
 
 /// One family's vote.
-struct Vote<'a> {
-    family: &'a FamilyId,
+struct Vote {
+    family: usize,
     weight: u64,
     price: Price,
     half_width: Price,
     volume: Option<Price>,
     as_of: Wall,
     is_doubted: bool,
+    /// How far it is from the median of all, once that is known.
+    apart: Price,
 }
 
 /// Folds the sources of each family into its one vote: their median, as old as the oldest. One that is doubted speaks
 /// for its family only where all of it are.
-fn votes<'a>(candidates: &'a [Candidate], rules: &Rules) -> Vec<Vote<'a>> {
-    let mut families: BTreeMap<&FamilyId, (u32, Vec<Sample>, Vec<Sample>)> = BTreeMap::new();
-    for candidate in candidates {
-        if let Ok(sample) = candidate.sample {
-            let (weight, believed, doubted) = families.entry(&candidate.family).or_default();
-            *weight = candidate.weight.max(1);
-            if candidate.doubt.is_some() { doubted } else { believed }.push(sample);
-        }
-    }
-    let vote = |(family, (weight, believed, doubted)): (_, (u32, Vec<Sample>, Vec<Sample>))| {
-        let is_doubted = believed.is_empty();
-        let samples = if is_doubted { doubted } else { believed };
-        let of =
-            |value: fn(&Sample) -> Price| weight::median(samples.iter().map(|s| (value(s), 1)).collect());
-        Some(Vote {
-            family,
-            weight: weight.into(),
-            price: of(|sample| sample.price)?,
-            half_width: of(|sample| sample.half_width)?,
-            volume: samples.iter().filter_map(|sample| sample.volume).max(),
-            as_of: samples.iter().map(|sample| sample.as_of).min()?,
-            is_doubted,
-        })
-    };
-    let mut votes: Vec<Vote<'a>> = families.into_iter().filter_map(vote).collect();
+fn votes(candidates: &[Candidate], rules: &Rules) -> Vec<Vote> {
+    let speaks = |candidate| -> Option<(&Candidate, &Sample)> { Some((candidate, candidate.sample.as_ref().ok()?)) };
+    let mut speaking = Vec::with_capacity(candidates.len());
+    speaking.extend(candidates.iter().filter_map(speaks));
+    speaking.sort_by_key(|(candidate, _)| candidate.family);
+    let families = speaking.chunk_by(|(one, _), (other, _)| one.family == other.family);
+    let mut votes = Vec::with_capacity(speaking.len());
+    votes.extend(families.filter_map(vote));
     if rules.weighting == Weighting::Volume {
         let volumes: Vec<Option<Price>> = votes.iter().map(|vote| vote.volume).collect();
         for (vote, weight) in votes.iter_mut().zip(weight::by_volume(&volumes, rules.volume_cap)) {
@@ -325,16 +309,37 @@ fn votes<'a>(candidates: &'a [Candidate], rules: &Rules) -> Vec<Vote<'a>> {
     votes
 }
 
-fn middle_of(votes: &[Vote<'_>]) -> Price {
+/// The vote of one family, of whose sources these say something.
+fn vote(sources: &[(&Candidate, &Sample)]) -> Option<Vote> {
+    let (first, sample) = sources.first()?;
+    let is_doubted = sources.iter().all(|(candidate, _)| candidate.doubt.is_some());
+    let heard = || sources.iter().filter(|(candidate, _)| is_doubted || candidate.doubt.is_none());
+    let of = |value: fn(&Sample) -> Price| match sources.len() {
+        1 => Some(value(sample)),
+        _ => median(heard().map(|(_, sample)| value(sample))),
+    };
+    Some(Vote {
+        family: first.family,
+        weight: first.weight.max(1).into(),
+        price: of(|sample| sample.price)?,
+        half_width: of(|sample| sample.half_width)?,
+        volume: heard().filter_map(|(_, sample)| sample.volume).max(),
+        as_of: heard().map(|(_, sample)| sample.as_of).min()?,
+        is_doubted,
+        apart: Price::ZERO,
+    })
+}
+
+fn middle_of(votes: &[Vote]) -> Price {
     weight::median(votes.iter().map(|vote| (vote.price, vote.weight)).collect()).unwrap_or_default()
 }
 
-fn outlier_limit(votes: &[Vote<'_>], center: Price, rules: &Rules) -> Price {
+fn outlier_limit(votes: &[Vote], center: Price, rules: &Rules) -> Price {
     let floor = center.share(rules.outlier_floor);
     if votes.len() < MAD_FROM {
         return floor;
     }
-    let distances = votes.iter().map(|vote| (vote.price.distance(center), vote.weight)).collect();
+    let distances = votes.iter().map(|vote| (vote.apart, vote.weight)).collect();
     let deviation = weight::median(distances).unwrap_or_default();
     floor.max(deviation.share(MAD_FACTOR))
 }
@@ -347,25 +352,27 @@ fn path_gap(
     price: Price,
     rules: &Rules,
 ) -> Result<Price, Refused> {
-    let mut routes: BTreeMap<usize, Vec<Sample>> = BTreeMap::new();
-    for (candidate, verdict) in candidates.iter().zip(verdicts) {
-        if let (Ok(sample), None) = (candidate.sample, verdict.no_vote) {
-            routes.entry(candidate.route).or_default().push(sample);
-        }
-    }
-    let middle = |samples: &[Sample], value: fn(&Sample) -> Price| {
-        weight::median(samples.iter().map(|sample| (value(sample), 1)).collect()).unwrap_or_default()
+    let counts = |(candidate, verdict): (&'_ Candidate, &Verdict)| {
+        candidate.sample.ok().filter(|_| verdict.no_vote.is_none()).map(|sample| (candidate.route, sample))
     };
-    let mut ends: Vec<(Price, Price)> = routes
-        .values()
-        .map(|samples| (middle(samples, |sample| sample.price), middle(samples, |sample| sample.half_width)))
-        .collect();
+    let counted = || candidates.iter().zip(verdicts).filter_map(counts);
+    let mut routes: Vec<usize> = counted().map(|(route, _)| route).collect();
+    routes.sort_unstable();
+    routes.dedup();
+    if let [] | [_] = *routes {
+        return Ok(Price::ZERO);
+    }
+    let middle = |of: usize, value: fn(Sample) -> Price| {
+        median(counted().filter(|(route, _)| *route == of).map(|(_, sample)| value(sample))).unwrap_or_default()
+    };
+    let both = |route: usize| (middle(route, |sample| sample.price), middle(route, |sample| sample.half_width));
+    let mut ends: Vec<(Price, Price)> = routes.into_iter().map(both).collect();
     ends.sort_unstable();
     let (Some((low, low_width)), Some((high, high_width))) = (ends.first(), ends.last()) else {
         return Ok(Price::ZERO);
     };
     let gap = low.distance(*high);
-    if rules.path_refuse.ppb() > 0 && gap > price.share(rules.path_refuse) {
+    if rules.path_refuse.ppb() > 0 && gap.exceeds(rules.path_refuse, price) {
         return Err((Refusal::PathsDisagree, Measured::part(gap, price, rules.path_refuse)));
     }
     // Three parts of one gap: none of them can be negative, so each is taken away in turn.

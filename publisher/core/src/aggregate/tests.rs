@@ -1,17 +1,18 @@
 use super::*;
 use proptest::prelude::*;
 
-fn candidate(family: &str, price: Price, as_of_ms: i64) -> Candidate {
+fn candidate(family: usize, price: Price, as_of_ms: i64) -> Candidate {
     let as_of = Wall::from_ms(as_of_ms);
     let sample = Ok(Sample { price, half_width: Price::ZERO, volume: None, as_of });
-    Candidate { family: FamilyId::new(family), weight: 1, route: 0, sample, doubt: None }
+    Candidate { family, weight: 1, route: 0, sample, doubt: None }
 }
 
 fn candidates(values: &[&str]) -> Vec<Candidate> {
-    (0i64..)
-        .zip(values)
+    values
+        .iter()
+        .enumerate()
         .map(|(i, text)| {
-            let one = candidate(&format!("v{i}"), text.parse().unwrap_or_default(), i);
+            let one = candidate(i, text.parse().unwrap_or_default(), i64::try_from(i).unwrap());
             let missing = text.parse::<Price>().is_err().then_some(Err(LeftOut::NeverSeen.into()));
             Candidate { sample: missing.unwrap_or(one.sample), ..one }
         })
@@ -50,7 +51,7 @@ fn who_is_doubted_keeps_a_place_in_the_median_and_counts_for_nothing_else() {
     five[4].doubt = Some(LeftOut::Jump.into());
     assert_eq!(aggregate(&five, &Rules::of(2)).value, Err(Refusal::TooManyOutliers));
     // Another source of the same venue that nobody doubts speaks for it.
-    set[1].family = set[2].family.clone();
+    set[1].family = set[2].family;
     let venues = aggregate(&set, &Rules::of(2));
     assert_eq!((venues.value.unwrap().price.to_string(), venues.margin), ("100.75".into(), 0));
 }
@@ -105,7 +106,7 @@ fn equal_quotes_of_stable_assets_reject_nobody() {
 #[test]
 fn two_markets_of_one_family_have_one_vote() {
     let mut set = candidates(&["100", "100.4", "100.2", "100.3"]);
-    set[1].family = FamilyId::new("v0");
+    set[1].family = 0;
     let estimate = aggregate(&set, &Rules::of(3)).value.unwrap();
     assert_eq!((estimate.price, estimate.families), ("100.2".parse().unwrap(), 3));
     assert!(aggregate(&set, &Rules::of(4)).value.is_err());
@@ -201,7 +202,7 @@ fn s2_healthy_families_are_hardly_ever_rejected() {
                         // A sigma of five basis points.
                         let error = error(&mut random) * 500;
                         let price = format!("{}e-6", 1_000_000_000 + error).parse().unwrap();
-                        candidate(&format!("v{i}"), price, 0)
+                        candidate(i, price, 0)
                     })
                     .collect();
                 let aggregation = aggregate(&set, &rules);
@@ -229,7 +230,7 @@ fn prices(of: &[i64]) -> Vec<Price> {
 }
 
 fn set_of(prices: &[Price]) -> Vec<Candidate> {
-    (0..).zip(prices).map(|(i, price)| candidate(&format!("v{i:02}"), *price, i)).collect()
+    (0..).zip(0..).zip(prices).map(|((i, ms), price)| candidate(i, *price, ms)).collect()
 }
 
 /// Every gate on the whole set open, so that what is left is the estimator.
@@ -272,7 +273,7 @@ proptest! {
         fastrand::Rng::with_seed(seed).shuffle(&mut set);
         prop_assert_eq!(aggregate(&set, &rules).value, straight);
         for (i, one) in set.iter_mut().enumerate() {
-            one.family = FamilyId::new(&format!("other{i}"));
+            one.family = 1_000 - i;
         }
         prop_assert_eq!(aggregate(&set, &rules).value, straight);
     }

@@ -22,12 +22,12 @@ impl Book {
     /// after as many looks as at first.
     pub fn review_pegs(&mut self, now: Now) -> Vec<PegChange> {
         let pegged =
-            self.values.iter().filter_map(|(id, value)| Some((id.clone(), value.pricing.rules.peg?)));
+            self.values.iter().filter_map(|value| Some((value.id.clone(), value.pricing.rules.peg?)));
         let looks: Vec<_> =
             pegged.map(|(id, peg)| (self.evaluate(&id, now.wall).value.ok(), id, peg)).collect();
         let mut changes = Vec::new();
         for (value, rate, peg) in looks {
-            let Some(known) = self.values.get_mut(&rate).map(|of| &mut of.pegged) else { continue };
+            let Some(known) = self.value_mut(&rate).map(|of| &mut of.pegged) else { continue };
             if known.see(&peg, value.as_ref(), now) {
                 let (lost, price) = (known.is_lost(), value.map(|value| value.price).unwrap_or_default());
                 changes.push(PegChange { rate, lost, price });
@@ -40,12 +40,12 @@ impl Book {
     pub fn pegs(&self) -> impl Iterator<Item = (&FeedId, &Peg, bool)> {
         self.values
             .iter()
-            .filter_map(|(id, value)| Some((id, value.pricing.rules.peg.as_ref()?, value.pegged.is_lost())))
+            .filter_map(|value| Some((&value.id, value.pricing.rules.peg.as_ref()?, value.pegged.is_lost())))
     }
 
     /// Whether this rate has lost its peg.
     pub fn has_lost_peg(&self, rate: &FeedId) -> bool {
-        self.values.get(rate).is_some_and(|value| value.pegged.is_lost())
+        self.value(rate).is_some_and(|value| value.pegged.is_lost())
     }
 
     /// Whether a rate that converts a source of this value, or of such a rate, has lost its peg.
