@@ -33,16 +33,21 @@ use publisher_core::time::{Mono, Now, Span, Wall};
 use publisher_core::tx::{AccountView, BlockRef, FeeHint, Flag, PreflightAnswer, RoundView, SendOutcome};
 use publisher_doubles::venues::{Limits, SimConfig, Venue as SimVenue, VenueSimulator};
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 const SOURCES: usize = 10;
 const ROUNDS: usize = 60;
 const TICKS: usize = 20;
+const WATCHED_S: u64 = 10;
+const FEEDS_MAX: usize = 10_000;
+const PRICE: usize = 67_000;
 
 fn main() {
     println!("core: one step for a quote of every feed of a venue");
     let mut base = None;
-    for feeds in [1usize, 100, 1000, 10_000] {
+    for feeds in [1usize, 100, 1000, FEEDS_MAX] {
         core_steps(feeds, &mut base);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -51,6 +56,13 @@ fn main() {
     );
     for feeds in [1usize, 10, 100, 1000] {
         runtime.block_on(one_tick(feeds));
+    }
+    println!(
+        "\nhow long a quote waits for its decision, looks at sources and timers included ({WATCHED_S} s of ten venues, each market told once a second)"
+    );
+    for feeds in [1usize, 100, 1000] {
+        waiting(feeds, Told::Together);
+        waiting(feeds, Told::OneByOne);
     }
     println!("\none round, stage by stage (p50 and p99 of {ROUNDS})");
     runtime.block_on(one_round());
@@ -118,23 +130,30 @@ fn spec(
 
 /// A market of a venue that does not exist.
 fn made_up(venue: usize, feed: usize) -> MarketId {
-    MarketId::new(&format!("venue{venue}"), &format!("FEED-{feed}"))
+    static ALL: LazyLock<Vec<Vec<MarketId>>> = LazyLock::new(|| {
+        let market =
+            |venue: usize, feed: usize| MarketId::new(&format!("venue{venue}"), &format!("FEED-{feed}"));
+        (0..SOURCES).map(|venue| (0..FEEDS_MAX).map(|feed| market(venue, feed)).collect()).collect()
+    });
+    ALL.get(venue).and_then(|markets| markets.get(feed)).cloned().expect("one of them")
 }
 
-fn quotes(venue: usize, feeds: usize, price: usize, now: Wall) -> Input {
+/// What a venue says of some feeds' markets: a bid, an ask and a last trade that never give a feed a reason to publish.
+fn quotes(venue: usize, feeds: Range<usize>, price: usize, now: Wall) -> Input {
+    let price = |cents: usize| format!("{price}.{cents}").parse().ok();
     let observation = |index: usize| {
         Observation::Quote(Quote {
             market: made_up(venue, index),
-            bid: None,
-            ask: None,
-            last: Some(format!("{price}.{venue:02}").parse().expect("a price")),
+            bid: price(10 + venue),
+            ask: price(30 + venue),
+            last: price(20 + venue),
             base_volume: None,
             as_of: now,
             received: now,
             is_clocked: true,
         })
     };
-    Input::Observed((0..feeds).map(observation).collect())
+    Input::Observed(feeds.map(observation).collect())
 }
 
 /// Memory in use, in MiB.
@@ -151,33 +170,23 @@ fn core_steps(feeds: usize, base: &mut Option<f64>) {
     let before = rss_mib();
     let mut wall = Wall::from_s(1_800_000_000);
     let mut mono = Mono::from_ms(86_400_000);
-    let account = Address::repeat_byte(1);
-    let spec = spec(feeds, account, |_| Address::repeat_byte(2), made_up);
-    let mut machine = Machine::new(spec, &Recovered::default(), Now { wall, mono }).expect("a machine");
-    let head = BlockRef { number: 1, hash: [1; 32].into(), parent: [0; 32].into(), time: wall };
-    let fees = FeeHint { base_fee_wei: Some(1), tip_wei: 1, gas_price_wei: 1, ..FeeHint::default() };
-    settle(&mut machine, Now { wall, mono }, Input::Head { head, fees, tagged: None }, wall);
+    let mut machine = idle_machine(feeds, Now { wall, mono });
     let rounds = (200_000 / (feeds * SOURCES)).clamp(2, 2000);
     for venue in 0..SOURCES {
-        settle(&mut machine, Now { wall, mono }, quotes(venue, feeds, 67_000, wall), wall);
+        settle(&mut machine, Now { wall, mono }, quotes(venue, 0..feeds, PRICE, wall), wall);
     }
-    let prepared: Vec<Vec<Input>> = (0..rounds)
-        .map(|round| {
-            let at = wall + Span::from_ms(1 + u64::try_from(round).unwrap_or(0));
-            (0..SOURCES).map(|venue| quotes(venue, feeds, 67_000, at)).collect()
-        })
-        .collect();
-    let start = Instant::now();
-    let mut steps = 0u32;
-    for inputs in prepared {
+    let (mut took, mut steps) = (Duration::ZERO, 0u32);
+    for _ in 0..rounds {
         wall = wall + Span::from_ms(1);
         mono = mono + Span::from_ms(1);
-        for input in inputs {
+        for venue in 0..SOURCES {
+            let input = quotes(venue, 0..feeds, PRICE, wall);
+            let start = Instant::now();
             machine.step(Now { wall, mono }, input);
+            took += start.elapsed();
             steps += 1;
         }
     }
-    let took = start.elapsed();
     let quotes = f64::from(steps) * f64::from(u32::try_from(feeds).unwrap_or(u32::MAX));
     let per_quote = took.as_secs_f64() * 1e6 / quotes;
     let base = base.get_or_insert(per_quote);
@@ -188,6 +197,87 @@ fn core_steps(feeds: usize, base: &mut Option<f64>) {
         per_quote / *base,
         rss_mib() - before,
     );
+}
+
+/// A machine whose chain has a head.
+fn idle_machine(feeds: usize, now: Now) -> Machine {
+    let spec =
+        spec(feeds, Address::repeat_byte(1), |feed| Address::left_padding_from(&feed.to_be_bytes()), made_up);
+    let mut machine = Machine::new(spec, &Recovered::default(), now).expect("a machine");
+    let head = BlockRef { number: 1, hash: [1; 32].into(), parent: [0; 32].into(), time: now.wall };
+    let fees = FeeHint { base_fee_wei: Some(1), tip_wei: 1, gas_price_wei: 1, ..FeeHint::default() };
+    settle(&mut machine, now, Input::Head { head, fees, tagged: None }, now.wall);
+    machine
+}
+
+/// How a venue tells its prices.
+#[derive(Clone, Copy, PartialEq)]
+enum Told {
+    /// All in one answer to a poll.
+    Together,
+    /// Each market by itself, over a socket.
+    OneByOne,
+}
+
+/// Lets quotes and timers come at their times and the machine take as long for each as it does, one after another: how
+/// long it is from a quote's arrival to the end of the step that decides about it. Times are simulated, work is real.
+fn waiting(feeds: usize, told: Told) {
+    let start = Wall::from_s(1_800_000_000);
+    let up = Mono::from_ms(86_400_000);
+    let at = |us: u64| Now { wall: start + Span::from_ms(us / 1000), mono: up + Span::from_ms(us / 1000) };
+    let mut machine = idle_machine(feeds, at(0));
+    for venue in 0..SOURCES {
+        settle(&mut machine, at(0), quotes(venue, 0..feeds, PRICE, start), start);
+    }
+    let mut random = fastrand::Rng::with_seed(138);
+    let mut arrivals: Vec<(u64, usize, Range<usize>)> = Vec::new();
+    for second in 0..WATCHED_S {
+        for venue in 0..SOURCES {
+            let mut arrive =
+                |feeds| arrivals.push((second * 1_000_000 + random.u64(0..1_000_000), venue, feeds));
+            match told {
+                Told::Together => arrive(0..feeds),
+                Told::OneByOne => (0..feeds).for_each(|feed| arrive(feed..feed + 1)),
+            }
+        }
+    }
+    arrivals.sort_unstable_by_key(|(at, ..)| *at);
+    let (mut free_at, mut busy_us, mut waits) = (0u64, 0u64, Vec::new());
+    for (arrival, venue, told) in arrivals {
+        // Timers that are due before the quote comes, or while it waits.
+        loop {
+            let wake = machine.wake_at().since(up).ms() * 1000;
+            if wake > arrival.max(free_at) {
+                break;
+            }
+            let begin = wake.max(free_at);
+            let took = step(&mut machine, at(begin), Input::Tick);
+            (free_at, busy_us) = (begin + took, busy_us + took);
+        }
+        let begin = arrival.max(free_at);
+        let input = quotes(venue, told.clone(), PRICE, at(arrival).wall);
+        let took = step(&mut machine, at(begin), input);
+        (free_at, busy_us) = (begin + took, busy_us + took);
+        waits.extend(told.map(|_| free_at - arrival));
+    }
+    waits.sort_unstable();
+    let percentile =
+        |percent: usize| waits.get(waits.len() * percent / 100).copied().unwrap_or_default() as f64 / 1e3;
+    println!(
+        "  {feeds:>6} feeds, {:<20} p50 {:>7.3} ms, p99 {:>7.3} ms, worst {:>7.3} ms, {:>5.1} % of a core",
+        if told == Told::Together { "a venue at once:" } else { "each market by itself:" },
+        percentile(50),
+        percentile(99),
+        waits.last().copied().unwrap_or_default() as f64 / 1e3,
+        busy_us as f64 / (WATCHED_S as f64 * 1e4),
+    );
+}
+
+/// How many microseconds a step takes.
+fn step(machine: &mut Machine, now: Now, input: Input) -> u64 {
+    let start = Instant::now();
+    machine.step(now, input);
+    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 /// How a venue spells the market of a coin.
@@ -384,12 +474,12 @@ async fn one_round() {
         Machine::new(spec(1, account, |_| aggregator, made_up), &recovered, now()).expect("a machine");
     let (mut stages, mut mined) = (Stages::default(), 0);
     for round in 0..ROUNDS {
-        let price = 67_000 + round * 1_000;
+        let price = PRICE + round * 1_000;
         for venue in 0..SOURCES {
             let wall = now().wall;
             pump(
                 &mut machine,
-                quotes(venue, 1, price, wall),
+                quotes(venue, 0..1, price, wall),
                 &node,
                 &signer,
                 &journal,

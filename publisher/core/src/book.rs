@@ -6,23 +6,23 @@
 //! today. Whether paths are free of cycles and name only what exists is checked once, in [`Book::new`].
 
 use crate::aggregate::{
-    Aggregation, Candidate, Estimate, LeftOut, Measured, NoVote, Refusal, Rules, Sample, Verdict, aggregate,
-    median, middle,
+    Aggregation, Candidate, Estimate, LeftOut, Measured, NoVote, Refusal, Rules, Sample, aggregate, middle,
 };
 use crate::constant::Constant;
-use crate::drift::{self, ClockChange, Drift, Skew, Steps, VenueClock};
+use crate::drift::{self, Skew, Steps, VenueClock};
 use crate::peg::Pegged;
 use crate::price::{Price, Ratio};
 use crate::quote::{
     FamilyId, FeedId, Listing, MarketId, Observation, Quote, QuoteFault, SourceFault, VenueId,
 };
 use crate::route::Route;
-use crate::score::Score;
-use crate::standing::{Look, Standing, Watch};
-use crate::time::{Now, Span, Wall};
+use crate::standing::{Standing, Watch};
+use crate::time::{Span, Wall};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Mutex;
 
 mod pegs;
+mod review;
 
 pub use pegs::PegChange;
 
@@ -128,7 +128,7 @@ pub enum BookError {
 /// A market and who reads it.
 #[derive(Clone, Debug, Default)]
 struct Market {
-    heard: Option<(Quote, Reading)>,
+    heard: Option<Reading>,
     fault: Option<SourceFault>,
     readers: BTreeSet<FeedId>,
     /// The values that it is a source of, and which.
@@ -139,17 +139,23 @@ struct Market {
     listing: Listing,
 }
 
-/// What a quote says, worked out once for all who read it.
-#[derive(Clone, Copy, Debug)]
+/// What a quote says, worked out once for all who read it, and by itself: with many feeds, what a look takes is mostly
+/// waiting for memory.
+#[derive(Clone, Debug)]
 struct Reading {
     price: Result<Price, QuoteFault>,
     half_width: Price,
     spread: Option<Ratio>,
+    as_of: Wall,
+    received: Wall,
+    quote: Box<Quote>,
 }
 
-impl Reading {
-    fn of(quote: &Quote) -> Self {
-        Self { price: quote.price(), half_width: quote.half_width(), spread: quote.spread() }
+impl From<Quote> for Reading {
+    fn from(quote: Quote) -> Self {
+        let Quote { as_of, received, .. } = quote;
+        let (price, half_width, spread) = (quote.price(), quote.half_width(), quote.spread());
+        Self { price, half_width, spread, as_of, received, quote: Box::new(quote) }
     }
 }
 
@@ -161,6 +167,10 @@ struct Place {
     route: usize,
     /// The first path of its family.
     family: usize,
+    /// What its family's vote counts.
+    weight: u32,
+    /// Whether the market's price is the value's as it stands.
+    is_direct: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -173,6 +183,18 @@ struct Value {
     watches: Vec<Watch>,
     /// What is known of its peg, where it has one.
     pegged: Pegged,
+    /// What it was when it was last read as a rate.
+    read: Memo,
+}
+
+/// A value, and the state of the book and the time for which it was worked out. A copy knows nothing.
+#[derive(Debug, Default)]
+struct Memo(Mutex<Option<(u64, Wall, Result<Estimate, Refusal>)>>);
+
+impl Clone for Memo {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// The markets, and the values that can be derived from them.
@@ -183,6 +205,8 @@ pub struct Book {
     /// In the order of their names.
     values: Vec<Value>,
     names: HashMap<FeedId, usize>,
+    /// Grows with everything that a value may depend on, time aside.
+    state: u64,
     /// What is known of the clock of every venue.
     clocks: Vec<(VenueId, VenueClock)>,
     /// What all of them say of ours.
@@ -198,6 +222,7 @@ impl Book {
             positions: HashMap::new(),
             values: Vec::new(),
             names: HashMap::new(),
+            state: 0,
             clocks: Vec::new(),
             own_clock: None,
             steps: Steps::default(),
@@ -209,6 +234,8 @@ impl Book {
                 market: book.position(&path.market),
                 route: first(&|other| other.via.legs == path.via.legs),
                 family: first(&|other| other.family == path.family),
+                weight: path.weight,
+                is_direct: path.via.is_direct(),
             };
             let places: Vec<Place> = paths.iter().map(place).collect();
             for (index, place) in places.iter().enumerate() {
@@ -221,7 +248,14 @@ impl Book {
             }
             let watches = vec![Watch::default(); paths.len()];
             book.names.insert(id.clone(), book.values.len());
-            book.values.push(Value { id, pricing, places, watches, pegged: Pegged::default() });
+            book.values.push(Value {
+                id,
+                pricing,
+                places,
+                watches,
+                pegged: Pegged::default(),
+                read: Memo::default(),
+            });
         }
         for id in book.values.iter().map(|value| value.id.clone()).collect::<Vec<_>>() {
             let mut markets = BTreeSet::new();
@@ -269,9 +303,8 @@ impl Book {
         if depth > MAX_HOPS {
             return Err(BookError::TooDeep { of: root.clone() });
         }
-        let value = self
-            .value(id)
-            .ok_or_else(|| BookError::UnknownRate { of: root.clone(), rate: id.clone() })?;
+        let value =
+            self.value(id).ok_or_else(|| BookError::UnknownRate { of: root.clone(), rate: id.clone() })?;
         markets.extend(value.places.iter().map(|place| place.market));
         let via = value.pricing.paths.iter().flat_map(|path| path.via.rates());
         for rate in via.chain(value.pricing.reference.as_ref().map(|reference| &reference.rate)) {
@@ -291,6 +324,7 @@ impl Book {
     /// lapse, or our own clock's, would lock the market until that future arrives. A fault keeps the last quote,
     /// which then ages out.
     pub fn observe(&mut self, observation: Observation) -> impl Iterator<Item = &FeedId> {
+        self.state += 1;
         let Self { markets, positions, values, clocks, .. } = self;
         let market = positions.get(observation.market()).and_then(|position| markets.get_mut(*position));
         let market = market.map(|market| {
@@ -301,10 +335,10 @@ impl Book {
             for (value, index) in &market.paths {
                 let value =
                     values.get_mut(*value).map(|value| (value.watches.get_mut(*index), &value.pricing.rules));
-                if let (Some((Some(watch), rules)), Some((quote, Reading { price: Ok(price), .. }))) =
+                if let (Some((Some(watch), rules)), Some(Reading { price: Ok(price), received, .. })) =
                     (value, &market.heard)
                 {
-                    watch.saw(*price, quote.received, rules);
+                    watch.saw(*price, *received, rules);
                 }
             }
             &*market
@@ -314,6 +348,7 @@ impl Book {
 
     /// Takes what a venue's list says of a market; returns the feeds and rates that read it, if that is news.
     pub fn list(&mut self, id: &MarketId, listing: Listing) -> impl Iterator<Item = &FeedId> {
+        self.state += 1;
         let Self { markets, positions, .. } = self;
         let market = positions.get(id).and_then(|position| markets.get_mut(*position));
         let market = market.filter(|market| market.listing != listing).map(|market| {
@@ -346,16 +381,33 @@ impl Book {
                 let value = Err(Refusal::Quorum { have: 0, need: 0 });
                 Aggregation { value, margin: 0, measured: None, verdicts: Vec::new() }
             },
-            |value| self.evaluate_value(value, now),
+            |value| self.judge(value, self.candidates(value, now), now),
         )
     }
 
-    fn evaluate_value(&self, of: &Value, now: Wall) -> Aggregation {
+    /// The value of a rate, which is the same for all who read it in one look: with a thousand feeds it would be worked out
+    /// as many times.
+    fn rate(&self, id: &FeedId, now: Wall) -> Result<Estimate, Refusal> {
+        let missing = Refusal::Quorum { have: 0, need: 0 };
+        let value = self.value(id).ok_or(missing)?;
+        let known = value.read.0.lock().ok().and_then(|known| *known);
+        let current = known.filter(|(state, at, _)| (*state, *at) == (self.state, now));
+        if let Some((_, _, read)) = current {
+            return read;
+        }
+        let read = self.judge(value, self.candidates(value, now), now).value;
+        if let Ok(mut known) = value.read.0.lock() {
+            *known = Some((self.state, now, read));
+        }
+        read
+    }
+
+    /// What becomes of what the sources say.
+    fn judge(&self, of: &Value, mut candidates: Vec<Candidate>, now: Wall) -> Aggregation {
         let Value { pricing, watches, .. } = of;
         if let Some(constant) = &pricing.constant {
             return Aggregation { value: constant.at(now), margin: 0, measured: None, verdicts: Vec::new() };
         }
-        let mut candidates = self.candidates(of, now);
         let left_out: Vec<Option<NoVote>> = watches
             .iter()
             .enumerate()
@@ -390,9 +442,9 @@ impl Book {
         let Value { pricing, places, .. } = value;
         let candidate = |(path, place): (&Path, &Place)| Candidate {
             family: place.family,
-            weight: path.weight,
+            weight: place.weight,
             route: place.route,
-            sample: self.sample(path, place.market, pricing, now),
+            sample: self.sample(path, place, pricing, now),
             doubt: None,
         };
         pricing.paths.iter().zip(places).map(candidate).collect()
@@ -401,11 +453,11 @@ impl Book {
     /// Whether a source is far from what it said itself, and others do not bear it out.
     fn jumps(&self, value: &Value, candidates: &[Candidate], index: usize) -> Option<NoVote> {
         let Value { pricing, places, watches, .. } = value;
-        let (quote, reading) = self.markets.get(places.get(index)?.market)?.heard.as_ref()?;
+        let reading = self.markets.get(places.get(index)?.market)?.heard.as_ref()?;
         let candidate = candidates.get(index)?;
         let price = candidate.sample.as_ref().ok()?.price;
         let said = reading.price.ok()?;
-        let own = watches.get(index)?.jumps(said, quote.received, &pricing.rules)?;
+        let own = watches.get(index)?.jumps(said, reading.received, &pricing.rules)?;
         let near = |other: Price| !other.distance(price).exceeds(WITNESS_BAND, price);
         let others = candidates.iter().filter(|other| other.family != candidate.family);
         let witnesses = others.filter(|other| other.sample.is_ok_and(|sample| near(sample.price)));
@@ -416,94 +468,14 @@ impl Book {
         (!most && witnesses.len() < WITNESSES).then(|| NoVote::by(LeftOut::Jump, measured()))
     }
 
-    /// Looks at how every source of every value stands, by what it says now; what has changed. To be called about once a
-    /// second: times are counted in looks no closer than that.
-    pub fn review(&mut self, now: Now) -> Vec<Change> {
-        (0..self.values.len()).flat_map(|at| self.review_value(at, now)).collect()
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.values.len()
     }
 
-    fn review_value(&mut self, at: usize, now: Now) -> Vec<Change> {
-        let Some(value) = self.values.get(at) else { return Vec::new() };
-        let raw = self.candidates(value, now.wall);
-        let Aggregation { value, verdicts, .. } = self.evaluate_value(value, now.wall);
-        let center = value.ok().map(|estimate| estimate.price);
-        let Self { markets, values, clocks, own_clock, .. } = self;
-        let Some(Value { id, pricing, places, watches, .. }) = values.get_mut(at) else {
-            return Vec::new();
-        };
-        let Pricing { paths, rules, .. } = pricing;
-        let mut changes = Vec::new();
-        let middle = middle(&raw, rules);
-        let heard: Vec<bool> = watches.iter().map(|watch| watch.forbids().is_none()).collect();
-        for (index, (path, place)) in paths.iter().zip(&*places).enumerate() {
-            let sample = raw.get(index).and_then(|candidate| candidate.sample.ok());
-            let verdict = verdicts.get(index).and_then(Verdict::why);
-            let agrees = center.zip(sample).map(|(center, sample)| match verdict {
-                None => true,
-                Some(LeftOut::Outlier) => false,
-                Some(_) => !sample.price.distance(center).exceeds(rules.outlier_floor, center),
-            });
-            let peers =
-                raw.iter().zip(&heard).filter(|(other, heard)| **heard && other.family != place.family);
-            let peers = median(peers.filter_map(|(other, _)| other.sample.ok()).map(|sample| sample.price));
-            // Others may be put out of the vote in this very review.
-            let voting =
-                places.iter().zip(&*watches).enumerate().filter(|(other, (_, watch))| {
-                    *other != index && watch.standing() != Standing::Quarantined
-                });
-            let left: BTreeSet<_> = voting.map(|(_, (place, _))| place.family).collect();
-            let market = markets.get(place.market);
-            let clock = market.and_then(|market| clocks.get(market.clock));
-            let look = Look {
-                quote: market.and_then(Market::quote),
-                // Where there is no value, it is not known who is wrong.
-                verdict: verdict.filter(|why| *why != LeftOut::Outlier || center.is_some()),
-                price: sample.map(|sample| sample.price),
-                agrees,
-                peers,
-                middle,
-                dispensable: left.len() >= rules.quorum,
-                may_stand: path.is_steady,
-                lags: own_clock.is_none()
-                    && clock.is_some_and(|(_, clock)| clock.skew() == Some(Skew::Behind)),
-            };
-            let change = watches.get_mut(index).and_then(|watch| watch.review(&look, rules, now));
-            changes.extend(change.map(|(standing, why)| Change {
-                of: id.clone(),
-                market: path.market.clone(),
-                standing,
-                why,
-            }));
-        }
-        changes
-    }
-
-    /// Looks at the clock of every venue, and by them at our own; what has changed. As often as [`Self::review`].
-    pub fn review_clocks(&mut self, now: Now) -> Vec<ClockChange> {
-        drift::review(&mut self.clocks, &mut self.own_clock, now.wall)
-    }
-
-    /// By how many milliseconds our wall clock was set since this was asked last, below zero if back. Less than
-    /// [`drift::STEP`] is not told.
-    pub fn clock_step(&mut self, now: Now) -> Option<i64> {
-        self.steps.look(now)
-    }
-
-    /// Every venue whose times say something about its clock, and whether that is known to be wrong.
-    pub fn clocks(&self) -> impl Iterator<Item = (&VenueId, Drift, Option<Skew>)> {
-        self.clocks.iter().filter_map(|(venue, clock)| Some((venue, clock.drift()?, clock.skew())))
-    }
-
-    /// Whether this machine's clock is wrong, by what venues say.
-    pub fn own_clock(&self) -> Option<Skew> {
-        self.own_clock
-    }
-
-    /// How every source of a value stands, in the order of its paths.
-    pub fn standings(&self, id: &FeedId) -> impl Iterator<Item = (&Path, Standing, &Score)> {
-        let value = self.value(id);
-        let both = value.into_iter().flat_map(|value| value.pricing.paths.iter().zip(&value.watches));
-        both.map(|(path, watch)| (path, watch.standing(), watch.score()))
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
     }
 
     /// Why a value is not believed beside its reference, and by what measure.
@@ -513,7 +485,7 @@ impl Book {
         reference: &Reference,
         now: Wall,
     ) -> Option<(Refusal, Option<Measured>)> {
-        let Ok(with) = self.evaluate(&reference.rate, now).value else {
+        let Ok(with) = self.rate(&reference.rate, now) else {
             return Some((Refusal::NoReference, None));
         };
         let (distance, with) = (estimate.price.distance(with.price), with.price);
@@ -521,27 +493,27 @@ impl Book {
         distance.exceeds(reference.band, with).then(far)
     }
 
-    fn sample(&self, path: &Path, position: usize, pricing: &Pricing, now: Wall) -> Result<Sample, NoVote> {
-        let Pricing { max_age, rules, .. } = *pricing;
-        let market = self.markets.get(position);
+    fn sample(&self, path: &Path, place: &Place, pricing: &Pricing, now: Wall) -> Result<Sample, NoVote> {
+        let (max_age, rules) = (pricing.max_age, &pricing.rules);
+        let market = self.markets.get(place.market);
         let (heard, fault) = market.map_or((None, None), |m| (m.heard.as_ref(), m.fault));
         match market.map_or(Listing::Trading, |market| market.listing) {
             Listing::Trading => {}
             Listing::Halted => return Err(LeftOut::Halted.into()),
             Listing::Gone => return Err(LeftOut::Delisted.into()),
         }
-        let (quote, reading) = heard.ok_or(fault.map_or(LeftOut::NeverSeen, LeftOut::Failing))?;
+        let reading = heard.ok_or(fault.map_or(LeftOut::NeverSeen, LeftOut::Failing))?;
         let age = |as_of: Wall| Measured::Time { is: now.since(as_of), limit: max_age };
-        if quote.as_of > now + drift::TOLERANCE {
-            let ahead = Measured::Time { is: quote.as_of.since(now), limit: drift::TOLERANCE };
+        if reading.as_of > now + drift::TOLERANCE {
+            let ahead = Measured::Time { is: reading.as_of.since(now), limit: drift::TOLERANCE };
             return Err(NoVote::by(LeftOut::Future, ahead));
         }
-        if now.since(quote.as_of) > max_age {
+        if now.since(reading.as_of) > max_age {
             let clock = market.and_then(|market| self.clocks.get(market.clock));
             let lags = clock.is_some_and(|(_, clock)| clock.skew() == Some(Skew::Behind));
             let stale = if lags { LeftOut::Lagging } else { LeftOut::Stale };
             return Err(
-                fault.map_or(NoVote::by(stale, age(quote.as_of)), |fault| LeftOut::Failing(fault).into())
+                fault.map_or(NoVote::by(stale, age(reading.as_of)), |fault| LeftOut::Failing(fault).into())
             );
         }
         let price = reading.price.map_err(|fault| match fault {
@@ -552,23 +524,26 @@ impl Book {
             let limit = rules.max_spread;
             return Err(NoVote::by(LeftOut::WideSpread, Measured::Part { is, limit }));
         }
-        if let Some(thin) = quote.base_volume.filter(|volume| *volume < rules.min_volume) {
+        let told = rules.weighs_volume().then_some(reading.quote.base_volume).flatten();
+        if let Some(thin) = told.filter(|volume| *volume < rules.min_volume) {
             let measured = thin.part_of(rules.min_volume).map(|is| Measured::Volume { is });
             return Err(NoVote::by(LeftOut::Thin, measured));
         }
-        let mut sample = match path.via.inverse {
-            false => sample_of(quote, price, reading.half_width),
-            true => {
-                let turned = quote.inverted().ok_or(LeftOut::BadValue)?;
-                let price = turned.price().map_err(|_| LeftOut::BadValue)?;
-                sample_of(&turned, price, turned.half_width())
-            }
-        };
+        let mut sample = Sample { price, half_width: reading.half_width, volume: told, as_of: reading.as_of };
+        if place.is_direct {
+            return Ok(sample);
+        }
+        if path.via.inverse {
+            let turned = reading.quote.inverted().ok_or(LeftOut::BadValue)?;
+            let price = turned.price().map_err(|_| LeftOut::BadValue)?;
+            let volume = told.and(turned.base_volume);
+            sample = Sample { price, half_width: turned.half_width(), volume, ..sample };
+        }
         for leg in &path.via.legs {
             if rules.drop_depegged && self.has_lost_peg(&leg.rate) {
                 return Err(LeftOut::Depegged.into());
             }
-            let rate = self.evaluate(&leg.rate, now).value.map_err(|_| LeftOut::NoRate)?;
+            let rate = self.rate(&leg.rate, now).map_err(|_| LeftOut::NoRate)?;
             sample = sample.by(&rate, leg.divides).ok_or(LeftOut::BadValue)?;
         }
         if now.since(sample.as_of) > max_age {
@@ -576,10 +551,6 @@ impl Book {
         }
         Ok(sample)
     }
-}
-
-fn sample_of(quote: &Quote, price: Price, half_width: Price) -> Sample {
-    Sample { price, half_width, volume: quote.base_volume, as_of: quote.as_of }
 }
 
 /// Families that say something, believed or not, and have a vote.
@@ -594,7 +565,7 @@ fn speaking(candidates: &[Candidate], left_out: &[Option<NoVote>]) -> usize {
 impl Market {
     /// Its latest quote.
     fn quote(&self) -> Option<&Quote> {
-        self.heard.as_ref().map(|(quote, _)| quote)
+        self.heard.as_ref().map(|reading| &*reading.quote)
     }
 
     /// Takes an observation; the quote, if its exchange's time was not said before.
@@ -605,8 +576,7 @@ impl Market {
                 let newest = quote.received + drift::TOLERANCE;
                 let before = self.quote().map(|old| old.as_of);
                 if before.is_none_or(|before| quote.as_of >= before || before > newest) {
-                    let reading = Reading::of(&quote);
-                    self.heard = Some((quote, reading));
+                    self.heard = Some(quote.into());
                 }
                 // The first quote of all may have been there for long.
                 self.quote().filter(|new| new.is_clocked && before.is_some_and(|old| old < new.as_of))

@@ -2,15 +2,52 @@
 
 use crate::price::{Price, Ratio};
 use crate::time::Wall;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Defines a cheap-to-clone name.
+/// A text that is cheap to clone and to compare, in the order of texts.
+#[derive(Clone, PartialEq, Eq)]
+struct Name {
+    /// Its first bytes, so that names which differ there are told apart without a look at their text.
+    head: u128,
+    text: Arc<str>,
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        let mut head = [0; size_of::<u128>()];
+        head.iter_mut().zip(text.bytes()).for_each(|(place, byte)| *place = byte);
+        Self { head: u128::from_be_bytes(head), text: text.into() }
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.head.cmp(&other.head).then_with(|| self.text.cmp(&other.text))
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.head.hash(state);
+        self.text.len().hash(state);
+    }
+}
+
+/// Defines what is called by a name.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(Name);
 
         impl $name {
             /// From its text.
@@ -20,19 +57,19 @@ macro_rules! name {
 
             /// Its text.
             pub fn as_str(&self) -> &str {
-                &self.0
+                &self.0.text
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
     };
@@ -58,12 +95,12 @@ const OFF_HOURS: &str = "@off_hours";
 impl FeedId {
     /// What a feed's second set of sources is called, that of off hours: `EUR-USD@off_hours`.
     pub fn off_hours(&self) -> Self {
-        Self::new(&format!("{}{OFF_HOURS}", self.0))
+        Self::new(&format!("{self}{OFF_HOURS}"))
     }
 
     /// The feed that a set of sources is of; a feed's first set is called like the feed itself.
     pub fn of_set(self) -> Self {
-        match self.0.strip_suffix(OFF_HOURS) {
+        match self.as_str().strip_suffix(OFF_HOURS) {
             Some(name) => Self::new(name),
             None => self,
         }
@@ -284,6 +321,7 @@ impl SourceFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn quote(bid: &str, ask: &str, last: &str) -> Quote {
         let price = |t: &str| (!t.is_empty()).then(|| t.parse().unwrap());
@@ -296,6 +334,16 @@ mod tests {
             as_of: Wall::default(),
             received: Wall::default(),
             is_clocked: false,
+        }
+    }
+
+    proptest! {
+        /// Without this, tables that are searched by names and told in their order would disagree with their texts.
+        #[test]
+        fn names_are_in_the_order_of_their_texts(one in "[a-c\0]{0,20}", other in "[a-c\0]{0,20}") {
+            let (first, second) = (FeedId::new(&one), FeedId::new(&other));
+            prop_assert_eq!(first.cmp(&second), one.cmp(&other));
+            prop_assert_eq!(first == second, one == other);
         }
     }
 

@@ -76,13 +76,13 @@ pub(crate) struct Look<'a> {
     pub lags: bool,
 }
 
-/// What is remembered of one source of one value.
+/// What is remembered of one source of one value. What is needed once a second stands apart from what every quote needs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watch {
     /// The last price of its own that was no jump, and when it came.
     trusted: Option<(Price, Wall)>,
     /// What it says, since when, and where its peers were then.
-    content: Option<Content>,
+    content: Option<Box<Content>>,
     frozen: bool,
     standing: Standing,
     since: Mono,
@@ -94,7 +94,7 @@ pub(crate) struct Watch {
     troubled: Mono,
     agrees_since: Option<Mono>,
     looked: Option<Mono>,
-    score: Score,
+    score: Box<Score>,
 }
 
 #[derive(Clone, Debug)]
@@ -194,7 +194,7 @@ impl Watch {
         let content = match &mut self.content {
             Some(content) if content.said == said => content,
             content => {
-                *content = Some(Content { said, since: quote.as_of, seen });
+                *content = Some(Box::new(Content { said, since: quote.as_of, seen }));
                 return false;
             }
         };

@@ -92,7 +92,7 @@ pub(super) async fn run(args: QuoteArgs) -> Ended {
         tokio::select! {
             Some(news) = news.recv() => known.take(&mut book, news),
             _ = timer.tick() => {
-                book.review(clock.now());
+                book.review(0..book.len(), clock.now());
                 book.review_clocks(clock.now());
                 book.review_pegs(clock.now());
                 if !args.common.json {

@@ -86,7 +86,7 @@ impl Driver {
         pollers::spawn(&mut pollers, &self, &sender);
         let mut tasks: JoinSet<()> = JoinSet::new();
         let mut deadline = None;
-        let mut shown = self.clock.now().mono;
+        let (mut shown, mut turn) = (self.clock.now().mono, 0);
         hit("recovered");
         let mut refused = None;
         let ended = loop {
@@ -109,7 +109,8 @@ impl Driver {
             if now.mono.since(shown) >= HEALTH_EVERY {
                 shown = now.mono;
                 self.health.progressed("machine", HEALTH_EVERY);
-                show::machine(&self.health, &self.machine, now);
+                turn = (turn + 1) % show::TURNS;
+                show::machine(&self.health, &self.machine, turn, now);
             }
             match deadline {
                 Some(_) if self.machine.is_idle() => break Ended::Drained,

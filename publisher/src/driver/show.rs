@@ -24,20 +24,22 @@ pub(super) fn journal(health: &Health, failed: Option<&StoreError>) {
     }
 }
 
-/// Copies what status pages show out of the machine.
-pub(super) fn machine(health: &Health, machine: &Machine, now: Now) {
+/// Sources are shown in so many turns, so that the machine is not kept from quotes for long where there are many.
+pub(super) const TURNS: usize = 4;
+
+/// Copies what status pages show out of the machine; of the feeds whose turn it is, their sources as well.
+pub(super) fn machine(health: &Health, machine: &Machine, turn: usize, now: Now) {
     if let Some(tip) = machine.window().tip() {
         health.head(tip.number, tip.hash);
     }
     health.update(|state| {
         state.started = machine.is_recovered();
-        for (id, view) in machine.feeds(now) {
+        for (index, (id, view)) in machine.feeds(now).enumerate() {
             let feed = state.feeds.entry(id.clone()).or_default();
             feed.decimals = view.decimals;
             feed.known = view.known;
-            let look = machine.book().evaluate(&view.set, now.wall);
-            let value = look.value.ok();
-            feed.margin = Some(look.margin);
+            let value = view.value;
+            feed.margin = view.margin;
             feed.families = value.map_or(0, |estimate| estimate.families);
             feed.effective_milli = value.map_or(0, |estimate| estimate.effective_milli);
             feed.value = value.map(|estimate| estimate.price);
@@ -54,8 +56,10 @@ pub(super) fn machine(health: &Health, machine: &Machine, now: Now) {
             feed.is_off_peg = view.is_off_peg;
             feed.in_flight = view.in_flight;
             feed.budget_left_wei = view.budget_left_wei;
-            feed.sources = sources(machine, id);
-            feed.off_hours_sources = sources(machine, &id.off_hours());
+            if index % TURNS == turn || feed.sources.is_empty() {
+                feed.sources = sources(machine, id);
+                feed.off_hours_sources = sources(machine, &id.off_hours());
+            }
         }
         state.pegs = machine.book().pegs().map(|(rate, _, lost)| (rate.clone(), lost)).collect();
         let clock = |(venue, drift, skew): (&VenueId, Drift, Option<Skew>)| ClockHealth {

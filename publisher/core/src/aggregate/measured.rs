@@ -8,7 +8,8 @@ use std::fmt;
 /// What a gate measured, and the limit it held that to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measured {
-    /// A distance or a weight, as a part of what it is measured by, rounded down to a billionth; at most `limit` passes.
+    /// A distance or a weight, as a part of what it is measured by, rounded to a billionth, away from the limit
+    /// where a book is wide and down elsewhere; at most `limit` passes.
     Part {
         /// What was measured.
         is: Ratio,

@@ -126,6 +126,13 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// Whether anything depends on what venues say about their volume.
+    pub(crate) fn weighs_volume(&self) -> bool {
+        self.weighting == Weighting::Volume || self.min_volume.is_positive()
+    }
+}
+
 /// The quorum that `families` configured families get by default: a majority, and at least three where there are three.
 ///
 /// One family alone has a quorum of one, which a configuration must allow explicitly.
@@ -220,13 +227,7 @@ pub fn aggregate(candidates: &[Candidate], rules: &Rules) -> Aggregation {
 type Refused = (Refusal, Option<Measured>);
 
 /// What forbids the value, although enough families answer.
-fn refusal(
-    votes: &[Vote],
-    kept: &[&Vote],
-    outliers: usize,
-    price: Price,
-    rules: &Rules,
-) -> Option<Refused> {
+fn refusal(votes: &[Vote], kept: &[&Vote], outliers: usize, price: Price, rules: &Rules) -> Option<Refused> {
     let weights: Vec<u64> = votes.iter().map(|vote| vote.weight).collect();
     // Of those that the gate judged: who is doubted makes no room for more outliers.
     let most = (kept.len() + outliers).div_ceil(4);
@@ -293,7 +294,8 @@ struct Vote {
 /// Folds the sources of each family into its one vote: their median, as old as the oldest. One that is doubted speaks
 /// for its family only where all of it are.
 fn votes(candidates: &[Candidate], rules: &Rules) -> Vec<Vote> {
-    let speaks = |candidate| -> Option<(&Candidate, &Sample)> { Some((candidate, candidate.sample.as_ref().ok()?)) };
+    let speaks =
+        |candidate| -> Option<(&Candidate, &Sample)> { Some((candidate, candidate.sample.as_ref().ok()?)) };
     let mut speaking = Vec::with_capacity(candidates.len());
     speaking.extend(candidates.iter().filter_map(speaks));
     speaking.sort_by_key(|(candidate, _)| candidate.family);
@@ -363,9 +365,11 @@ fn path_gap(
         return Ok(Price::ZERO);
     }
     let middle = |of: usize, value: fn(Sample) -> Price| {
-        median(counted().filter(|(route, _)| *route == of).map(|(_, sample)| value(sample))).unwrap_or_default()
+        median(counted().filter(|(route, _)| *route == of).map(|(_, sample)| value(sample)))
+            .unwrap_or_default()
     };
-    let both = |route: usize| (middle(route, |sample| sample.price), middle(route, |sample| sample.half_width));
+    let both =
+        |route: usize| (middle(route, |sample| sample.price), middle(route, |sample| sample.half_width));
     let mut ends: Vec<(Price, Price)> = routes.into_iter().map(both).collect();
     ends.sort_unstable();
     let (Some((low, low_width)), Some((high, high_width))) = (ends.first(), ends.last()) else {

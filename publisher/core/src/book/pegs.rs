@@ -21,6 +21,7 @@ impl Book {
     /// Looks at every rate that has a peg; what has changed. A peg that was lost before a restart is found lost again
     /// after as many looks as at first.
     pub fn review_pegs(&mut self, now: Now) -> Vec<PegChange> {
+        self.state += 1;
         let pegged =
             self.values.iter().filter_map(|value| Some((value.id.clone(), value.pricing.rules.peg?)));
         let looks: Vec<_> =

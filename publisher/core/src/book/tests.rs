@@ -1,8 +1,10 @@
 //! Values from quotes: age, conversion, references and what may not be evaluated.
 
 use super::*;
+use crate::aggregate::Verdict;
 use crate::peg::Peg;
 use crate::route::Leg;
+use crate::time::Now;
 use proptest::prelude::*;
 
 fn pricing(paths: &[(&str, &[&str])], quorum: usize) -> Pricing {
@@ -91,6 +93,29 @@ fn s7_paths_of_several_hops_divide_and_invert_from_one_look() {
     assert_eq!(book.paths(&jpy)[0].to_string(), "1 / kraken:S");
 }
 
+/// Without this a rate that was read for one feed is what it was for the next, whatever came to be known meanwhile.
+#[test]
+fn what_was_read_of_a_rate_holds_until_anything_changes() {
+    let (btc, usdt) = (pricing(&[("binance", &["USDT"])], 1), pricing(&[("kraken", &[])], 1));
+    let mut book = book(&[("BTC", btc), ("USDT", usdt)]).unwrap();
+    let id = FeedId::new("BTC");
+    let price =
+        |book: &Book, s| book.evaluate(&id, Wall::from_s(s)).value.ok().map(|value| value.price.to_string());
+    book.observe(quote("binance", "50000", 10)).for_each(drop);
+    book.observe(quote("kraken", "0.99", 10)).for_each(drop);
+    assert_eq!(price(&book, 11).as_deref(), Some("49500"));
+    // The same instant, and each of what a rate depends on.
+    book.observe(quote("kraken", "0.98", 10)).for_each(drop);
+    assert_eq!(price(&book, 11).as_deref(), Some("49000"), "its quote");
+    assert_eq!(price(&book, 41), None, "its age");
+    assert_eq!(price(&book, 11).as_deref(), Some("49000"));
+    let market = MarketId::new("kraken", "S");
+    book.list(&market, Listing::Halted).for_each(drop);
+    assert_eq!(price(&book, 11), None, "its market");
+    book.list(&market, Listing::Trading).for_each(drop);
+    assert_eq!(price(&book, 11).as_deref(), Some("49000"));
+}
+
 #[test]
 fn quotes_age_come_from_the_future_or_arrive_late() {
     let mut book = book(&[("F", pricing(&[("v", &[])], 1))]).unwrap();
@@ -146,7 +171,7 @@ fn a_book_that_is_wide_and_a_market_that_is_thin_have_no_vote() {
     assert_eq!(told("99.5", "100.5", None).0, None, "nothing can be said against it");
     assert_eq!(
         told("99.4", "100.5", Some("5")).0,
-        Some((LeftOut::WideSpread, "1.1005502%, limit 1%".into()))
+        Some((LeftOut::WideSpread, "1.1005503%, limit 1%".into()))
     );
     assert_eq!(told("99.5", "100.5", Some("4.9")).0, Some((LeftOut::Thin, "98%, limit 100%".into())));
 }
@@ -225,7 +250,9 @@ fn a_quarantined_source_has_no_vote_and_a_frozen_one_neither() {
         book.observe(quote("e", &format!("120.{s}"), s)).for_each(drop);
         let now = Now { wall: Wall::from_s(s), mono: crate::time::Mono::from_ms(s * 1000) };
         changes.extend(
-            book.review(now).into_iter().map(|change| (s, change.market.venue.to_string(), change.standing)),
+            book.review(0..book.len(), now)
+                .into_iter()
+                .map(|change| (s, change.market.venue.to_string(), change.standing)),
         );
     }
     let expected = [
@@ -247,7 +274,9 @@ fn a_quarantined_source_has_no_vote_and_a_frozen_one_neither() {
             book.observe(quote(venue, &format!("100.2{s}"), s)).for_each(drop);
         }
         let now = Now { wall: Wall::from_s(s), mono: crate::time::Mono::from_ms(s * 1000) };
-        assert!(book.review(now).iter().all(|change| change.standing != Standing::Quarantined));
+        assert!(
+            book.review(0..book.len(), now).iter().all(|change| change.standing != Standing::Quarantined)
+        );
     }
 }
 
@@ -393,7 +422,7 @@ fn f50_a_clock_that_is_behind_is_trouble_and_then_the_reason() {
         }
         let now = Now { wall: Wall::from_s(s), mono: crate::time::Mono::from_ms(s * 1000) };
         told.extend(book.review_clocks(now).into_iter().map(|change| (change.venue, change.skew)));
-        for change in book.review(now) {
+        for change in book.review(0..book.len(), now) {
             assert_eq!((change.standing, change.why), (Standing::Probation, LeftOut::Lagging));
         }
         if s == 199 {
@@ -430,7 +459,8 @@ fn a_market_that_its_venue_lists_no_more_has_no_vote_however_fresh_its_quote() {
     assert_eq!(book.list(&MarketId::new("e", "other"), Listing::Gone).next(), None);
     book.list(&e, Listing::Gone).for_each(drop);
     let now = Now { wall: Wall::from_s(101), mono: crate::time::Mono::from_ms(101_000) };
-    let changes: Vec<_> = book.review(now).into_iter().map(|change| (change.standing, change.why)).collect();
+    let changes: Vec<_> =
+        book.review(0..book.len(), now).into_iter().map(|change| (change.standing, change.why)).collect();
     assert_eq!(changes, [(Standing::Probation, LeftOut::Delisted)]);
 }
 
@@ -488,7 +518,7 @@ proptest! {
                 }
             }
             let now = Now { wall: Wall::from_s(s), mono: crate::time::Mono::from_ms(s * 1_000) };
-            book.review(now);
+            book.review(0..book.len(), now);
         }
     }
 }

@@ -159,7 +159,8 @@ pub(super) struct Feed {
     pub verdicts: BTreeMap<FeedId, Vec<Option<LeftOut>>>,
     /// The answer that was last to be signed, and the families that stood behind it.
     pub backers: Option<(Answer, BTreeSet<FamilyId>)>,
-    pub last_value: Option<(Answer, usize)>,
+    /// What its sources said when they were looked at last: the margin of the quorum, and the value.
+    pub seen: Option<(isize, Option<Estimate>)>,
     /// The last value that might have been published while its market was open.
     pub last_open: Option<Estimate>,
     /// What its sets of sources have said. An opening of before this process began is over: the process has said nothing
@@ -197,7 +198,7 @@ impl Feed {
             stuck_reported: false,
             verdicts: BTreeMap::new(),
             backers: None,
-            last_value: None,
+            seen: None,
             last_open: None,
             sets: Sets { main: began, off_hours: began },
             market_reported: None,

@@ -18,10 +18,12 @@ mod landing;
 mod leases;
 mod market;
 mod orders;
+mod rota;
 mod rounds;
 mod steps;
 mod support;
 
+use crate::aggregate::Estimate;
 use crate::book::{Book, BookError, Pricing};
 use crate::event::Event;
 use crate::fees::FeePolicy;
@@ -30,7 +32,6 @@ use crate::io::{Effect, Input, Operator, Ticket};
 use crate::lease::Leases;
 use crate::outbox::{Answered, Outbox, Timing};
 use crate::policy::{Early, Hold, Known, Order, Policy, Sleep};
-use crate::price::Answer;
 use crate::quote::FeedId;
 use crate::record::{Record, Recovered, RecoveredAccount, Scope};
 use crate::spend::{Caps, Ledger};
@@ -41,7 +42,9 @@ use clock::ChainClock;
 use contract::Contract;
 use feed::{Asked, Feed, Flight};
 pub use market::MarketView;
+use rota::Rota;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use steps::Queued;
 
 /// How every source stands is looked at this often.
@@ -146,10 +149,11 @@ pub struct Spec {
 pub struct FeedView {
     /// The latest round on the canonical chain.
     pub known: Option<Known>,
-    /// What the book calls the set of its sources that its market asks for.
-    pub set: FeedId,
-    /// The value now, and how many venues it rests on.
-    pub value: Option<(Answer, usize)>,
+    /// What its sources said when they were looked at last, those that its market asks for: after each quote, and as often
+    /// as timers are looked at.
+    pub value: Option<Estimate>,
+    /// By how many the families that answered were more than the quorum; `None` before the first look.
+    pub margin: Option<isize>,
     /// Why nothing is published, if something stands in the way.
     pub hold: Option<Hold>,
     /// Whether a value that becomes unsure now makes a round; `None` where no rule says so.
@@ -226,8 +230,8 @@ pub struct Machine {
     draining: bool,
     last_head: Mono,
     stalled: bool,
-    scan_at: Mono,
-    review_at: Mono,
+    scans: Rota,
+    reviews: Rota,
     recovered: bool,
     greeting: Vec<Effect>,
 }
@@ -298,8 +302,8 @@ impl Machine {
             draining: false,
             last_head: now.mono,
             stalled: false,
-            scan_at: now.mono,
-            review_at: now.mono,
+            scans: Rota::new(now.mono),
+            reviews: Rota::new(now.mono),
             recovered: false,
             greeting: Vec::new(),
         })
@@ -461,9 +465,8 @@ impl Machine {
                 self.enqueue(account, Work::Step { name, to, data }, now, &mut out);
             }
         }
-        if now.mono >= self.scan_at {
-            self.scan_at = now.mono + self.scan_period();
-            self.scan(now, &mut out);
+        if let Some(part) = self.scans.due(self.feeds.len(), self.scan_period(), now.mono) {
+            self.scan(part, now, &mut out);
         }
         self.run_steps(now, &mut out);
         self.pump(now, &mut out);
@@ -473,7 +476,8 @@ impl Machine {
 
     /// When the machine wants to be stepped at the latest.
     pub fn wake_at(&self) -> Mono {
-        self.leases.as_ref().map_or(self.scan_at, |leases| leases.wake_at().min(self.scan_at))
+        let scan_at = self.scans.next();
+        self.leases.as_ref().map_or(scan_at, |leases| leases.wake_at().min(scan_at))
     }
 
     /// Timers are looked at this often: well under a block time, and at most ten times a second.
@@ -481,28 +485,41 @@ impl Machine {
         Span::from_ms((self.chain.block_time.ms() / 4).clamp(100, 1000))
     }
 
-    /// What time alone can change.
-    fn scan(&mut self, now: Now, out: &mut Vec<Effect>) {
-        self.watch_heads(now, out);
-        self.ledger.expire(now.mono);
-        self.follow_orders(now, out);
-        if now.mono >= self.review_at {
-            self.review_at = now.mono + REVIEW;
-            let step = self.book.clock_step(now);
-            out.extend(step.map(|by_ms| Effect::Report(Event::OwnClockSet { by_ms })));
-            out.extend(self.book.review_clocks(now).into_iter().map(|change| Effect::Report(change.into())));
-            out.extend(self.book.review(now).into_iter().map(|change| Effect::Report(change.into())));
-            out.extend(self.book.review_pegs(now).into_iter().map(|change| Effect::Report(change.into())));
-            self.watch_constants(now, out);
+    /// What time alone can change, of everything at the first part and of some of the feeds at each.
+    fn scan(&mut self, feeds: Range<usize>, now: Now, out: &mut Vec<Effect>) {
+        if feeds.start == 0 {
+            self.watch_heads(now, out);
+            self.ledger.expire(now.mono);
+            self.follow_orders(now, out);
         }
-        self.follow_markets(now, out);
-        self.consider_all(now, out);
+        if let Some(values) = self.reviews.due(self.book.len(), REVIEW, now.mono) {
+            self.review(values, now, out);
+        }
+        if feeds.start == 0 {
+            self.follow_markets(now, out);
+        }
+        self.consider(self.feeds.keys().skip(feeds.start).take(feeds.len()).cloned().collect(), now, out);
         let settled = self.leases.as_ref().is_none_or(|leases| leases.is_settled(now.mono));
         let read = settled && self.unrecovered.is_empty();
         if !self.recovered && read && self.anchored && self.outboxes.values().all(Outbox::is_synced) {
             self.recovered = true;
             let open = self.outboxes.values().map(|o| o.open().count()).sum();
             out.push(Effect::Report(Event::Recovered { open }));
+        }
+    }
+
+    /// Looks at clocks, pegs and constants at the first part, and at how the sources of some values stand at each.
+    fn review(&mut self, values: Range<usize>, now: Now, out: &mut Vec<Effect>) {
+        let is_first = values.start == 0;
+        if is_first {
+            let step = self.book.clock_step(now);
+            out.extend(step.map(|by_ms| Effect::Report(Event::OwnClockSet { by_ms })));
+            out.extend(self.book.review_clocks(now).into_iter().map(|change| Effect::Report(change.into())));
+        }
+        out.extend(self.book.review(values, now).into_iter().map(|change| Effect::Report(change.into())));
+        if is_first {
+            out.extend(self.book.review_pegs(now).into_iter().map(|change| Effect::Report(change.into())));
+            self.watch_constants(now, out);
         }
     }
 
@@ -562,8 +579,8 @@ impl Machine {
             let flight = self.contracts.get(&feed.spec.aggregator).and_then(|contract| contract.flight);
             let view = FeedView {
                 known,
-                set: feed.set(id),
-                value: feed.last_value,
+                value: feed.seen.and_then(|(_, value)| value),
+                margin: feed.seen.map(|(margin, _)| margin),
                 hold: feed.hold,
                 confidence_armed: feed.is_armed(),
                 breaker: feed.breaker_state(),

@@ -38,7 +38,7 @@ impl Machine {
         // A rate has no round of its own.
         let specs = feeds.iter().filter_map(|id| self.feeds.get(id)).map(|feed| feed.spec.aggregator);
         let mut contracts: Vec<Address> = specs.collect::<BTreeSet<_>>().into_iter().collect();
-        contracts.sort_by_key(|contract| self.contracts.get(contract).map(|c| c.planned_at));
+        contracts.sort_by_cached_key(|contract| self.contracts.get(contract).map(|c| c.planned_at));
         for contract in contracts {
             self.consider_contract(contract, &feeds, now, out);
         }
@@ -111,8 +111,7 @@ impl Machine {
         let store = self.contracts.get(&contract).and_then(|c| c.store.as_ref());
         let (early, ahead) = store.map_or_else(Default::default, |store| (store.early, store.gather));
         let Some(feed) = self.feeds.get_mut(id) else { return };
-        let value = aggregation.value.as_ref().ok();
-        feed.last_value = value.and_then(|e| Some((e.price.to_answer(feed.spec.decimals)?, e.families)));
+        feed.seen = Some((aggregation.margin, aggregation.value.as_ref().ok().copied()));
         let value = feed.says(aggregation.value, now.wall);
         let block_now = Now { wall: chain_time, mono: now.mono };
         let decision = match feed.known {
@@ -568,15 +567,16 @@ impl Machine {
     ) {
         let paths = self.book.paths(set);
         let Some(feed) = self.feeds.get_mut(id) else { return };
-        let before = feed.verdicts.remove(set).unwrap_or_default();
         let young = now.mono.since(feed.began) < feed.spec.pricing.max_age;
-        let mut known = Vec::with_capacity(paths.len());
-        for (index, (verdict, path)) in aggregation.verdicts.iter().zip(paths).enumerate() {
-            let found = verdict.why();
-            let before = before.get(index).copied().unwrap_or(Some(LeftOut::NeverSeen));
+        if !feed.verdicts.contains_key(set) {
+            feed.verdicts.insert(set.clone(), vec![Some(LeftOut::NeverSeen); paths.len()]);
+        }
+        let known = feed.verdicts.get_mut(set).into_iter().flatten();
+        for ((verdict, path), known) in aggregation.verdicts.iter().zip(paths).zip(known) {
+            let (before, found) = (*known, verdict.why());
             let silent = before == Some(LeftOut::NeverSeen);
             let why = if silent && young && found == Some(LeftOut::NoRate) { before } else { found };
-            known.push(why);
+            *known = why;
             let source = || path.market.to_string();
             match why {
                 _ if why == before => {}
@@ -594,7 +594,6 @@ impl Machine {
                 None => {}
             }
         }
-        feed.verdicts.insert(set.clone(), known);
     }
 }
 
