@@ -18,7 +18,7 @@ use crate::quote::{
 use crate::route::Route;
 use crate::standing::{Standing, Watch};
 use crate::time::{Span, Wall};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 mod pegs;
@@ -187,9 +187,12 @@ struct Value {
     read: Memo,
 }
 
-/// A value, and the state of the book and the time for which it was worked out. A copy knows nothing.
+/// A value, and the state of the book and the time for which it was worked out.
+type Read = (u64, Wall, Result<Estimate, Refusal>);
+
+/// What was worked out last. A copy knows nothing.
 #[derive(Debug, Default)]
-struct Memo(Mutex<Option<(u64, Wall, Result<Estimate, Refusal>)>>);
+struct Memo(Mutex<Option<Read>>);
 
 impl Clone for Memo {
     fn clone(&self) -> Self {
@@ -201,10 +204,10 @@ impl Clone for Memo {
 #[derive(Clone, Debug)]
 pub struct Book {
     markets: Vec<Market>,
-    positions: HashMap<MarketId, usize>,
+    positions: BTreeMap<MarketId, usize>,
     /// In the order of their names.
     values: Vec<Value>,
-    names: HashMap<FeedId, usize>,
+    names: BTreeMap<FeedId, usize>,
     /// Grows with everything that a value may depend on, time aside.
     state: u64,
     /// What is known of the clock of every venue.
@@ -219,9 +222,9 @@ impl Book {
     pub fn new(values: BTreeMap<FeedId, Pricing>) -> Result<Self, BookError> {
         let mut book = Self {
             markets: Vec::new(),
-            positions: HashMap::new(),
+            positions: BTreeMap::new(),
             values: Vec::new(),
-            names: HashMap::new(),
+            names: BTreeMap::new(),
             state: 0,
             clocks: Vec::new(),
             own_clock: None,

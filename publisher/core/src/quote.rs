@@ -8,16 +8,19 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// A text that is cheap to clone and to compare, in the order of texts.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 struct Name {
-    /// Its first bytes, so that names which differ there are told apart without a look at their text.
+    /// Its first bytes, so that names which differ there, and short ones, are compared without a look at their text.
     head: u128,
     text: Arc<str>,
 }
 
+/// As long as the head of a name.
+const HEAD: usize = size_of::<u128>();
+
 impl From<&str> for Name {
     fn from(text: &str) -> Self {
-        let mut head = [0; size_of::<u128>()];
+        let mut head = [0; HEAD];
         head.iter_mut().zip(text.bytes()).for_each(|(place, byte)| *place = byte);
         Self { head: u128::from_be_bytes(head), text: text.into() }
     }
@@ -25,9 +28,20 @@ impl From<&str> for Name {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.head.cmp(&other.head).then_with(|| self.text.cmp(&other.text))
+        self.head.cmp(&other.head).then_with(|| match self.text.len().max(other.text.len()) {
+            0..=HEAD => self.text.len().cmp(&other.text.len()),
+            _ => self.text.cmp(&other.text),
+        })
     }
 }
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Name {}
 
 impl PartialOrd for Name {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
