@@ -1,4 +1,4 @@
-//! The table of faults is true: its tests exist, its codes exist, and no test of a fault is missing in it.
+//! The table of faults and traps is true: its tests exist, its codes exist, and no test of one is missing in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,12 +7,22 @@ use std::path::Path;
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/FAULTS.md");
 /// A row without a test says so, and why.
 const NOT_SHOWN: &str = "not shown: ";
-/// Faults that have to be in the table: everything that concerns submission.
-const REQUIRED: [std::ops::RangeInclusive<u32>; 2] = [1..=40, 52..=68];
+/// What has to be in the table: every fault that concerns submission, and every trap of sources.
+const REQUIRED: [(char, std::ops::RangeInclusive<u32>); 3] = [('F', 1..=40), ('F', 52..=68), ('S', 1..=23)];
 
-/// Every test that names a fault, by fault.
-fn tests() -> BTreeMap<u32, BTreeSet<String>> {
-    let mut tests = BTreeMap::<u32, BTreeSet<String>>::new();
+/// A fault, `F41`, or a trap of sources, `S10`.
+type Number = (char, u32);
+
+/// The number of a row, or of the part of a test's name in small letters.
+fn number(text: &str) -> Option<Number> {
+    let mut rest = text.chars();
+    let letter = rest.next()?.to_ascii_uppercase();
+    matches!(letter, 'F' | 'S').then_some((letter, rest.as_str().parse().ok()?))
+}
+
+/// Every test that names a fault or a trap, by that.
+fn tests() -> BTreeMap<Number, BTreeSet<String>> {
+    let mut tests = BTreeMap::<Number, BTreeSet<String>>::new();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("it")];
     folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../publisher/core"));
     folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../publisher/src"));
@@ -23,10 +33,10 @@ fn tests() -> BTreeMap<u32, BTreeSet<String>> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                for name in text.lines().filter_map(|line| line.trim().split("fn f").nth(1)) {
-                    let name = format!("f{}", name.split(['(', '<']).next().unwrap());
-                    for number in name.split('_').map_while(|part| part.strip_prefix('f')?.parse().ok()) {
-                        tests.entry(number).or_default().insert(name.clone());
+                for name in text.lines().filter_map(|line| line.trim().split("fn ").nth(1)) {
+                    let name = name.split(['(', '<']).next().unwrap();
+                    for number in name.split('_').map_while(number) {
+                        tests.entry(number).or_default().insert(name.to_owned());
                     }
                 }
             }
@@ -44,8 +54,9 @@ fn the_table_of_faults_names_every_test_of_one_and_codes_that_exist() {
     let mut wrong = Vec::new();
     let lines = committed.lines().map(|line| {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let number = cells.get(1).and_then(|cell| cell.strip_prefix('F')?.parse::<u32>().ok());
-        let (Some(number), [_, name, fault, seen, done, shown, _]) = (number, &cells[..]) else {
+        let (Some(number), [_, name, fault, seen, done, shown, _]) =
+            (cells.get(1).and_then(|cell| number(cell)), &cells[..])
+        else {
             return line.to_owned();
         };
         listed.insert(number);
@@ -60,9 +71,10 @@ fn the_table_of_faults_names_every_test_of_one_and_codes_that_exist() {
         format!("| {name} | {fault} | {seen} | {done} | {shown} |")
     });
     let table = lines.collect::<Vec<_>>().join("\n") + "\n";
-    wrong.extend(tests.keys().map(|number| format!("F{number} has tests and no row")));
-    let required = REQUIRED.into_iter().flatten().filter(|number| !listed.contains(number));
-    wrong.extend(required.map(|number| format!("F{number} is missing")));
+    wrong.extend(tests.keys().map(|number| format!("{number:?} has tests and no row")));
+    let required = REQUIRED.into_iter().flat_map(|(letter, range)| range.map(move |number| (letter, number)));
+    let missing = required.filter(|number| !listed.contains(number));
+    wrong.extend(missing.map(|number| format!("{number:?} is missing")));
     let known: BTreeSet<&str> = publisher::telemetry::codes().iter().map(|row| row.code).collect();
     for code in committed.match_indices("PUB-").filter_map(|(at, _)| committed.get(at..at + 8)) {
         if !known.contains(code) {

@@ -262,7 +262,7 @@ async fn f50_a_venue_whose_clock_is_wrong_is_told_by_its_name_and_which_way() {
 
 /// Without this the last price before a halt votes on, and a symbol that was renamed is found when its quotes are gone.
 #[tokio::test]
-async fn a_market_that_its_venue_lists_no_more_loses_its_vote_while_its_price_goes_on() {
+async fn s10_a_market_that_its_venue_lists_no_more_loses_its_vote_while_its_price_goes_on() {
     let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
     let market = world.venues.market();
     for venue in [Venue::Okx, Venue::Bitstamp] {
@@ -317,7 +317,7 @@ async fn a_market_that_its_venue_lists_no_more_loses_its_vote_while_its_price_go
 
 /// Without this an internet outage of half a minute ends the process, or leaves it deaf.
 #[tokio::test]
-async fn all_venues_may_be_gone_for_half_a_minute() {
+async fn s23_all_venues_may_be_gone_for_half_a_minute() {
     let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
     let mut daemon = world.daemon(BINARY, &[]).unwrap();
     let (feed, market) = (world.feed().clone(), world.venues.market());

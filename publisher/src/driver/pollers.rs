@@ -13,7 +13,7 @@ use publisher_core::io::Input;
 use publisher_core::quote::VenueId;
 use publisher_core::tx::BlockRef;
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -63,10 +63,8 @@ pub(super) fn spawn(tasks: &mut JoinSet<()>, driver: &Driver, sender: &Sender) {
 
 /// What decides the jitter of a venue's waits: another number in every process, and for every venue.
 fn seed(venue: &VenueId) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    venue.as_str().hash(&mut hasher);
-    std::process::id().hash(&mut hasher);
-    hasher.finish()
+    // Replicas in containers have the same process id.
+    RandomState::new().hash_one(venue.as_str())
 }
 
 /// One node that is polled.
@@ -318,5 +316,17 @@ impl Edges {
             None => None,
         };
         Ok(Input::Head { head, fees, tagged })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without this replicas in containers, whose process ids are all the same, lose a venue and come back in step.
+    #[test]
+    fn s14_no_two_that_poll_one_venue_wait_by_the_same_chance() {
+        let seeds: BTreeSet<u64> = (0..100).map(|_| seed(&VenueId::new("kraken"))).collect();
+        assert_eq!(seeds.len(), 100);
     }
 }

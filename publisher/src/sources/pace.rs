@@ -156,6 +156,40 @@ mod tests {
         );
     }
 
+    /// Without this all who lost one venue at once come back at once, and it falls again.
+    #[test]
+    fn s14_a_hundred_that_lost_a_venue_at_once_come_back_all_over_the_window() {
+        let mut all: Vec<_> = (0..100).map(Jitter::new).collect();
+        for outage in 0..2 {
+            for window in [1, 2, 4, 8, 16, 32, 60, 60].map(Span::from_s) {
+                let mut waits: Vec<Span> = all.iter_mut().map(Jitter::next).collect();
+                waits.sort_unstable();
+                let spread = waits[99].less(waits[0]);
+                assert!(waits[99] <= window && spread.ms() * 10 >= window.ms() * 8, "{window}: {spread}");
+                // Nor are they spread by a few while the rest come together.
+                let tenth = window.ms() / 10;
+                let most = waits.chunk_by(|a, b| a.ms() / tenth == b.ms() / tenth).map(<[_]>::len).max();
+                assert!(most <= Some(30), "outage {outage}, {window}: {most:?} in a tenth of it");
+            }
+            all.iter_mut().for_each(Jitter::reset);
+        }
+    }
+
+    /// Without this a venue that was away for an hour is asked again an hour later.
+    #[test]
+    fn s23_after_an_hour_of_failures_a_venue_is_asked_again_within_a_minute() {
+        for fault in [SourceFault::Unreachable, SourceFault::Timeout, SourceFault::HttpStatus] {
+            let mut pace = NextPoll::new(EVERY, 23);
+            let mut passed = Span::ZERO;
+            while passed < Span::from_s(3600) {
+                let wait = pace.after(&poll(Some(fault), None));
+                assert!(wait <= WAIT_MAX, "{fault:?} after {passed}: {wait}");
+                passed = passed + wait;
+            }
+            assert_eq!(pace.after(&poll(None, None)), Span::from_ms(1700), "and then as often as ever");
+        }
+    }
+
     #[test]
     fn one_seed_gives_one_sequence_and_success_starts_again() {
         let run = |seed| {
@@ -194,8 +228,9 @@ mod tests {
         }
     }
 
+    /// Without this a venue that refuses this place on the map is probed like one that is down.
     #[test]
-    fn another_host_is_tried_at_the_normal_interval() {
+    fn s21_another_host_is_tried_at_the_normal_interval() {
         let mut pace = NextPoll::new(EVERY, 3);
         let blocked = Poll { alternative: true, ..poll(Some(SourceFault::GeoBlocked), None) };
         assert_eq!(pace.after(&blocked), Span::from_ms(1700));

@@ -1,10 +1,9 @@
-//! Defects of other publishers (rows S1 to S19 of the survey of sources), each as what must not happen here.
-//!
-//! Elsewhere: S2 in `aggregate` (`s2_…`), S3 in `lint` of the shell, S7 and S8 beside the conversions and in the check of
-//! units, S15 among the wrong configurations of the shell. S4 is about volume-weighted means, which do not exist here.
+//! Defects of other publishers, each as what must not happen here: those of the survey of sources that concern values.
+//! `tests/FAULTS.md` has all of them, with the tests that show them.
 
 use super::*;
 use crate::aggregate::{Weighting, default_quorum};
+use crate::peg::Peg;
 
 const NOW: Wall = Wall::from_s(1_000);
 
@@ -128,5 +127,136 @@ fn s19_the_same_body_again_and_again_grows_stale() {
         say(&mut book, 2, "100", None, NOW);
         let expected = if second <= 30 { None } else { Some(LeftOut::Stale) };
         assert_eq!(book.evaluate(&FeedId::new("F"), now).verdicts[2].why(), expected, "{second}");
+    }
+}
+
+/// Every gate on single sources.
+const GATES: [LeftOut; 17] = [
+    LeftOut::NeverSeen,
+    LeftOut::Halted,
+    LeftOut::Delisted,
+    LeftOut::Failing(SourceFault::Timeout),
+    LeftOut::Stale,
+    LeftOut::Lagging,
+    LeftOut::Future,
+    LeftOut::BadValue,
+    LeftOut::Crossed,
+    LeftOut::WideSpread,
+    LeftOut::Thin,
+    LeftOut::NoRate,
+    LeftOut::Frozen,
+    LeftOut::Jump,
+    LeftOut::Quarantined,
+    LeftOut::Depegged,
+    LeftOut::Outlier,
+];
+
+/// What the last of five venues says in second `s` of so many for a gate to fire. A gate that is new has to say it here,
+/// and to be in the list above.
+fn provokes(gate: LeftOut, s: u64) -> (u64, Option<Observation>) {
+    let at = Wall::from_s(1_000 + s);
+    let price = |price: &str| Some(price.parse().unwrap());
+    let fair = Quote {
+        market: MarketId::new("v4", "S"),
+        bid: None,
+        ask: None,
+        last: price("100"),
+        base_volume: None,
+        as_of: at,
+        received: at,
+        is_clocked: true,
+    };
+    let book = |bid, ask| Quote { bid: price(bid), ask: price(ask), last: None, ..fair.clone() };
+    let quote = match gate {
+        LeftOut::NeverSeen => return (1, None),
+        LeftOut::Failing(fault) => {
+            return (1, Some(Observation::Missing { market: fair.market, fault }));
+        }
+        LeftOut::Halted | LeftOut::Delisted => (1, fair),
+        LeftOut::Stale => (31, Quote { as_of: Wall::from_s(1_000), ..fair }),
+        LeftOut::Lagging => (200, Quote { as_of: Wall::from_s(960 + s), ..fair }),
+        LeftOut::Future => (1, Quote { as_of: Wall::from_s(1_003 + s), ..fair }),
+        LeftOut::BadValue => (1, Quote { last: price("0"), ..fair }),
+        LeftOut::Crossed => (1, book("100.1", "100")),
+        LeftOut::WideSpread => (1, book("99.4", "100.5")),
+        LeftOut::Thin => (1, Quote { base_volume: price("4.9"), ..fair }),
+        LeftOut::NoRate => (1, fair),
+        LeftOut::Depegged => (5, fair),
+        LeftOut::Frozen => (70, fair),
+        LeftOut::Jump => (3, Quote { last: price(if s < 3 { "100" } else { "140" }), ..fair }),
+        LeftOut::Quarantined => (700, Quote { last: price(&format!("120.{s}")), ..fair }),
+        LeftOut::Outlier => (1, Quote { last: price("101"), ..fair }),
+    };
+    (quote.0, Some(Observation::Quote(quote.1)))
+}
+
+/// Without this a gate is code that says the last value again, as a detection of anomalies did elsewhere, and nobody ever
+/// saw it fire.
+#[test]
+fn s9_every_gate_fires_for_the_one_that_deserves_it_and_the_others_make_the_value() {
+    for gate in GATES {
+        let mut value = of(5);
+        value.rules.min_volume = "5".parse().unwrap();
+        value.rules.drop_depegged = true;
+        let mut rate = of(3);
+        for (path, venue) in rate.paths.iter_mut().zip(10..) {
+            path.market = MarketId::new(&format!("v{venue}"), "S");
+        }
+        let (enter, exit) = (Ratio::from_bps(100), Ratio::from_bps(50));
+        rate.rules.peg = Some(Peg { enter, exit, looks: 3, families: 3, calm: Span::from_s(600) });
+        if matches!(gate, LeftOut::NoRate | LeftOut::Depegged) {
+            value.paths[4].via = [FeedId::new("RATE")].into_iter().collect();
+        }
+        let (f, mut book) = (FeedId::new("F"), book(&[("F", value), ("RATE", rate)]));
+        let listing = match gate {
+            LeftOut::Halted => Listing::Halted,
+            LeftOut::Delisted => Listing::Gone,
+            _ => Listing::Trading,
+        };
+        book.list(&MarketId::new("v4", "S"), listing).for_each(drop);
+        let until = provokes(gate, 0).0;
+        for s in 0..=until {
+            let wall = Wall::from_s(1_000 + s);
+            for venue in 0..4 {
+                // All others move a little, as soon as one that repeats itself may be told from a quiet market.
+                let price = if s < 65 { "100".to_owned() } else { format!("100.3{s}") };
+                say(&mut book, venue, &price, Some("10"), wall);
+            }
+            if gate == LeftOut::Depegged {
+                (10..13).for_each(|venue| say(&mut book, venue, "0.98", Some("10"), wall));
+            }
+            if let (_, Some(said)) = provokes(gate, s) {
+                book.observe(said).for_each(drop);
+            }
+            let now = Now { wall, mono: crate::time::Mono::from_ms(s * 1_000) };
+            book.review_pegs(now);
+            book.review_clocks(now);
+            book.review(now);
+        }
+        let found = book.evaluate(&f, Wall::from_s(1_000 + until));
+        let verdicts: Vec<_> = found.verdicts.iter().map(Verdict::why).collect();
+        assert_eq!(verdicts, [None, None, None, None, Some(gate)], "{}", gate.code());
+        assert!(
+            found.value.is_ok_and(|estimate| estimate.families == 4),
+            "{}: {:?}",
+            gate.code(),
+            found.value
+        );
+    }
+}
+
+/// Without this one source that cannot be weighed is an error of the whole value.
+#[test]
+fn s15_a_source_that_tells_no_volume_is_weighed_and_costs_nobody_the_value() {
+    for told in [[true; 5], [true, true, false, true, false], [false, false, true, false, false], [false; 5]]
+    {
+        let mut weighed = of(5);
+        weighed.rules.weighting = Weighting::Volume;
+        let mut book = book(&[("F", weighed)]);
+        for (venue, told) in told.into_iter().enumerate() {
+            say(&mut book, venue, &format!("100.{venue}"), told.then_some("10"), NOW);
+        }
+        let estimate = book.evaluate(&FeedId::new("F"), NOW).value.unwrap();
+        assert_eq!((estimate.price.to_string(), estimate.families), ("100.2".to_owned(), 5), "{told:?}");
     }
 }

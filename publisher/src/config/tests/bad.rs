@@ -33,6 +33,25 @@ fn changes(case: &str) -> Vec<(String, String)> {
     changes.into_iter().map(|(from, to)| (from.join("\n"), to.join("\n"))).collect()
 }
 
+/// Without this a source that nobody has weighed fails the whole value at run time.
+#[test]
+fn s15_a_source_without_a_weight_is_an_error_before_anything_is_run() {
+    let with = |weights: &str| {
+        let policy = format!("heartbeat = \"1h\"\nweights = {weights}");
+        found(&changed(SMALL, &[("heartbeat = \"1h\"", policy.as_str())]))
+    };
+    for (weights, missing) in
+        [("{ coinbase = 1, kraken = 1 }", &["bitstamp"][..]), ("{ kraken = 1 }", &["bitstamp", "coinbase"])]
+    {
+        let found = with(weights);
+        for source in missing {
+            let words = format!("says nothing of {source}");
+            assert!(found.iter().any(|line| line.starts_with('E') && line.contains(&words)), "{found:?}");
+        }
+    }
+    assert_eq!(with("{ coinbase = 1, kraken = 1, bitstamp = 1 }"), [""; 0]);
+}
+
 #[test]
 fn f69_every_wrong_configuration_gets_its_words() {
     let file = std::fs::read_to_string(CASES).unwrap();

@@ -353,7 +353,7 @@ async fn what_a_poll_says_sets_the_pace() {
 
 /// Without this a list that fails, lies or is empty takes venues out that are well, and a market that is gone votes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_a_list_that_can_be_believed_takes_a_market_out() {
+async fn s10_only_a_list_that_can_be_believed_takes_a_market_out() {
     let simulator = simulator().await;
     let client = Client::new().unwrap();
     let with_list = |sim: &Sim| preset(sim.name()).is_some_and(|preset| preset.has_instruments());

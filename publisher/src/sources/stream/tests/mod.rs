@@ -2,4 +2,5 @@ mod fixtures;
 mod fuzz;
 mod rig;
 mod session;
+mod traps;
 mod wire;

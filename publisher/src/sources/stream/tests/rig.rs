@@ -48,7 +48,12 @@ impl Rig {
         let markets: Vec<_> = symbols.iter().map(|symbol| MarketId::new(venue, symbol)).collect();
         let mut plans = Plan::all(&Arc::new(stream), &markets, Span::from_s(1));
         assert_eq!(plans.len(), 1, "one socket is enough for a test");
-        let session = Session::new(Arc::new(plans.remove(0)), Mono::default());
+        Self::of(venue, plans.remove(0))
+    }
+
+    /// The session of one socket.
+    pub(super) fn of(venue: &str, plan: Plan) -> Self {
+        let session = Session::new(Arc::new(plan), Mono::default());
         let venue = venue.to_owned();
         Self { session, venue, now: Mono::default(), written: Vec::new(), quotes: Vec::new() }
     }

@@ -66,7 +66,7 @@ fn frames_are_no_larger_and_no_faster_than_the_venue_permits() {
 
 /// KuCoin refuses a frame whole, Coinbase one with an unknown product: without halving, one symbol costs all.
 #[test]
-fn a_symbol_that_spoils_its_frame_is_found_and_left_out() {
+fn s22_a_symbol_that_spoils_its_frame_is_found_and_left_out() {
     let mut rig = plain(&["A-B", "C-D", "BAD-X", "G-H"]);
     let mut answered = 0;
     for _ in 0..20 {
@@ -195,9 +195,9 @@ fn f47_numbers_are_exact_whatever_their_spelling() {
     }
 }
 
-/// A socket that is open proves nothing: each layer of silence has its own end.
+/// Without this a socket that is open counts as one that works: each layer of silence has its own end.
 #[test]
-fn silence_is_noticed_in_every_layer() {
+fn s10_silence_is_noticed_in_every_layer() {
     // Not a byte.
     let mut rig = plain(&["A-B"]);
     rig.hear(r#"{"ok":true,"id":1}"#);

@@ -244,14 +244,47 @@ async fn a_connection_that_grows_old_is_replaced_while_it_gives_prices() {
     assert_eq!(most, 2, "the next one is open before the former one ends");
 }
 
-/// KuCoin refuses a frame whole that names more than it takes, and says nothing of which.
+/// Without this, KuCoin refuses a frame whole that names more than it takes, and says nothing of which.
 #[tokio::test]
-async fn a_frame_that_is_refused_whole_is_halved_until_it_is_taken() {
+async fn s22_a_frame_that_is_refused_whole_is_halved_until_it_is_taken() {
     let simulator = simulator().await;
     simulator.market().stream_fault(Sim::Kucoin, StreamFault::FrameMax { markets: 1 });
     let line = line(Sim::Kucoin, &["BTC-USDT", "ETH-USDT", "BTC-USD", "ETH-USD"], &simulator);
     let seen = listen(&line, |seen| seen.state.live == 2).await;
     assert_eq!((seen.state.live, seen.ends), (2, vec![]), "KuCoin has no dollars");
+}
+
+/// Without this a peer that holds the connection and does nothing holds the program's attention as well: a timer that is
+/// looked at between two reads never comes to its turn.
+#[tokio::test]
+async fn s11_who_neither_speaks_nor_reads_is_given_up_by_timers_of_their_own() {
+    let mut hasty = preset("bybit").unwrap().clone();
+    hasty.stream.as_mut().unwrap().ping.every = Span::from_s(1);
+    for (shakes_hands, end) in [(true, End::Idle), (false, End::Refused)] {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let holding = tokio::spawn(async move {
+            let (mut sockets, mut connections) = (Vec::new(), Vec::new());
+            while let Ok((stream, _)) = listener.accept().await {
+                match shakes_hands {
+                    true => sockets.push(tokio_tungstenite::accept_async(stream).await),
+                    false => connections.push(stream),
+                }
+            }
+        });
+        let spec = VenueSpec {
+            base_url: Some("http://127.0.0.1:1".parse().unwrap()),
+            ..VenueSpec::new(VenueId::new("bybit"))
+        };
+        let symbols = ["BTCUSDT".into(), "ETHUSDT".into()].into();
+        let venue = Venue::new(&hasty, spec, symbols, &Client::new().unwrap()).unwrap();
+        let stream = StreamSpec { url: Some(url), ..StreamSpec::default() };
+        let venue = venue.with_stream(&hasty, &stream).unwrap();
+        // Twice, so that whoever was given up has not taken the line with it.
+        let seen = listen(&venue.lines()[0], |seen| seen.ends.len() == 2).await;
+        assert_eq!((seen.ends, seen.opened > 1), (vec![end; 2], shakes_hands));
+        holding.abort();
+    }
 }
 
 /// What comes twice, late, in gaps or without an acknowledgement is a price all the same, and the newest one holds.
