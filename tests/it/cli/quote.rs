@@ -57,6 +57,40 @@ async fn quote_watches_until_it_is_interrupted() {
     assert_eq!(watch.end().await.unwrap(), Some(0));
 }
 
+/// Without this whoever looks is told that a source does not count, or that there is no value, and not by how much: a
+/// venue that is off by a hair looks like one that is off by half.
+#[tokio::test]
+async fn quote_says_what_each_gate_measured_and_its_limit() {
+    let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
+    let (dir, market) = (world.dir.path(), world.venues.market());
+    let quote = async |args: &[&str]| run(BINARY, dir, args, &[]).await.unwrap();
+    let lie = |venue, by: &str| market.fault(venue, Fault::Multiply { by: by.parse().unwrap() });
+    market.set_price("USDT/USD", "1").unwrap();
+    lie(Venue::Bitstamp, "1.02");
+    let words = quote(&["quote", "BTC-USD"]).await;
+    let of =
+        |venue: &str| words.out.lines().find(|line| line.starts_with(venue)).unwrap_or_default().trim_end();
+    assert!(of("bitstamp").ends_with("outlier (2%, limit 0.5%)"), "{words:?}");
+    assert!(of("kraken").ends_with("counted"), "{words:?}");
+    let look = quote(&["quote", "BTC-USD", "--json"]).await.json().unwrap();
+    let told = |of: &Value| [&of["verdict"], &of["measured"], &of["limit"]].map(Value::clone);
+    assert_eq!(told(source(&look, "bitstamp:btcusd")), ["outlier", "2%", "0.5%"].map(Value::from));
+    let counted = [Value::from("counted"), Value::Null, Value::Null];
+    assert_eq!(told(source(&look, "kraken:XBTUSD")), counted, "{look:#}");
+    // More are apart than may be set aside: the value has a measure of its own.
+    lie(Venue::Kraken, "1.04");
+    lie(Venue::Coinbase, "0.97");
+    let words = quote(&["quote", "BTC-USD"]).await;
+    let line = words.out.lines().find(|line| line.starts_with("BTC-USD has no value")).unwrap_or_default();
+    assert!(words.code == 1 && line.contains("(3, limit 2)"), "{words:?}");
+    let look = quote(&["quote", "BTC-USD", "--json"]).await.json().unwrap();
+    assert_eq!(
+        [&look["refused"], &look["measured"], &look["limit"]].map(Value::clone),
+        ["too_many_outliers", "3", "2"].map(Value::from),
+        "{look:#}"
+    );
+}
+
 /// Without this a market that its venue has halted looks well to whoever watches, until it loses its vote without a word.
 #[tokio::test]
 async fn a_watch_says_what_lists_say_and_when_that_counts() {
