@@ -415,7 +415,7 @@ impl Book {
             .iter()
             .enumerate()
             .map(|(index, watch)| {
-                watch.forbids().map(NoVote::from).or_else(|| self.jumps(of, &candidates, index))
+                watch.forbids(&pricing.rules).or_else(|| self.jumps(of, &candidates, index))
             })
             .collect();
         let is_jump = |why: &NoVote| why.why == LeftOut::Jump;

@@ -6,7 +6,7 @@
 //! agreed with the others for three times as long. Nobody is quarantined where fewer families than the quorum would be
 //! left: the gates leave its quotes out one by one already, and a value that needs it would be lost.
 
-use crate::aggregate::{LeftOut, Rules};
+use crate::aggregate::{LeftOut, Measured, NoVote, Rules};
 use crate::price::{Price, Ratio};
 use crate::quote::{Quote, SourceFault};
 use crate::score::Score;
@@ -83,7 +83,8 @@ pub(crate) struct Watch {
     trusted: Option<(Price, Wall)>,
     /// What it says, since when, and where its peers were then.
     content: Option<Box<Content>>,
-    frozen: bool,
+    /// How far the middle of all went while it stood still, if that was too far.
+    frozen: Option<Measured>,
     standing: Standing,
     since: Mono,
     /// Why it was put on probation.
@@ -120,11 +121,17 @@ impl Watch {
         (price != own && price.distance(own).exceeds(rules.self_jump, own)).then_some(own)
     }
 
-    /// Why the source has no vote, whatever its quote says.
-    pub fn forbids(&self) -> Option<LeftOut> {
+    /// Why the source has no vote, whatever its quote says: it stands still, which is told with how far the others went,
+    /// or is quarantined, which is told with how long it has agreed of late.
+    pub fn forbids(&self, rules: &Rules) -> Option<NoVote> {
         match self.standing {
-            Standing::Quarantined => Some(LeftOut::Quarantined),
-            _ => self.frozen.then_some(LeftOut::Frozen),
+            Standing::Quarantined => {
+                let agrees = self.looked.zip(self.agrees_since);
+                let is = agrees.map_or(Span::ZERO, |(looked, since)| looked.since(since));
+                let measured = Measured::Agreed { is, limit: rules.quarantine.times(READMIT) };
+                Some(NoVote::by(LeftOut::Quarantined, measured))
+            }
+            _ => self.frozen.map(|went| NoVote::by(LeftOut::Frozen, went)),
         }
     }
 
@@ -144,7 +151,7 @@ impl Watch {
         if trouble.is_some() {
             self.troubled = now.mono;
         }
-        if look.agrees != Some(true) || self.frozen {
+        if look.agrees != Some(true) || self.frozen.is_some() {
             self.agrees_since = None;
         } else {
             self.agrees_since.get_or_insert(now.mono);
@@ -185,17 +192,17 @@ impl Watch {
         }
     }
 
-    /// Whether its price has stood still while the middle of all went further than ever explained by the width of its
-    /// book.
-    fn stands_still(&mut self, look: &Look<'_>, rules: &Rules) -> bool {
-        let Some(quote) = look.quote.filter(|_| !look.may_stand) else { return false };
+    /// How far the middle of all went while its price stood still, if that is further than ever explained by the width of
+    /// its book.
+    fn stands_still(&mut self, look: &Look<'_>, rules: &Rules) -> Option<Measured> {
+        let quote = look.quote.filter(|_| !look.may_stand)?;
         let said = [quote.bid, quote.ask, quote.last];
         let seen = look.price.zip(look.middle);
         let content = match &mut self.content {
             Some(content) if content.said == said => content,
             content => {
                 *content = Some(Box::new(Content { said, since: quote.as_of, seen }));
-                return false;
+                return None;
             }
         };
         content.seen = content.seen.or(seen);
@@ -210,9 +217,15 @@ impl Watch {
         let book = quote.bid.zip(quote.ask);
         let width = book.and_then(|(bid, ask)| bid.distance(ask).part_of(bid)).unwrap_or_default();
         let band = rules.frozen.max(Ratio::from_ppb(width.ppb().saturating_mul(5)));
-        let above = low_now > high && high.distance(low_now).exceeds(band, high);
-        let below = high_now < low && low.distance(high_now).exceeds(band, low);
-        rules.frozen.ppb() > 0 && quote.as_of.since(content.since) >= FROZEN_AFTER && (above || below)
+        let (before, went) = match () {
+            () if low_now > high => (high, high.distance(low_now)),
+            () if high_now < low => (low, low.distance(high_now)),
+            () => return None,
+        };
+        let is_far = rules.frozen.ppb() > 0 && went.exceeds(band, before);
+        let is_still = is_far && quote.as_of.since(content.since) >= FROZEN_AFTER;
+        let is = went.part_of(before).unwrap_or(Ratio::from_ppb(u64::MAX));
+        is_still.then_some(Measured::Part { is, limit: band })
     }
 
     /// What is wrong with the source now, beyond a quote that fails a gate.
@@ -226,7 +239,7 @@ impl Watch {
         let spare = self.strikes.len().saturating_sub(STRIKES);
         self.strikes.drain(..spare);
         match look.verdict {
-            _ if self.frozen => Some(LeftOut::Frozen),
+            _ if self.frozen.is_some() => Some(LeftOut::Frozen),
             _ if self.strikes.len() >= STRIKES => Some(LeftOut::Outlier),
             _ if look.lags => Some(LeftOut::Lagging),
             // Its clock runs ahead of ours, or its market is gone.
@@ -264,6 +277,15 @@ mod tests {
 
     fn now(s: u64) -> Now {
         Now { wall: Wall::from_s(s), mono: Mono::from_ms(s * 1000) }
+    }
+
+    fn forbids(watch: &Watch) -> Option<LeftOut> {
+        watch.forbids(&RULES).map(|no_vote| no_vote.why)
+    }
+
+    /// What a source is told that has no vote.
+    fn told(watch: &Watch) -> Option<String> {
+        watch.forbids(&RULES).and_then(|no_vote| no_vote.measured).map(|measured| measured.to_string())
     }
 
     /// Looks once a second at a source that says `price` anew each time, while the others say `peers`.
@@ -304,10 +326,17 @@ mod tests {
         let expected =
             [(2, Standing::Probation, LeftOut::Outlier), (602, Standing::Quarantined, LeftOut::Outlier)];
         assert_eq!(lied, expected);
-        assert_eq!(watch.forbids(), Some(LeftOut::Quarantined));
+        assert_eq!(forbids(&watch), Some(LeftOut::Quarantined));
+        let told_of = |watch: &Watch, told_as: &str| assert_eq!(told(watch).as_deref(), Some(told_as));
+        told_of(&watch, "agrees for 0ms, back at 30m");
+        let mut patient = watch.clone();
+        looks(&mut patient, 1000..1721, honest, "100");
+        told_of(&patient, "agrees for 12m, back at 30m");
+        looks(&mut patient, 1721..1722, lies, "100");
+        told_of(&patient, "agrees for 0ms, back at 30m");
         let back = looks(&mut watch, 1000..4000, honest, "100");
         assert_eq!(back, [(2800, Standing::Healthy, LeftOut::Outlier)], "half an hour within the gate");
-        assert_eq!(watch.forbids(), None);
+        assert_eq!(forbids(&watch), None);
         let score = watch.score();
         assert_eq!((score.looks, score.outside, score.quarantined), (4000, 1000, Span::from_s(2198)));
     }
@@ -376,9 +405,12 @@ mod tests {
         // Well within the outlier gate.
         let moved = looks(&mut watch, 310..320, still, "100.11");
         assert_eq!(moved, [(310, Standing::Probation, LeftOut::Frozen)]);
-        assert_eq!(watch.forbids(), Some(LeftOut::Frozen));
-        looks(&mut watch, 320..321, |_| "100.1".to_owned(), "100.11");
-        assert_eq!(watch.forbids(), None, "it moves again");
+        assert_eq!(forbids(&watch), Some(LeftOut::Frozen));
+        assert_eq!(told(&watch).as_deref(), Some("0.11%, limit 0.1%"));
+        looks(&mut watch, 320..321, still, "93.7");
+        assert_eq!(told(&watch).as_deref(), Some("6.3%, limit 0.1%"), "however far it goes on");
+        looks(&mut watch, 321..322, |_| "100.1".to_owned(), "100.11");
+        assert_eq!(forbids(&watch), None, "it moves again");
         // An oracle that is written when it has moved enough stands still by its nature.
         let mut watch = Watch::default();
         for s in 0..200 {
@@ -412,7 +444,7 @@ mod tests {
                 lags: false,
             };
             assert_eq!(watch.review(&look, &RULES, now(s)).map(|(standing, _)| standing), None);
-            assert_eq!(watch.forbids(), None);
+            assert_eq!(forbids(&watch), None);
         }
     }
 
@@ -438,7 +470,7 @@ mod tests {
                 };
                 watch.review(&look, &RULES, now(s));
             }
-            assert_eq!(watch.forbids().is_some(), frozen, "{own} {others}");
+            assert_eq!(forbids(&watch).is_some(), frozen, "{own} {others}");
         }
     }
 

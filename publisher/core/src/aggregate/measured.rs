@@ -9,7 +9,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measured {
     /// A distance or a weight, as a part of what it is measured by, rounded to a billionth, away from the limit
-    /// where a book is wide and down elsewhere; at most `limit` passes.
+    /// where a book is wide and down elsewhere; at most `limit` passes,
+    /// and of three weights and more less than that.
     Part {
         /// What was measured.
         is: Ratio,
@@ -18,6 +19,13 @@ pub enum Measured {
     },
     /// An age, or how far a time is ahead; at most `limit` passes.
     Time {
+        /// What was measured.
+        is: Span,
+        /// The limit.
+        limit: Span,
+    },
+    /// How long a source that is quarantined has agreed with the others of late; from `limit` on it votes again.
+    Agreed {
         /// What was measured.
         is: Span,
         /// The limit.
@@ -47,7 +55,7 @@ impl Measured {
     pub fn texts(&self) -> [String; 2] {
         match self {
             Self::Part { is, limit } => [is.to_string(), limit.to_string()],
-            Self::Time { is, limit } => [is.to_string(), limit.to_string()],
+            Self::Time { is, limit } | Self::Agreed { is, limit } => [is.to_string(), limit.to_string()],
             Self::Volume { is } => [is.to_string(), Ratio::ONE.to_string()],
             Self::Families { is, limit } => [is.to_string(), limit.to_string()],
         }
@@ -58,7 +66,10 @@ impl Measured {
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [is, limit] = self.texts();
-        write!(f, "{is}, limit {limit}")
+        match self {
+            Self::Agreed { .. } => write!(f, "agrees for {is}, back at {limit}"),
+            _ => write!(f, "{is}, limit {limit}"),
+        }
     }
 }
 

@@ -239,7 +239,7 @@ fn refusal(votes: &[Vote], kept: &[&Vote], outliers: usize, price: Price, rules:
     if rules.refuse_spread.ppb() > 0 && widest.exceeds(rules.refuse_spread, price) {
         return Some((Refusal::Dispersed, Measured::part(widest, price, rules.refuse_spread)));
     }
-    has_dictator(&weights).then_some((Refusal::Share, None))
+    has_dictator(&weights).then(|| (Refusal::Share, Some(weight::largest(&weights))))
 }
 
 /// The value with all that is said about it.

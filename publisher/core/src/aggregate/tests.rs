@@ -339,4 +339,11 @@ fn what_a_gate_measures_is_told_with_its_limit() {
     let wide = Rules { outlier_floor: Ratio::from_bps(2000), ..rules };
     let (_, why, measured) = told(&["100", "100", "106.25"], &wide);
     assert_eq!((why, measured.as_deref()), (Some("dispersed"), Some("6.25%, limit 5%")));
+    let mut set = candidates(&["100", "100.1", "100.2"]);
+    set[2].weight = 3;
+    let found = aggregate(&set, &rules);
+    assert_eq!(
+        (found.value, found.measured.map(|measured| measured.to_string())),
+        (Err(Refusal::Share), Some("60%, limit 50%".to_owned()))
+    );
 }

@@ -1,5 +1,6 @@
 //! Medians of weighted values, exact and the same for every order of the same values.
 
+use super::Measured;
 use crate::price::{Price, Ratio};
 
 /// What a vote counts. Only the proportions matter.
@@ -44,6 +45,15 @@ pub fn has_dictator(weights: &[Weight]) -> bool {
         2 => largest > whole,
         _ => largest >= whole,
     }
+}
+
+/// The largest share of the whole that one of the weights has, beside the half that it must not have.
+pub(super) fn largest(weights: &[Weight]) -> Measured {
+    let whole: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
+    let largest = weights.iter().max().map_or(0, |weight| u128::from(*weight));
+    let ppb = largest.saturating_mul(u128::from(Ratio::ONE.ppb())).checked_div(whole).unwrap_or(0);
+    let is = Ratio::from_ppb(u64::try_from(ppb).unwrap_or(u64::MAX));
+    Measured::Part { is, limit: Ratio::from_bps(5_000) }
 }
 
 /// The effective number of votes, (Σw)²/Σw², in thousandths: 3,000 for three equal ones, rounded down.

@@ -30,7 +30,7 @@ impl Book {
         let Pricing { paths, rules, .. } = pricing;
         let mut changes = Vec::new();
         let middle = middle(&raw, rules);
-        let heard: Vec<bool> = watches.iter().map(|watch| watch.forbids().is_none()).collect();
+        let heard: Vec<bool> = watches.iter().map(|watch| watch.forbids(rules).is_none()).collect();
         for (index, (path, place)) in paths.iter().zip(&*places).enumerate() {
             let sample = raw.get(index).and_then(|candidate| candidate.sample.ok());
             let verdict = verdicts.get(index).and_then(Verdict::why);
