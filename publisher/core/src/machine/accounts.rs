@@ -275,9 +275,15 @@ impl Machine {
         };
         let before =
             self.flights.get(&(account, intent.nonce)).and_then(|f| f.answers.get(id).copied()).filter(young);
+        // What was signed before a market closed may land anyway; what was only planned is not said any more.
+        let signed = intent.attempts().len() > 0;
         let before = before.map(|(answer, observed_at, _)| (answer, observed_at));
+        let before = before.filter(|(_, observed_at)| signed || feed.stands_as_at(*observed_at, now.wall));
         if intent.is_fresh() && before.is_some() {
             return before;
+        }
+        if !feed.is_held_to(now.wall) {
+            return before; // Its market has changed since the last look, which decides what may be said now.
         }
         let newest = feed.says(self.book.evaluate(&feed.set(id), now.wall).value, now.wall).ok().and_then(
             |estimate| {

@@ -5,7 +5,7 @@ use super::feed::{DecidedEntry, Feed};
 use crate::aggregate::{Aggregation, Estimate, Refusal};
 use crate::event::Event;
 use crate::io::Effect;
-use crate::policy::{Conduct, Hold, Sleep, Status, Trigger};
+use crate::policy::{Conduct, Hold, Market, Sleep, Status, Trigger};
 use crate::quote::FeedId;
 use crate::time::{Now, Span, Wall};
 use alloy_primitives::B256;
@@ -77,9 +77,7 @@ impl Machine {
             feed.calendar_end_reported = ends;
         }
     }
-}
 
-impl Machine {
     /// What a feed's sources say, those that its market asks for now. Brings its policy in line with what the market lets
     /// it do, of which the values are part, as an opening counts from the first value of after it; and with whether a
     /// peg that the value rests on is lost. Sources that are not asked for are looked at all the same, so that they are
@@ -138,6 +136,18 @@ impl Feed {
             }
             Conduct::Freeze => Err(Hold::MarketClosed),
         }
+    }
+
+    /// Whether its market lets it do now what it did when something was observed.
+    pub fn stands_as_at(&self, observed_at: Wall, now: Wall) -> bool {
+        let told = |market: &Market, at: Wall| market.told(market.at(at).status);
+        self.policy.market.as_ref().is_none_or(|market| told(market, observed_at) == told(market, now))
+    }
+
+    /// Whether the policy that holds is what its market lets it do at this moment.
+    pub fn is_held_to(&self, now: Wall) -> bool {
+        let market = self.policy.market.as_ref();
+        market.is_none_or(|market| market.conduct(&self.sets, now) == self.policy.conduct)
     }
 
     /// Whether what was decided may still be planned: while the contract was being asked the market may have closed, or

@@ -222,6 +222,83 @@ fn a_planned_round_of_a_frozen_feed_makes_room_for_the_nonces_behind_it() {
     }
 }
 
+/// Without it a signer that comes back in the night writes what was decided before the close, for as long as quotes may
+/// be old; and what that takes away takes its companions of the same store with it.
+#[test]
+fn what_was_planned_and_not_signed_is_not_said_after_the_close_and_its_companions_are() {
+    let companion = feed("ADA-USD");
+    for closed in [Conduct::Freeze, Conduct::HeartbeatOnly] {
+        for shared in [false, true] {
+            let mut spec =
+                if shared { stored(&["ADA-USD", "BTC-USD"]) } else { spec(&["ADA-USD", "BTC-USD"]) };
+            for feed in spec.feeds.values_mut() {
+                feed.pricing.max_age = Span::from_s(3_600);
+            }
+            let mut rig = Rig::running_with(closing(spec, closed));
+            rig.blocks_until(CLOSES_S - BLOCK_S);
+            let rounds = |rig: &Rig| [&btc(), &companion].map(|id| rig.rounds(id).len());
+            let (before, open) = (rounds(&rig), rig.price);
+            rig.signer = SignerMode::Fails(SignFault::Unavailable);
+            // It stays below the deviation of what is on chain by then, but for the one that is decided here.
+            rig.prices.insert(btc(), Some(open * 2));
+            rig.deviate();
+            rig.blocks_until(CLOSES_S + 20);
+            assert_eq!(rounds(&rig), before, "{closed} {shared}: nobody signs");
+            rig.prices.insert(btc(), Some(open * 3));
+            rig.signer = SignerMode::Up;
+            rig.blocks_until(CLOSES_S + 60);
+            assert!(rounds(&rig)[1] > before[1], "{closed} {shared}: a companion waits for the opening");
+            let said = rig.rounds(&btc()).split_off(before[0]);
+            let repeats =
+                |said: &[i64]| said.iter().all(|answer| *answer == i64::try_from(open * 2).unwrap());
+            match closed {
+                Conduct::Freeze => assert_eq!(said, [0; 0], "{shared}"),
+                _ => assert!(!said.is_empty() && repeats(&said), "{shared}: {said:?}"),
+            }
+            assert_eq!(rig.reverted(), 0, "{closed} {shared}");
+            rig.blocks_until(OPENS_S + 5 * BLOCK_S);
+            assert_eq!(
+                rig.rounds(&btc()).last(),
+                Some(&i64::try_from(open * 3).unwrap()),
+                "{closed} {shared}"
+            );
+        }
+    }
+}
+
+/// Without it a feed that was due in the last moment of its market's day is taken along in the night by what is signed
+/// anew for others before anybody has looked at it.
+#[test]
+fn nobody_joins_what_is_signed_anew_by_a_look_of_before_the_close() {
+    let mut rig = Rig::running_with(closing(stored(&["ADA-USD", "BTC-USD"]), Conduct::Freeze));
+    rig.blocks_until(CLOSES_S - 2 * BLOCK_S);
+    let closes_ms = |rig: &Rig| Wall::from_s(EPOCH_S + CLOSES_S).since(rig.now().wall).ms();
+    let (ada, planned, before) = (feed("ADA-USD"), rig.intents(), rig.rounds(&btc()).len());
+    let dearer = rig.price * 102 / 100;
+    // Looks come every half second, and the signer is asked again after half a second: between two looks.
+    let left = closes_ms(&rig) - 650;
+    rig.pass_ms(left);
+    rig.suspend_ms(300);
+    rig.signer = SignerMode::Fails(SignFault::Unavailable);
+    rig.prices.insert(ada.clone(), Some(dearer));
+    rig.quotes(VENUES);
+    assert_eq!(rig.intents(), planned + 1);
+    rig.pass_ms(250);
+    rig.prices.insert(btc(), Some(dearer));
+    rig.quotes(VENUES);
+    assert_eq!((closes_ms(&rig), rig.intents()), (100, planned + 1), "it is due, and its store is busy");
+    rig.signer = SignerMode::Up;
+    rig.hold = |effect| matches!(effect, Effect::Sign { .. });
+    rig.suspend_ms(300);
+    rig.step(Input::Observed(Vec::new()));
+    rig.settle();
+    assert_eq!(rig.held.len(), 1, "it is signed anew before the next look");
+    rig.release();
+    rig.blocks(4);
+    assert_eq!(rig.rounds(&btc()).len(), before, "it was taken along");
+    assert_eq!(rig.rounds(&ada).last(), Some(&i64::try_from(dearer).unwrap()));
+}
+
 /// Without it consumers who measure age are cut off every night, or are told thin prices of the night as the day's.
 #[test]
 fn heartbeats_repeat_the_last_value_of_the_open_market_and_after_a_restart_the_answer_on_chain() {
