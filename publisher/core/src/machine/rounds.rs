@@ -124,8 +124,12 @@ impl Machine {
             }
             None => Decision::Hold(Hold::RoundUnknown),
         };
-        if feed.policy.conduct.is_live() && !matches!(decision, Decision::Hold(_)) {
-            feed.last_open = value.ok();
+        match decision {
+            _ if !feed.policy.conduct.is_live() => {}
+            // Nobody looks at values meanwhile: what was said before it is not the market's last word.
+            Decision::Hold(Hold::Hibernating | Hold::FlagUnknown | Hold::OnOrder) => feed.last_open = None,
+            Decision::Hold(_) => {}
+            _ => feed.last_open = value.ok(),
         }
         feed.hold = match decision {
             Decision::Hold(hold) => Some(hold),

@@ -1,8 +1,8 @@
 //! The judge: it watches the journal, the wire and the chain, with code that shares nothing with what it judges.
 
 use super::chain::{Chain, Revert, Said, said, target};
-use super::setup::Place;
-use super::trading::Trading;
+use super::setup::{Place, REFRESH};
+use super::trading::{Naps, Trading};
 use crate::lease::Epoch;
 use crate::policy::Trigger;
 use crate::price::Answer;
@@ -67,7 +67,13 @@ struct Truth {
     venues: BTreeMap<usize, (i128, Wall)>,
     /// Values that could be published, with when they could be. In a break of its market the last ones stay.
     values: VecDeque<(Wall, Answer)>,
+    /// When they began to speak in the latest session, or break if they are those of off hours.
+    spoke: Option<(Wall, Wall)>,
 }
+
+/// A feed is awake or asleep until its round is next read, which a lost answer, a node that lags or a process that stops
+/// puts off.
+const NOTICED: Span = Span::from_s(90);
 
 /// No reorganisation of any storm goes below so many blocks.
 const SETTLED: u64 = 13;
@@ -82,7 +88,9 @@ pub(super) struct Judge {
     feeds: BTreeMap<FeedId, Place>,
     /// The markets whose hours feeds keep.
     trading: BTreeMap<FeedId, Trading>,
-    /// What each replica was told of each feed.
+    /// When feeds sleep.
+    naps: BTreeMap<FeedId, Naps>,
+    /// What each replica was told of each set of sources of each feed.
     truths: BTreeMap<(usize, FeedId), Truth>,
     epochs: BTreeMap<Address, Epoch>,
     /// When each replica's clock was last set.
@@ -115,7 +123,7 @@ pub(super) struct Judge {
 impl Judge {
     pub fn new(
         feeds: BTreeMap<FeedId, Place>,
-        trading: BTreeMap<FeedId, Trading>,
+        (trading, naps): (BTreeMap<FeedId, Trading>, BTreeMap<FeedId, Naps>),
         max_age: Span,
         quorum: usize,
         cap_wei: u128,
@@ -125,6 +133,7 @@ impl Judge {
             report: Report::default(),
             feeds,
             trading,
+            naps,
             truths: BTreeMap::new(),
             epochs: BTreeMap::new(),
             clocks: BTreeMap::new(),
@@ -179,7 +188,10 @@ impl Judge {
     /// Computes by hand what could be published now.
     pub fn look(&mut self, replica: usize, feed: &FeedId, wall: Wall, time: Wall) {
         let (max_age, quorum) = (self.max_age, self.quorum);
-        let opened = match self.trading.get(feed) {
+        let whole = feed.clone().of_set();
+        let opened = match self.trading.get(&whole) {
+            // Sources of off hours trade on after the opening.
+            Some(trading) if *feed != whole => trading.closed(wall),
             Some(trading) => trading.opened(wall),
             None => Some(Wall::default()),
         };
@@ -194,6 +206,8 @@ impl Judge {
             let oldest = truth.oldest(wall, max_age, |v| (v - middle).abs() * 200 <= middle);
             let speaks = opened.is_some_and(|opened| oldest.is_some_and(|oldest| oldest >= opened));
             if gone <= total.div_ceil(4) && !fresh.is_empty() && speaks {
+                let session = opened.unwrap_or_default();
+                truth.spoke = truth.spoke.filter(|(of, _)| *of == session).or(Some((session, wall)));
                 let answer = Answer::new(I256::try_from(middle).unwrap_or_default());
                 match truth.values.back_mut() {
                     Some((at, last)) if *last == answer => *at = time,
@@ -203,7 +217,7 @@ impl Judge {
         }
         // An attempt may carry a decided value until it is too old to be signed.
         let said = truth.values.back().map_or(time, |(at, _)| *at);
-        let until = if self.trading.contains_key(feed) { said } else { time };
+        let until = if self.trading.contains_key(&whole) { said } else { time };
         while truth.values.front().is_some_and(|(at, _)| until.since(*at) > max_age.times(2)) {
             truth.values.pop_front();
         }
@@ -246,6 +260,7 @@ impl Judge {
         match record {
             Record::Intent { account, nonce, work, at } => {
                 self.in_session(work, *at);
+                self.awake(work, time);
                 self.reused(*account, *nonce, chain);
                 self.intended((*account, *nonce), work);
             }
@@ -262,7 +277,7 @@ impl Judge {
             Record::Decided { why, .. } => {
                 let repeats = why.trigger == Trigger::Repeat;
                 self.report.repeats += u64::from(repeats);
-                if repeats && !self.trading.get(&why.feed).is_some_and(|trading| trading.repeats) {
+                if repeats && !self.trading.get(&why.feed).is_some_and(Trading::repeats) {
                     self.accuse(format!("{time:?}: {} repeats itself", why.feed));
                 }
             }
@@ -318,12 +333,36 @@ impl Judge {
     fn in_session(&mut self, work: &Work, at: Wall) {
         let Some((contract, _)) = work.target() else { return };
         let closed = |(id, place): &(&FeedId, &Place)| {
-            let trading = self.trading.get(*id).filter(|trading| !trading.repeats);
+            let trading = self.trading.get(*id).filter(|trading| trading.freezes());
             place.contract == contract && trading.is_some_and(|trading| trading.opened(at).is_none())
         };
         if let Some((feed, _)) = self.feeds.iter().find(closed) {
             self.accuse(format!("{at:?}: {feed}: a round is planned while its market is closed"));
         }
+    }
+
+    /// A round is planned: was its feed told to sleep long ago?
+    fn awake(&mut self, work: &Work, time: Wall) {
+        let Some((contract, _)) = work.target() else { return };
+        let sleeps = |(id, place): &(&FeedId, &Place)| {
+            let since = self.naps.get(*id).and_then(|naps| naps.asleep(time));
+            let alone = place.contract == contract && place.entry.is_none();
+            alone && since.is_some_and(|since| time.since(since) > REFRESH + NOTICED)
+        };
+        if let Some((feed, _)) = self.feeds.iter().find(sleeps) {
+            self.accuse(format!("{time:?}: {feed}: a round is planned while it sleeps"));
+        }
+    }
+
+    /// Whether sources of off hours may have said an answer: they did, and those of the session had not begun to speak
+    /// when it was observed.
+    fn off_hours(&self, replica: usize, feed: &FeedId, answer: Answer, observed_at: Option<Wall>) -> bool {
+        let truth = |set: FeedId| self.truths.get(&(replica, set));
+        let said =
+            truth(feed.off_hours()).is_some_and(|t| t.values.iter().any(|(_, value)| *value == answer));
+        let opened = observed_at.and_then(|at| self.trading.get(feed)?.opened(at));
+        let spoke = truth(feed.clone()).and_then(|truth| truth.spoke).filter(|(of, _)| Some(*of) == opened);
+        said && spoke.zip(observed_at).is_none_or(|((_, spoke), at)| at <= spoke)
     }
 
     /// Whether a feed may say an answer that was not observed while its market was open: only the very last one of the
@@ -372,12 +411,24 @@ impl Judge {
             if !jumped && age.is_none_or(|age| age > most) {
                 self.accuse(format!("{time:?}: {feed}: an answer was signed {age:?} after it was observed"));
             }
-            let trading = self.trading.get(&feed);
+            let hours = self.trading.get(&feed);
+            let may_repeat = hours.is_some_and(|hours| match () {
+                () if hours.repeats() => self.may_repeat(replica, &feed, &place, answer, chain),
+                () if hours.switches() => self.off_hours(replica, &feed, answer, observed_at),
+                () => false,
+            });
+            let hours = hours.filter(|_| !may_repeat);
             let in_break = |t: &Trading| observed_at.is_none_or(|at| t.opened(at).is_none());
-            let may_repeat =
-                trading.is_some_and(|t| t.repeats) && self.may_repeat(replica, &feed, &place, answer, chain);
-            if trading.is_some_and(in_break) && !may_repeat {
+            let (of_break, closed) =
+                (hours.is_some_and(in_break), hours.filter(|t| t.opened(wall).is_none()));
+            let ago = closed.and_then(|t| t.closed(wall)).map(|closed| wall.since(closed));
+            if of_break {
                 self.accuse(format!("{time:?}: {feed}: answer {answer} is of a market that is closed"));
+            }
+            // What was signed before may be replaced.
+            let newly = !jumped && !self.highest.contains_key(&key);
+            if let Some(ago) = ago.filter(|ago| newly && *ago > SIGNING) {
+                self.accuse(format!("{time:?}: {feed}: first signed {ago:?} after its market closed"));
             }
             let truth = self.truths.get(&(replica, feed.clone()));
             let is_true = truth.is_some_and(|truth| truth.values.iter().any(|(_, value)| *value == answer));

@@ -5,13 +5,15 @@
 
 use super::chain::{Chain, Tx};
 use super::replica::Run;
-use super::setup::{BLOCK, timing};
+use super::setup::{BLOCK, REFRESH, timing};
 use super::world::{Happening, POLL, World};
 use crate::head::Finality;
 use crate::io::{Effect, Input, Ticket};
+use crate::quote::FeedId;
 use crate::time::Span;
 use crate::tx::{
-    AccountView, BlockRef, FeeHint, PreflightAnswer, ReceiptAnswer, SendOutcome, SignFault, TxRequest,
+    AccountView, BlockRef, FeeHint, Flag, PreflightAnswer, ReceiptAnswer, RoundView, SendOutcome, SignFault,
+    TxRequest,
 };
 use alloy_primitives::{Address, B256, Bytes};
 
@@ -111,11 +113,16 @@ impl World {
                 let place = self.feeds.get(&feed).copied().unwrap_or_default();
                 let knowing = self.knowing(run.replica, at.number, at.hash);
                 let view = knowing.first().and_then(|(chain, _)| chain.view(&place, at));
+                let flag = self.flag(&feed, at);
+                let view = view.map(|view| RoundView { flag, ..view });
                 Input::Round { ticket, feed, view }
             }
             Effect::FetchStore { ticket, store, at } => {
                 let knowing = self.knowing(run.replica, at.number, at.hash);
-                let view = knowing.first().and_then(|(c, _)| c.store_view(store, self.feeds.iter(), at));
+                let mut view = knowing.first().and_then(|(c, _)| c.store_view(store, self.feeds.iter(), at));
+                for (feed, entry) in view.iter_mut().flat_map(|view| &mut view.feeds) {
+                    entry.flag = self.flag(feed, at);
+                }
                 Input::Store { ticket, store, view }
             }
             Effect::FetchAncestors { ticket, number, hash, count } => {
@@ -149,6 +156,18 @@ impl World {
     }
 
     /// An account at a block, by all nodes that know the block.
+    /// What a feed's flags say at a block. Now and then that cannot be read, and a feed of which nothing was read yet
+    /// waits for the next time.
+    fn flag(&mut self, feed: &FeedId, at: BlockRef) -> Flag {
+        let Some(naps) = self.naps.get(feed) else { return Flag::Unwatched };
+        let flag = if naps.asleep(at.time).is_some() { Flag::Raised } else { Flag::Lowered };
+        if self.storm.loss_permille == 0 || self.rng.u8(0..20) > 0 {
+            return flag;
+        }
+        self.judge.excuse(feed, self.time(), self.time() + REFRESH + timing().answer_timeout.times(2));
+        Flag::Unreadable
+    }
+
     fn account_view(
         &mut self,
         replica: usize,

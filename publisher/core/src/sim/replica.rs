@@ -5,6 +5,7 @@
 
 use super::journal::Fenced;
 use super::setup::{LEASE, timing};
+use super::trading::Trading;
 use super::world::{Happening, World};
 use crate::io::{Effect, Input, Ticket};
 use crate::lease::{Board, Change, Epoch, Leases, ReplicaId};
@@ -278,7 +279,10 @@ impl World {
         let shard = self.shard_named(lease);
         let recovered = replay(self.journal.records(lease));
         let spec = self.spec(shard);
-        spec.feeds.keys().for_each(|feed| self.judge.forget_quotes(replica, feed));
+        for feed in spec.feeds.keys() {
+            self.judge.forget_quotes(replica, feed);
+            self.judge.forget_quotes(replica, &feed.off_hours());
+        }
         match (Machine::new(spec, &recovered, self.now(replica)), self.seats.get_mut(&(replica, shard))) {
             (Ok(machine), Some(seat)) => {
                 *seat = Seat { machine: Some(machine), life: seat.life + 1, epoch, ..Seat::default() };
@@ -353,9 +357,12 @@ impl World {
     fn step(&mut self, place @ (replica, shard): (usize, usize), input: Input) {
         let (now, time) = (self.now(replica), self.time());
         for feed in self.feeds_of(shard) {
-            self.judge.look(replica, &feed, now.wall, time);
-            if !self.judge.has_quorum(replica, &feed, now.wall) {
-                self.judge.excuse(&feed, time, time + Span::from_s(2));
+            let switches = self.trading.get(&feed).is_some_and(Trading::switches);
+            for set in [feed.off_hours(), feed.clone()].into_iter().skip(usize::from(!switches)) {
+                self.judge.look(replica, &set, now.wall, time);
+                if !self.judge.has_quorum(replica, &set, now.wall) {
+                    self.judge.excuse(&feed, time, time + Span::from_s(2));
+                }
             }
         }
         let Some(seat) = self.seats.get_mut(&place) else { return };

@@ -43,6 +43,8 @@ pub(super) fn timing() -> Timing {
 /// A store takes no report that was observed longer than this before its block.
 pub(super) const STORE_MAX_AGE: Span = Span::from_s(300);
 const STORE: Address = Address::repeat_byte(0x11);
+/// The contract of flags.
+const FLAGS: Address = Address::repeat_byte(0x1f);
 
 /// Where a feed is written, and its true price.
 #[derive(Clone, Copy, Debug, Default)]
@@ -98,12 +100,19 @@ impl World {
         let acknowledge_halts = self.acknowledged.remove(&shard);
         let accounts = self.shards.get(shard).cloned().unwrap_or_default();
         let Storm { finality, fees: profile, .. } = self.storm;
-        let paths = |id: &FeedId| {
-            (0..VENUES).map(|v| Path::direct(MarketId::new(&format!("venue{v}"), id.as_str()))).collect()
+        let paths = |set: &FeedId| {
+            (0..VENUES).map(|v| Path::direct(MarketId::new(&format!("venue{v}"), set.as_str()))).collect()
         };
         // The judge recomputes medians of what was said, and remembers nothing of who said it.
         let (self_jump, frozen, quarantine) = (Ratio::default(), Ratio::default(), Span::ZERO);
         let rules = Rules { self_jump, frozen, quarantine, ..Rules::of(QUORUM) };
+        let pricing = |set: &FeedId| Pricing {
+            paths: paths(set),
+            rules,
+            max_age: MAX_AGE,
+            reference: None,
+            constant: None,
+        };
         let policy = Policy {
             heartbeat: HEARTBEAT,
             heartbeat_lead: LEAD,
@@ -119,9 +128,17 @@ impl World {
             }),
             decimals: 8,
             account: place.account,
-            pricing: Pricing { paths: paths(id), rules, max_age: MAX_AGE, reference: None, constant: None },
-            off_hours: None,
-            policy: Policy { market: self.trading.get(id).map(Trading::market), ..policy.clone() },
+            pricing: pricing(id),
+            off_hours: self
+                .trading
+                .get(id)
+                .filter(|trading| trading.switches())
+                .map(|_| pricing(&id.off_hours())),
+            policy: Policy {
+                market: self.trading.get(id).map(Trading::market),
+                hibernate_flag: self.naps.get(id).map(|_| FLAGS),
+                ..policy.clone()
+            },
             gas_floor: GAS_FLOOR,
             gas_ceiling: 500_000,
         };

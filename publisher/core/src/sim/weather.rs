@@ -236,12 +236,19 @@ impl World {
         // After an opening quotes of before it may count for as long as they are young. What time it is every replica
         // knows by its own clock, which may be wrong.
         let clocks: Vec<Wall> = (0..self.storm.replicas).map(|replica| self.now(replica).wall).collect();
-        let silent =
-            |trading: &Trading, at: Wall| trading.opened(at).is_none_or(|opened| at.since(opened) < MAX_AGE);
-        for (feed, trading) in self.trading.iter().filter(|(_, trading)| !trading.repeats) {
+        let lately = |since: Option<Wall>, at: Wall| since.is_some_and(|since| at.since(since) < MAX_AGE);
+        let silent = |trading: &Trading, at: Wall| {
+            let is_closed = trading.freezes() && trading.opened(at).is_none();
+            is_closed || lately(trading.opened(at), at) || lately(trading.closed(at), at)
+        };
+        for (feed, trading) in self.trading.iter().filter(|(_, trading)| !trading.repeats()) {
             if clocks.iter().any(|at| silent(trading, *at)) {
                 self.judge.excuse(feed, now, now + recovery);
             }
+        }
+        // Whoever is awakened finds that out when its round is next read.
+        for (feed, _) in self.naps.iter().filter(|(_, naps)| naps.asleep(now).is_some()) {
+            self.judge.excuse(feed, now, now + REFRESH + recovery);
         }
     }
 

@@ -9,7 +9,7 @@ use publisher_core::policy::{Conduct, Hold, Hours, Instruction, Market, Order, S
 use publisher_core::quote::FeedId;
 use publisher_core::record::Record;
 use publisher_core::time::{Span, Wall};
-use publisher_core::tx::{Call, SignFault};
+use publisher_core::tx::{Call, Flag, SignFault};
 
 /// Seconds after the rig's beginning at which the market closes, and opens again.
 const CLOSES_S: u64 = 60;
@@ -219,6 +219,48 @@ fn a_planned_round_of_a_frozen_feed_makes_room_for_the_nonces_behind_it() {
         assert!(rounds(&rig)[1] > before[1], "{shared}: it waits for a market that is closed");
         let made_room = rig.blocks.iter().flat_map(|b| &b.txs).find(|m| m.tx.nonce == first).unwrap();
         assert_eq!(made_room.tx.call, Call::Noop, "{shared}");
+    }
+}
+
+/// Without it a feed that slept, or was paused, through the end of a session repeats in the night what it said before it
+/// fell asleep. What is on chain is no younger, but the last that anybody was told.
+#[test]
+fn whoever_slept_until_the_close_repeats_what_is_on_chain() {
+    for word in ["a flag", "an order"] {
+        let mut spec = closing(spec(&["BTC-USD"]), Conduct::HeartbeatOnly);
+        spec.feeds.get_mut(&btc()).unwrap().policy.hibernate_flag =
+            (word == "a flag").then_some(alloy_primitives::Address::repeat_byte(0xf1));
+        let mut rig = Rig::running_with(spec);
+        let on_chain = rig.price;
+        // Not far enough for a round, and known to be the last word of before.
+        rig.price = on_chain * 1_004 / 1_000;
+        rig.blocks(1);
+        let (by, reason) = ("ann".to_owned(), "maintenance".to_owned());
+        let pause = |until_s: u64| {
+            let (since, until) = (Wall::from_s(EPOCH_S), Wall::from_s(EPOCH_S + until_s));
+            let (of, what) = (Subject::Feed(btc()), Instruction::Pause);
+            Input::Orders(vec![Order {
+                id: 7,
+                of,
+                what,
+                said_at: since,
+                until,
+                by: by.clone(),
+                reason: reason.clone(),
+            }])
+        };
+        rig.flag = Flag::Raised;
+        if word == "an order" {
+            rig.step(pause(CLOSES_S + 30));
+        }
+        rig.blocks_until(CLOSES_S - BLOCK_S);
+        let before = decided(&rig).len();
+        rig.blocks_until(CLOSES_S + 20);
+        assert_eq!(decided(&rig).len(), before, "{word}");
+        rig.flag = Flag::Lowered;
+        rig.blocks_until(OPENS_S - BLOCK_S);
+        let said: Vec<u64> = decided(&rig)[before..].iter().map(|(answer, _)| *answer).collect();
+        assert!(!said.is_empty() && said.iter().all(|answer| *answer == on_chain), "{word}: {said:?}");
     }
 }
 
