@@ -2,8 +2,9 @@
 //! `tests/FAULTS.md` has all of them, with the tests that show them.
 
 use super::*;
-use crate::aggregate::{Weighting, default_quorum};
+use crate::aggregate::{Verdict, Weighting, default_quorum};
 use crate::peg::Peg;
+use crate::time::Now;
 
 const NOW: Wall = Wall::from_s(1_000);
 
@@ -231,7 +232,7 @@ fn s9_every_gate_fires_for_the_one_that_deserves_it_and_the_others_make_the_valu
             let now = Now { wall, mono: crate::time::Mono::from_ms(s * 1_000) };
             book.review_pegs(now);
             book.review_clocks(now);
-            book.review(now);
+            book.review(0..book.len(), now);
         }
         let found = book.evaluate(&f, Wall::from_s(1_000 + until));
         let verdicts: Vec<_> = found.verdicts.iter().map(Verdict::why).collect();
