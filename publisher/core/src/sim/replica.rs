@@ -206,7 +206,9 @@ impl World {
         }
         for run in self.runs(replica) {
             let place = (replica, run.shard);
-            let epoch = self.seats.get(&place).map_or(0, |seat| seat.epoch);
+            // It may have died while another of its machines was driven.
+            let Some(seat) = self.seats.get(&place).filter(|seat| seat.life == run.life) else { continue };
+            let epoch = seat.epoch;
             self.judge.acting(self.lease_of(run.shard), epoch);
             self.drive(place);
             self.deliver(run, Input::Tick);
