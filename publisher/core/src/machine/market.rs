@@ -155,7 +155,9 @@ impl Feed {
     pub fn still_may(&self, entry: &DecidedEntry, now: Wall) -> bool {
         let (market, offer) = (self.policy.market.as_ref(), entry.offer);
         let awake = self.sleep == Sleep::Awake || entry.trigger == Trigger::Demand;
-        let sets = self.sets.with(offer.conduct, offer.observed_at);
+        // What is repeated is of this moment by its time only, and no quote of after an opening.
+        let quoted = offer.conduct.is_live();
+        let sets = if quoted { self.sets.with(offer.conduct, offer.observed_at) } else { self.sets };
         awake && market.is_none_or(|market| market.conduct(&sets, now) == offer.conduct)
     }
 

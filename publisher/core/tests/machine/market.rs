@@ -136,6 +136,21 @@ fn an_opening_that_nobody_quotes_is_told_once_and_so_is_its_end() {
     }
 }
 
+/// Without it nothing is repeated between an opening and its first quotes, however long those take: what the contract has
+/// consented to counts as a word of the session, is dropped, and asked for again at once.
+#[test]
+fn heartbeats_go_on_from_an_opening_until_it_is_quoted() {
+    let mut rig = rig(Conduct::HeartbeatOnly);
+    rig.blocks_until(OPENS_S - BLOCK_S);
+    let (before, asked) = (decided(&rig), rig.asked("preflight"));
+    rig.silent_blocks(3 * HEARTBEAT_S / BLOCK_S);
+    let said = decided(&rig)[before.len()..].to_vec();
+    let last = before.last().unwrap().0;
+    assert!(said.len() >= 2 && said.iter().all(|s| *s == (last, Trigger::Repeat)), "{said:?}");
+    assert!(rig.asked("preflight") - asked <= 2 * said.len(), "it asks again and again");
+    assert_eq!(rig.count_events("PUB-1004"), 0);
+}
+
 /// Without it every opening is told of whose slowest source takes its time, or each status of a day stays untold but
 /// the first.
 #[test]
