@@ -229,7 +229,9 @@ impl World {
         for shard in 0..self.shards.len() {
             if !(0..self.storm.replicas).any(|replica| self.is_fit((replica, shard))) {
                 for feed in self.feeds_of(shard) {
-                    self.judge.excuse(&feed, now, now + recovery);
+                    // What it reads of flags at first may be of a block of before it froze.
+                    let notices = self.naps.get(&feed).map_or(Span::ZERO, |_| REFRESH);
+                    self.judge.excuse(&feed, now, now + recovery + notices);
                 }
             }
         }
