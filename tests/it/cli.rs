@@ -45,6 +45,7 @@ async fn help_says_what_the_transcript_says() {
         &["lint", "--help"],
         &["quote", "--help"],
         &["source", "--help"],
+        &["source", "new", "--help"],
         &["source", "test", "--help"],
         &["source", "record", "--help"],
         &["source", "accept", "--help"],

@@ -11,6 +11,7 @@ mod lint;
 mod lists;
 mod market;
 mod memory;
+mod new;
 mod output;
 mod quickstart;
 mod quote;

@@ -1,6 +1,7 @@
 //! `publisher source`: the venues that can be read, and what proves that one is read rightly.
 
 use super::feed::{Word, at_desk};
+use super::new::{self, NewArgs};
 use super::output::{json, put, table};
 use super::simulate::{self, SimulateArgs};
 use super::{Common, Ended, FINDING, Failure, OK, load};
@@ -23,6 +24,8 @@ use url::Url;
 pub(super) enum SourceVerb {
     /// List the venues that come with the program.
     List(ListArgs),
+    /// Begin the file of a venue that has none yet.
+    New(NewArgs),
     /// Check a venue's file against recorded bodies and messages, or against the venue itself.
     Test(TestArgs),
     /// Ask a venue, or listen to it, and keep what it says and what is read from that as a fixture.
@@ -118,6 +121,7 @@ pub(super) struct RecordArgs {
 pub(super) async fn run(verb: SourceVerb) -> Ended {
     match verb {
         SourceVerb::List(args) => Ok(list(args.json)),
+        SourceVerb::New(args) => new::run(&args),
         SourceVerb::Test(args) => test(args).await,
         SourceVerb::Record(args) => record(args).await,
         SourceVerb::Accept(args) => accept(args).await,

@@ -64,7 +64,10 @@ async fn quote_says_what_each_gate_measured_and_its_limit() {
     let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
     let (dir, market) = (world.dir.path(), world.venues.market());
     let quote = async |args: &[&str]| run(BINARY, dir, args, &[]).await.unwrap();
-    let lie = |venue, by: &str| market.fault(venue, Fault::Multiply { by: by.parse().unwrap() });
+    // The rate is left as it is, which some of them are asked for as well.
+    let lie = |venue, by: &str| {
+        market.fault_market(venue, "BTC/USD", Fault::Multiply { by: by.parse().unwrap() }).unwrap();
+    };
     market.set_price("USDT/USD", "1").unwrap();
     lie(Venue::Bitstamp, "1.02");
     let words = quote(&["quote", "BTC-USD"]).await;

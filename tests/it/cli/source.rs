@@ -73,6 +73,57 @@ async fn a_venue_of_data_alone_is_recorded_tested_and_quoted_over_both_transport
     assert!(told.out.contains("stream.toml: message["), "{told:?}");
 }
 
+/// Without this whoever adds a venue copies another one's file, with its aliases and its limits; or a file that is half
+/// done is written over.
+#[tokio::test]
+async fn a_new_venue_begins_with_a_file_that_is_filled_in_recorded_and_tested() {
+    let world = World::new(Options { policy: AT_ONCE, ..Options::default() }).await.unwrap();
+    let dir = world.dir.path();
+    let source = async |args: &[&str]| run(BINARY, dir, &[&["source"], args].concat(), &[]).await.unwrap();
+    for name in ["kraken", "Acme", "../acme", "", "-x"] {
+        let refused = source(&["new", "--", name]).await;
+        assert!(
+            refused.code == 64 && refused.out.is_empty() && !refused.err.is_empty(),
+            "{name}: {refused:?}"
+        );
+    }
+    assert_eq!(source(&["test", "acme.toml"]).await.code, 64);
+    let new = source(&["new", "acme"]).await;
+    assert!(new.code == 0 && new.out.contains("publisher source record acme.toml"), "{new:?}");
+    // As it is, everything that is missing is named at once.
+    let empty = source(&["test", "acme.toml"]).await;
+    let names = ["hosts", "request.path", "answer.rows", "answer.bid", "symbols.formats"];
+    assert!(empty.code == 64 && names.iter().all(|name| empty.err.contains(name)), "{empty:?}");
+    // Bitstamp's, in the words of its documents.
+    let path = dir.join("acme.toml");
+    let mut file = std::fs::read_to_string(&path).unwrap();
+    for (from, to) in [
+        ("hosts = [\"\"]", "hosts = [\"https://api.example.com\"]"),
+        ("path = \"\"", "path = \"/api/v2/ticker/\""),
+        ("rows = \"\"", "rows = \"$\""),
+        ("key = \"\"", "key = \"pair\""),
+        ("bid = \"\"", "bid = \"bid\""),
+        ("ask = \"\"", "ask = \"ask\""),
+        ("last = \"\"", "last = \"last\""),
+        ("formats = [\"\"]", "formats = [\"{BASE}/{QUOTE}\"]"),
+    ] {
+        assert_eq!(file.matches(&format!("\n{from}")).count(), 1, "{from}");
+        file = file.replace(&format!("\n{from}"), &format!("\n{to}"));
+    }
+    std::fs::write(&path, &file).unwrap();
+    let url = world.venues.base_url(Venue::Bitstamp);
+    let recorded =
+        source(&["record", "acme.toml", "--base-url", &url, "--symbols", "BTC/USD,ETH/USD", "--json"]).await;
+    assert!(recorded.code == 0 && recorded.out.contains("67000"), "{recorded:?}");
+    let tested = source(&["test", "acme.toml", "--json"]).await;
+    let said = tested.json().unwrap();
+    assert!(tested.code == 0 && said["findings"] == 0, "{said:#}");
+    assert_eq!(said["readings"].as_array().unwrap().len(), 2, "{said:#}");
+    let again = source(&["new", "acme", "--json"]).await;
+    assert!(again.code == 64 && again.err.contains("is there already"), "{again:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), file);
+}
+
 /// Without this nobody can see on the spot what a venue of the program was tested with.
 #[tokio::test]
 async fn every_venue_of_the_program_is_tested_by_its_name() {
