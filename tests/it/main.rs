@@ -32,6 +32,7 @@ mod standby;
 mod streams;
 mod tidy;
 mod tls;
+mod ways;
 mod words;
 
 /// The daemon's program with its fail-points.

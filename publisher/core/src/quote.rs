@@ -283,6 +283,10 @@ pub enum SourceFault {
     CertificateName,
     /// Nobody whom this machine trusts has signed its certificate.
     CertificateUntrusted,
+    /// Its key is none of those that it is known by.
+    TlsPinMismatch,
+    /// There is no way through the proxy that carries its connections.
+    Proxy,
     /// No complete answer in time.
     Timeout,
     /// HTTP 429.
@@ -317,6 +321,8 @@ impl SourceFault {
             Self::CertificateExpired => "certificate_expired",
             Self::CertificateName => "certificate_name",
             Self::CertificateUntrusted => "certificate_untrusted",
+            Self::TlsPinMismatch => "tls_pin_mismatch",
+            Self::Proxy => "proxy",
             Self::Timeout => "timeout",
             Self::RateLimited => "rate_limited",
             Self::Banned => "banned",

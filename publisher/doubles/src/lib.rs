@@ -10,6 +10,7 @@ mod clock;
 pub mod decimal;
 mod json;
 pub mod loopback;
+pub mod proxy;
 pub mod signer;
 pub mod tls;
 pub mod venues;

@@ -47,6 +47,7 @@ const FLUSH: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    key_sha256: Option<String>,
     accepting: JoinHandle<()>,
 }
 
@@ -69,14 +70,19 @@ impl Server {
         }
         let listener = TcpListener::bind(bind).await?;
         let address = listener.local_addr()?;
-        let acceptor = tls.map_or(Ok(None), Tls::acceptor)?;
+        let (acceptor, key_sha256) = tls.map_or(Ok(None), Tls::acceptor)?.unzip();
         let door = Door { tls, acceptor };
-        Ok(Self { address, accepting: tokio::spawn(accept(listener, door, router)) })
+        Ok(Self { address, key_sha256, accepting: tokio::spawn(accept(listener, door, router)) })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The SHA-256, in hex, of the SubjectPublicKeyInfo of the key that it shows, made anew by each; none without TLS.
+    pub fn key_sha256(&self) -> Option<&str> {
+        self.key_sha256.as_deref()
     }
 
     /// Stops, and returns once the port is closed and every connection is gone.

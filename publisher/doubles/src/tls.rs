@@ -6,7 +6,10 @@
 use std::io;
 use std::sync::{Arc, LazyLock};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData as _,
+    date_time_ymd,
+};
 use serde::{Deserialize, Serialize};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -56,8 +59,8 @@ pub enum Tls {
 }
 
 impl Tls {
-    /// What takes the handshakes of a server that gets so far.
-    pub(crate) fn acceptor(self) -> io::Result<Option<TlsAcceptor>> {
+    /// What takes the handshakes of a server that gets so far, and the SHA-256 of its key in hex (RFC 7469).
+    pub(crate) fn acceptor(self) -> io::Result<Option<(TlsAcceptor, String)>> {
         let names = match self {
             Self::Good | Self::Expired | Self::SelfSigned => &["localhost", "127.0.0.1"][..],
             Self::Elsewhere => &["other.example"],
@@ -74,11 +77,15 @@ impl Tls {
             _ => params.signed_by(&key, issuer()?),
         };
         let certificate: CertificateDer<'static> = signed.map_err(io::Error::other)?.into();
+        let hash = aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13();
+        let hash = hash.ok_or_else(|| io::Error::other("no SHA-256"))?.common.hash_provider;
+        let hash = hash.hash(&key.subject_public_key_info());
+        let hash = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![certificate], key))
             .map_err(io::Error::other)?;
-        Ok(Some(TlsAcceptor::from(Arc::new(config))))
+        Ok(Some((TlsAcceptor::from(Arc::new(config)), hash)))
     }
 }

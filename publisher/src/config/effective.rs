@@ -5,7 +5,7 @@ use super::secret::Endpoint;
 use super::shift::Shift;
 use super::{Chain, Config, ConstantNote, Feed, OWN_NETWORK, SignerKind, SignerSpec, VenueAsk};
 use crate::chain::NodeSetup;
-use crate::sources::{ContractKind, ContractSource, CustomSource, NetworkSpec, TimeUnit};
+use crate::sources::{ContractKind, ContractSource, CustomSource, NetworkSpec, Pin, TimeUnit, Way};
 use crate::store::Location;
 use crate::telemetry::LogFormat;
 use publisher_core::aggregate::Weighting;
@@ -214,6 +214,13 @@ fn venue(ask: &VenueAsk, out: &mut Out<'_>) {
     out.put("instruments_every", ask.spec.instruments_every.unwrap_or(Span::from_s(3600)));
     out.put("stream", if ask.stream.off { "off" } else { "auto" });
     out.opt("stream_url", ask.stream.url.as_ref().map(|url| Endpoint::new(url.clone())));
+    way(&ask.spec.way, out);
+}
+
+fn way(way: &Way, out: &mut Out<'_>) {
+    out.opt("proxy", way.proxy.as_ref().map(|proxy| Endpoint::new(proxy.url().clone())));
+    let pins: Vec<_> = way.pins.iter().map(Pin::to_string).collect();
+    out.opt("tls_spki_sha256", (!pins.is_empty()).then(|| pins.join(", ")));
 }
 
 fn source(source: &CustomSource, out: &mut Out<'_>) {
@@ -237,6 +244,7 @@ fn source(source: &CustomSource, out: &mut Out<'_>) {
     let names: Vec<_> = source.headers.iter().map(|(name, _)| name.as_str()).collect();
     out.put("headers", names.join(", "));
     out.put("allow_private", source.allow_private);
+    way(&source.way, out);
 }
 
 fn network(network: &NetworkSpec, out: &mut Out<'_>) {

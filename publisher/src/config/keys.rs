@@ -14,7 +14,7 @@ use super::raw::{Branch, Chapter, Default, Item, Key, Leaf, Reader, Section, Tab
 use super::secret::{Endpoint, Secret};
 use super::shift::Shift;
 use super::weights::Weights;
-use crate::sources::TimeUnit;
+use crate::sources::{Pin, Proxy, TimeUnit};
 use crate::telemetry::LogFormat;
 use Default::{Required, Value, Words};
 use alloy::primitives::{Address, B256};
@@ -445,7 +445,7 @@ section! {
             "Whose request and answer format it speaks: a venue of the program, or a file of one's own (`./mine.toml`) like those in `publisher/presets`.";
         family: String, Words("its preset's, such as `aggregators` for what repeats exchanges, else the preset's name; with a `base_url` its own name"), [r#""global""#, r#""world""#],
             "What it fails together with, such as an exchange and its mirror: venues of one family share one vote.";
-        base_url: Endpoint, Words("the preset's hosts"), [r#""http://127.0.0.1:7000""#, r#""http://127.0.0.2:7000""#],
+        base_url: Endpoint, Words("the preset's hosts"), [r#""https://127.0.0.1:7000""#, r#""https://127.0.0.2:7000""#],
             "A mirror, a proxy of one's own or a simulator. It may be a private address.";
         key: Secret, Words("none"), [r#""${KEY}""#, r#""x""#],
             "The key to its API, for a venue that takes one. It is shown nowhere.";
@@ -461,8 +461,13 @@ section! {
             "Time between two looks at the venue's list of markets, 1s to 1d, where the preset says where that is. A market that two lists in a row do not have, or have as halted, loses its vote (`delisted`, `halted`).";
         stream: Listening, Value(r#""auto""#), [r#""off""#, r#""auto""#],
             "`auto`: prices are taken over WebSocket as well where the preset says how, and polls become rare while all markets come that way, or have nothing to say on a socket that lives; with `base_url` only if there is a `stream_url`. `off`: they are only polled.";
-        stream_url: Socket, Words("the preset's hosts"), [r#""ws://127.0.0.1:7001""#, r#""ws://127.0.0.2:7001""#],
+        stream_url: Socket, Words("the preset's hosts"), [r#""wss://127.0.0.1:7001""#, r#""wss://127.0.0.2:7001""#],
             "Another place that speaks the venue's WebSocket protocol, without the path. It may be a private address.";
+        proxy: Proxy, Words("none"), [r#""socks5://127.0.0.1:1080""#, r#""http://me:${KEY}@127.0.0.1:3128""#],
+            "A proxy that carries every connection to the venue: `socks5://host:port`, or `http://host:port`, which is told to CONNECT; perhaps with a user and password (`socks5://me:${PASSWORD}@host:port`). TLS runs through it from end to end, so that nothing but https and wss is asked through it, and it resolves the names. Variables such as `HTTPS_PROXY` are not looked at.";
+        tls_spki_sha256: Vec<Pin>, Words("none"),
+            [r#"["47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]"#, r#"["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]"#],
+            "The SHA-256 of the public keys (SubjectPublicKeyInfo, in base64 or hex) of which the venue has to show one, in addition to a certificate that is valid: those of now, and the next one before it is used. Another key is `tls_pin_mismatch`, and nothing is read.";
     }
 }
 
@@ -518,6 +523,11 @@ section! {
             "Headers of the request, e.g. for a key.";
         allow_private: bool, Value("false"), ["true", "false"],
             "Permits private, loopback and link-local addresses.";
+        proxy: Proxy, Words("none"), [r#""socks5://127.0.0.1:1080""#, r#""http://me:${KEY}@127.0.0.1:3128""#],
+            "A proxy that carries every connection to its host: `socks5://host:port`, or `http://host:port`, which is told to CONNECT; perhaps with a user and password (`socks5://me:${PASSWORD}@host:port`). TLS runs through it from end to end, so that nothing but https and wss is asked through it, and it resolves the names. Variables such as `HTTPS_PROXY` are not looked at.";
+        tls_spki_sha256: Vec<Pin>, Words("none"),
+            [r#"["47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]"#, r#"["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]"#],
+            "The SHA-256 of the public keys (SubjectPublicKeyInfo, in base64 or hex) of which its host has to show one, in addition to a certificate that is valid: those of now, and the next one before it is used. Another key is `tls_pin_mismatch`, and nothing is read.";
     }
 }
 

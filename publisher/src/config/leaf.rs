@@ -22,7 +22,7 @@ pub(super) fn text<'v, T: Leaf>(value: &'v DeValue<'_>) -> Result<&'v str, Fault
 }
 
 /// A text with its references replaced.
-fn expanded<T: Leaf>(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<String, Fault> {
+pub(super) fn expanded<T: Leaf>(value: &DeValue<'_>, lookup: &Lookup<'_>) -> Result<String, Fault> {
     let hint = "set the variable or file for the user that runs the publisher";
     lookup.expand(text::<T>(value)?).map_err(|reason| Fault::new(reason).hint(hint))
 }

@@ -25,6 +25,7 @@ mod shift;
 mod spec;
 #[cfg(test)]
 pub(crate) mod tests;
+mod way;
 mod weights;
 
 use crate::chain::{FlagWire, NodeSetup, Tag};

@@ -12,6 +12,7 @@ use super::problem::{Problems, SourceSetupError};
 use super::request::Target;
 use super::symbols::Symbols;
 use super::venue::{Venue, markets};
+use super::way::Way;
 use publisher_core::quote::VenueId;
 use publisher_core::time::Span;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -50,6 +51,8 @@ pub struct CustomSource {
     pub headers: Vec<(String, String)>,
     /// Permits private, loopback and link-local addresses.
     pub allow_private: bool,
+    /// How its host is reached.
+    pub way: Way,
 }
 
 impl fmt::Debug for CustomSource {
@@ -90,15 +93,18 @@ impl Venue {
             let hint = "set allow_private = true if this is a source of your own";
             problems.add("url", limits::redacted(&source.url), "not a public address", hint);
         }
+        source.way.check("url", &source.url, &mut problems);
+        let http = client.of(guard, &source.way, &mut problems);
         let headers = headers(&source.headers, &mut problems);
         let every = limits::within("every", source.every.unwrap_or(EVERY), limits::EVERY, &mut problems);
         let timeout =
             limits::within("timeout", source.timeout.unwrap_or(TIMEOUT), limits::TIMEOUT, &mut problems);
-        let venue = every.zip(timeout).map(|(every, timeout)| Self {
+        let venue = every.zip(timeout).zip(http).map(|((every, timeout), http)| Self {
             markets: markets(&source.id, vec![CUSTOM_SYMBOL.into()]),
             id: source.id.clone(),
             target: Target::Url(source.url),
-            http: client.of(guard).clone(),
+            http,
+            way: source.way.clone(),
             headers,
             limits: Vec::new(),
             budgets: client.budgets.clone(),

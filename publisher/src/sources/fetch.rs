@@ -4,6 +4,7 @@
 //! may hold keys.
 
 use super::civil;
+use super::guard::Http;
 use super::reach;
 use publisher_core::quote::SourceFault;
 use publisher_core::time::{Span, Wall};
@@ -54,7 +55,7 @@ pub(super) enum Method {
 
 /// What to ask and the limits of asking.
 pub(super) struct Ask<'a> {
-    pub(super) http: &'a reqwest::Client,
+    pub(super) http: &'a Http,
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: &'a HeaderMap,
@@ -68,11 +69,11 @@ pub(super) async fn fetch(ask: Ask<'_>, clock: &impl Fn() -> Wall) -> Fetched {
     let (mut status, mut retry_after, mut headers, mut bytes) = (None, None, HeaderMap::new(), 0);
     let exchange = async {
         let request = match ask.method {
-            Method::Get => ask.http.get(ask.url),
-            Method::Post => ask.http.post(ask.url),
+            Method::Get => ask.http.client.get(ask.url),
+            Method::Post => ask.http.client.post(ask.url),
         };
         let request = request.headers(ask.headers.clone());
-        let mut response = request.send().await.map_err(|error| broken(&error))?;
+        let mut response = request.send().await.map_err(|error| broken(&error, ask.http.is_proxied))?;
         status = Some(response.status().as_u16());
         headers = response.headers().clone();
         retry_after = wait(&headers, clock());
@@ -112,7 +113,7 @@ async fn read(response: &mut Response, max: usize, bytes: &mut usize) -> Result<
         return Err(too_large());
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error, false))? {
         *bytes = bytes.saturating_add(chunk.len());
         if body.len().saturating_add(chunk.len()) > max {
             return Err(too_large());
@@ -134,15 +135,30 @@ pub(super) fn fault_of(status: u16, retry_after: Option<Span>) -> SourceFault {
 }
 
 /// Connection, name, TLS and protocol failures. The text is that of the innermost causes, without the URL.
-fn broken(error: &reqwest::Error) -> Failure {
+fn broken(error: &reqwest::Error, is_proxied: bool) -> Failure {
     if let Some((fault, reason)) = error.source().and_then(reach::cause) {
-        return Failure::new(fault, reason);
+        return match fault {
+            // The one name that is resolved here.
+            SourceFault::Unresolved if is_proxied => {
+                Failure::new(SourceFault::Proxy, format!("the proxy cannot be reached: {reason}"))
+            }
+            fault => Failure::new(fault, reason),
+        };
     }
     if error.is_connect() && error.is_timeout() {
-        return Failure::new(SourceFault::Timeout, "no connection in time, or no end of the TLS handshake");
+        let reason = match is_proxied {
+            false => "no connection in time, or no end of the TLS handshake",
+            true => "no connection in time through the proxy, by its fault or the venue's",
+        };
+        return Failure::new(SourceFault::Timeout, reason);
     }
-    let fault = if error.is_timeout() { SourceFault::Timeout } else { SourceFault::Unreachable };
-    let mut reason = String::new();
+    let is_proxys = is_proxied && error.is_connect();
+    let fault = match error.is_timeout() {
+        true => SourceFault::Timeout,
+        false if is_proxys => SourceFault::Proxy,
+        false => SourceFault::Unreachable,
+    };
+    let mut reason = if is_proxys { "no way through the proxy".to_owned() } else { String::new() };
     let mut cause = error.source();
     while let Some(error) = cause {
         if !reason.is_empty() {

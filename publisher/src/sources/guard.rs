@@ -7,6 +7,7 @@
 use super::budgets::Budgets;
 use super::problem::{Problems, SourceSetupError};
 use super::reach::Unresolved;
+use super::way::Way;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -129,12 +130,40 @@ impl Client {
         problems.finish("http", both)
     }
 
-    pub(super) fn of(&self, guard: Guard) -> &reqwest::Client {
-        match guard {
-            Guard::Public => &self.public,
-            Guard::AllowPrivate => &self.private,
+    /// What asks hosts that are reached this way: one of the pair, or a client of its own.
+    pub(super) fn of(&self, guard: Guard, way: &Way, problems: &mut Problems) -> Option<Http> {
+        let is_proxied = way.proxy.is_some();
+        if *way == Way::default() {
+            let client = match guard {
+                Guard::Public => &self.public,
+                Guard::AllowPrivate => &self.private,
+            };
+            return Some(Http { client: client.clone(), is_proxied });
         }
+        // A proxy resolves the names of hosts, and reaches from where it stands; ours to resolve is its own name, which
+        // the operator wrote down.
+        let mut builder = builder(if is_proxied { Guard::AllowPrivate } else { guard });
+        if let Some(proxy) = &way.proxy {
+            let proxy = proxy.of_requests().map_err(|_| "cannot be used");
+            builder =
+                builder.proxy(problems.keep("proxy", "", proxy, "write e.g. socks5://127.0.0.1:1080")?);
+        }
+        let hint = "check that this machine has root certificates, e.g. the package ca-certificates";
+        if let Some(mut tls) = problems.keep("tls_spki_sha256", "", way.tls(), hint)? {
+            tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            builder = builder.tls_backend_preconfigured(tls);
+        }
+        let client = problems.keep("tls_spki_sha256", "", builder.build(), hint)?;
+        Some(Http { client, is_proxied })
     }
+}
+
+/// What asks a venue's hosts.
+#[derive(Clone, Debug)]
+pub(super) struct Http {
+    pub(super) client: reqwest::Client,
+    /// Whether what keeps a connection from being opened may be the proxy.
+    pub(super) is_proxied: bool,
 }
 
 fn builder(guard: Guard) -> reqwest::ClientBuilder {

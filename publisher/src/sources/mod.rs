@@ -36,7 +36,9 @@ mod retired;
 mod source;
 mod stream;
 mod symbols;
+mod tunnel;
 mod venue;
+mod way;
 
 pub(crate) use civil::date;
 pub use custom::{CUSTOM_SYMBOL, CustomSource};
@@ -57,6 +59,7 @@ pub use source::Source;
 pub use stream::{Cover, End, Enough, Kind, Line, LineState, Polled, Recording, StreamSpec, Told};
 pub use symbols::Assets;
 pub use venue::{Poll, Venue, VenueSpec};
+pub use way::{NoPin, NoProxy, Pin, Proxy, Way};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Why a venue cannot be reached, as far as the layers below HTTP know, for the program and in an operator's words.
 
+use super::way::Unpinned;
 use publisher_core::quote::SourceFault;
 use rustls::CertificateError as Bad;
 use std::error::Error;
@@ -43,6 +44,9 @@ fn handshake(error: &rustls::Error) -> (SourceFault, String) {
             ),
             _ => (SourceFault::Tls, "its certificate cannot be accepted"),
         },
+        rustls::Error::Other(other) if other.0.is::<Unpinned>() => {
+            return (SourceFault::TlsPinMismatch, other.0.to_string());
+        }
         rustls::Error::InvalidMessage(_) => (SourceFault::Tls, "no TLS is spoken there"),
         _ => (SourceFault::Tls, "the TLS handshake failed"),
     };

@@ -8,7 +8,7 @@
 use super::budgets::{Budgets, Learned, LimitRule};
 use super::decode::{self, Answer, Refusal, Row};
 use super::fetch::{Ask, Failure, Fetched, Method, fetch};
-use super::guard::{Client, Guard};
+use super::guard::{Client, Guard, Http};
 use super::instruments::{self, Instruments, Lists};
 use super::key::{self, ApiKey};
 use super::limits;
@@ -17,6 +17,7 @@ use super::problem::{Problems, SourceSetupError};
 use super::request::Target;
 use super::stream::{self, Counter, Line, StreamSpec};
 use super::symbols::Symbols;
+use super::way::Way;
 use publisher_core::price::Ratio;
 use publisher_core::quote::{MarketId, Observation, Quote, SourceFault, VenueId};
 use publisher_core::time::{Span, Wall};
@@ -55,6 +56,8 @@ pub struct VenueSpec {
     pub timeout: Option<Span>,
     /// The time between two looks at its list of markets instead of an hour.
     pub instruments_every: Option<Span>,
+    /// How its hosts are reached, over HTTP and WebSocket.
+    pub way: Way,
 }
 
 impl VenueSpec {
@@ -69,6 +72,7 @@ impl VenueSpec {
             every: None,
             timeout: None,
             instruments_every: None,
+            way: Way::default(),
         }
     }
 
@@ -124,7 +128,8 @@ pub struct Poll {
 pub struct Venue {
     pub(super) id: VenueId,
     pub(super) target: Target,
-    pub(super) http: reqwest::Client,
+    pub(super) http: Http,
+    pub(super) way: Way,
     pub(super) headers: HeaderMap,
     pub(super) limits: Vec<LimitRule>,
     pub(super) budgets: Budgets,
@@ -200,11 +205,16 @@ impl Venue {
         let limits = spec.limits(preset, &mut problems);
         let limits = if spec.base_url.is_some() { Vec::new() } else { limits };
         let hosts = spec.base_url.map_or_else(|| preset.hosts.clone(), |url| vec![url]);
-        let venue = every.zip(timeout).map(|(every, timeout)| Self {
+        if let Some(host) = hosts.first() {
+            spec.way.check("base_url", host, &mut problems);
+        }
+        let http = client.of(guard, &spec.way, &mut problems);
+        let venue = every.zip(timeout).zip(http).map(|((every, timeout), http)| Self {
             markets: markets(&spec.id, symbols),
             id: spec.id.clone(),
             target: Target::Hosts { hosts, request: preset.request.clone() },
-            http: client.of(guard).clone(),
+            http,
+            way: spec.way.clone(),
             // An error may repeat the key it was asked with.
             quotes_errors: headers.is_empty(),
             headers,
@@ -241,6 +251,7 @@ impl Venue {
             budgets: self.budgets.clone(),
             answer: self.answer.clone(),
             is_elsewhere: spec.url.is_some(),
+            way: self.way.clone(),
         };
         let lines = stream::lines(preset, spec, &self.id, &self.markets, &counter)?;
         Ok(Self { lines: lines.into_iter().map(Arc::new).collect(), ..self })
@@ -417,6 +428,7 @@ impl Venue {
                 | SourceFault::CertificateExpired
                 | SourceFault::CertificateName
                 | SourceFault::CertificateUntrusted
+                | SourceFault::TlsPinMismatch
                 | SourceFault::Timeout
                 | SourceFault::HttpStatus
         );

@@ -236,6 +236,8 @@ const LEFT_OUT: &[LeftOut] = &[
     LeftOut::Failing(SourceFault::CertificateExpired),
     LeftOut::Failing(SourceFault::CertificateName),
     LeftOut::Failing(SourceFault::CertificateUntrusted),
+    LeftOut::Failing(SourceFault::TlsPinMismatch),
+    LeftOut::Failing(SourceFault::Proxy),
     LeftOut::Failing(SourceFault::SymbolMissing),
 ];
 

@@ -95,6 +95,12 @@ impl LeftOut {
             Self::Failing(SourceFault::CertificateUntrusted) => {
                 "Install the root certificates (ca-certificates), or the authority of your own mirror; if neither is missing, somebody listens in. Nothing is read from it."
             }
+            Self::Failing(SourceFault::TlsPinMismatch) => {
+                "It shows another key than those in tls_spki_sha256: ask the venue whether it has renewed its key, and add the new one; if it has not, somebody listens in. Nothing is read from it."
+            }
+            Self::Failing(SourceFault::Proxy) => {
+                "There is no way through the proxy that is configured for it: look at the proxy, its user and password, and what it permits."
+            }
             Self::Failing(SourceFault::SymbolMissing) => {
                 "Check the symbol; the venue may have renamed or delisted it."
             }

@@ -101,6 +101,8 @@ impl Check<'_> {
                 place(&raw.timeout),
                 place(&raw.headers),
                 place(&raw.allow_private),
+                place(&raw.proxy),
+                place(&raw.tls_spki_sha256),
             ],
         );
         let address = self.needed(raw, &raw.address, "address", "address, where the contract is");

@@ -9,7 +9,7 @@ use crate::config::raw::Item;
 use crate::config::secret::Secret;
 use crate::config::{Chain, VenueAsk};
 use crate::sources::{
-    ApiKey, Client, CustomSource, NetworkSpec, Preset, SourceSetupError, StreamSpec, Venue, VenueSpec,
+    ApiKey, Client, CustomSource, NetworkSpec, Preset, SourceSetupError, StreamSpec, Venue, VenueSpec, Way,
     preset, presets,
 };
 use publisher_core::quote::{FamilyId, MarketId, VenueId};
@@ -163,6 +163,10 @@ impl Check<'_> {
                     every: value(raw.every.as_ref()),
                     timeout: value(raw.timeout.as_ref()),
                     instruments_every: value(raw.instruments_every.as_ref()),
+                    way: Way {
+                        proxy: value(raw.proxy.as_ref()),
+                        pins: value(raw.tls_spki_sha256.as_ref()).unwrap_or_default(),
+                    },
                     ..spec(name)
                 };
                 let keys = [
@@ -174,6 +178,8 @@ impl Check<'_> {
                     place(&raw.timeout),
                     place(&raw.instruments_every),
                     place(&raw.stream_url),
+                    place(&raw.proxy),
+                    place(&raw.tls_spki_sha256),
                 ];
                 let keys = keys.into_iter().flatten().collect();
                 venues.insert(
@@ -213,6 +219,8 @@ impl Check<'_> {
                 place(&raw.every),
                 place(&raw.timeout),
                 place(&raw.headers),
+                place(&raw.proxy),
+                place(&raw.tls_spki_sha256),
             ];
             let keys = keys.into_iter().flatten().collect();
             let written = Written { section: raw.place.clone(), keys };
@@ -290,6 +298,10 @@ impl Check<'_> {
             timeout: value(raw.timeout.as_ref()),
             headers: headers.unwrap_or_default(),
             allow_private: value(raw.allow_private.as_ref()).unwrap_or(false),
+            way: Way {
+                proxy: value(raw.proxy.as_ref()),
+                pins: value(raw.tls_spki_sha256.as_ref()).unwrap_or_default(),
+            },
         })
     }
 

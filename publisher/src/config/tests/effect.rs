@@ -116,6 +116,8 @@ macro_rules! contract {
             "source.NAME.timeout",
             "source.NAME.headers",
             "source.NAME.allow_private",
+            "source.NAME.proxy",
+            "source.NAME.tls_spki_sha256",
             "feed.NAME.store",
             "feed.NAME.store_id",
             "feed.NAME.facade",

@@ -99,6 +99,9 @@ fn no_message_holds_a_secret() {
     let unknown: Vec<String> = WRONG.iter().enumerate().map(unknown).collect();
     let names = (0..WRONG.len()).flat_map(|n| [format!("api_key_{n}"), format!("pass_{n}")]);
     let names: Vec<String> = names.collect();
+    // The proxy of a feed is a contract, that of a venue a URL.
+    let is_secret =
+        |key: &str, value: &str| SECRET_KEYS.contains(&key) || key == "proxy" && value.contains("//");
     for text in effect::FULL_TEXTS.iter() {
         let lines: Vec<&str> = text.lines().collect();
         for (at, line) in lines.iter().enumerate() {
@@ -115,7 +118,7 @@ fn no_message_holds_a_secret() {
                 assert!(!told.contains("hunter2"), "{text}:\n{told}");
                 said
             };
-            match line.split_once(" = ").filter(|(key, _)| SECRET_KEYS.contains(key)) {
+            match line.split_once(" = ").filter(|(key, value)| is_secret(key, value)) {
                 Some((key, _)) => {
                     for wrong in WRONG {
                         said_of(&format!("{key} = {wrong}"));

@@ -6,11 +6,14 @@
 use super::session::End;
 use crate::sources::guard::{Guard, is_public};
 use crate::sources::reach::{self, Unresolved};
+use crate::sources::tunnel;
+use crate::sources::way::Way;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 use url::Url;
 
 /// Name, connection, TLS and handshake together.
@@ -34,39 +37,56 @@ impl Failure {
     }
 }
 
-pub(super) async fn dial(url: &Url, guard: Guard, message_max_bytes: usize) -> Result<Socket, Failure> {
-    let opened = tokio::time::timeout(TIMEOUT, open(url, guard, message_max_bytes)).await;
+pub(super) async fn dial(
+    url: &Url,
+    guard: Guard,
+    way: &Way,
+    message_max_bytes: usize,
+) -> Result<Socket, Failure> {
+    let opened = tokio::time::timeout(TIMEOUT, open(url, guard, way, message_max_bytes)).await;
     opened.unwrap_or_else(|_| Err(Failure::new("no connection in time")))
 }
 
-async fn open(url: &Url, guard: Guard, message_max_bytes: usize) -> Result<Socket, Failure> {
+async fn open(url: &Url, guard: Guard, way: &Way, message_max_bytes: usize) -> Result<Socket, Failure> {
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
         return Err(Failure::new("no host to connect to"));
     };
     // The brackets of an IPv6 address belong to the URL only.
     let name = host.trim_start_matches('[').trim_end_matches(']');
+    let tcp = match &way.proxy {
+        // What a name stands for is the proxy's to say, and what it reaches is where the proxy stands.
+        Some(proxy) if guard.admits(url) => {
+            let opened = tokio::time::timeout(ADDRESS_TIMEOUT, tunnel::open(proxy, name, port)).await;
+            let opened = opened.map_err(|_| Failure::new("the proxy has opened no connection in time"))?;
+            opened.map_err(|blocked| Failure::new(blocked.to_string()))?
+        }
+        Some(_) => return Err(Failure::new("not a public address; only stream_url permits others")),
+        None => connect(name, port, guard).await?,
+    };
+    let tls = way.tls().map_err(|error| Failure::new(error.to_string()))?;
+    let limits = WebSocketConfig::default()
+        .max_message_size(Some(message_max_bytes))
+        .max_frame_size(Some(message_max_bytes));
+    let connector = tls.map(|tls| Connector::Rustls(Arc::new(tls)));
+    let shaken = client_async_tls_with_config(url.as_str(), tcp, Some(limits), connector).await;
+    shaken.map(|(socket, _)| socket).map_err(|error| refused(&error))
+}
+
+/// A connection to one of the addresses that a name has and a guard permits.
+async fn connect(name: &str, port: u16, guard: Guard) -> Result<TcpStream, Failure> {
     let found = tokio::net::lookup_host((name, port)).await;
     let found = found.map_err(|error| Failure::new(Unresolved(error.to_string()).to_string()))?;
     let mut failure = Failure::new("the name resolves to no public address; only stream_url permits others");
     for address in found.filter(|address| guard == Guard::AllowPrivate || is_public(address.ip())) {
-        let tcp = match tokio::time::timeout(ADDRESS_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(tcp)) => tcp,
-            Ok(Err(error)) => {
-                failure = Failure::new(error.to_string());
-                continue;
+        match tokio::time::timeout(ADDRESS_TIMEOUT, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => {
+                // Frames of ours are small, and late ones break limits.
+                let _only_latency = tcp.set_nodelay(true);
+                return Ok(tcp);
             }
-            Err(_) => {
-                failure = Failure::new("no connection in time");
-                continue;
-            }
-        };
-        // Frames of ours are small, and late ones break limits.
-        let _only_latency = tcp.set_nodelay(true);
-        let limits = WebSocketConfig::default()
-            .max_message_size(Some(message_max_bytes))
-            .max_frame_size(Some(message_max_bytes));
-        let shaken = client_async_tls_with_config(url.as_str(), tcp, Some(limits), None).await;
-        return shaken.map(|(socket, _)| socket).map_err(|error| refused(&error));
+            Ok(Err(error)) => failure = Failure::new(error.to_string()),
+            Err(_) => failure = Failure::new("no connection in time"),
+        }
     }
     Err(failure)
 }

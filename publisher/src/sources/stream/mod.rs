@@ -148,6 +148,9 @@ pub(super) fn lines(
     if let Some((url, (reason, hint))) = spec.url.as_ref().and_then(|url| Some((url, socket_fault(url)?))) {
         problems.add("stream_url", redacted(url), reason, hint);
     }
+    if let Some(url) = &spec.url {
+        counter.way.check("stream_url", url, &mut problems);
+    }
     let (hosts, guard) = match &spec.url {
         Some(url) => (vec![url.clone()], Guard::AllowPrivate),
         // Whoever asks a mirror does not ask the venue itself behind its back.
@@ -311,7 +314,7 @@ impl<'a, C: Fn() -> Wall + Sync> Hosts<'a, C> {
             let base = token.host.as_ref().or(host).map_or("", Url::as_str).trim_end_matches('/');
             let url = Url::parse(&format!("{base}{}", line.plan.path(&token.value)));
             let url = url.map_err(|_| Failure::new("the stream's URL cannot be built"))?;
-            let socket = dial(&url, line.guard, preset.message_max_bytes).await?;
+            let socket = dial(&url, line.guard, &line.counter.way, preset.message_max_bytes).await?;
             Ok((socket, token.ping))
         })
     }

@@ -6,8 +6,10 @@ use super::dial::Failure;
 use crate::sources::budgets::{Budgets, Learned, LimitRule};
 use crate::sources::decode;
 use crate::sources::fetch::{Ask, Fetched, Method, fetch};
+use crate::sources::guard::Http;
 use crate::sources::limits::socket_fault;
 use crate::sources::preset::PreRequest;
+use crate::sources::way::Way;
 use publisher_core::quote::SourceFault;
 use publisher_core::time::{Span, Wall};
 use reqwest::header::HeaderMap;
@@ -26,7 +28,7 @@ const TOKEN_MAX_BYTES: usize = 4096;
 /// Where tokens are asked for.
 #[derive(Clone, Debug)]
 pub(in crate::sources) struct Counter {
-    pub(in crate::sources) http: reqwest::Client,
+    pub(in crate::sources) http: Http,
     /// The venue's HTTP hosts.
     pub(in crate::sources) hosts: Vec<Url>,
     /// The limits of those, and what is used of them.
@@ -36,6 +38,8 @@ pub(in crate::sources) struct Counter {
     pub(in crate::sources) answer: decode::Answer,
     /// The operator said where the socket is, so that what the venue says of it is not looked at.
     pub(in crate::sources) is_elsewhere: bool,
+    /// How the venue is reached, here and where the sockets are.
+    pub(in crate::sources) way: Way,
 }
 
 /// What the venue said.

@@ -1,12 +1,12 @@
 //! A source of one's own: its pointers, its secrets, and the addresses it may reach.
 
-use super::super::{Client, CustomSource, Guard, TimeUnit, Venue};
+use super::super::{Client, CustomSource, Guard, TimeUnit, Venue, Way};
 use super::hostile::clock;
 use publisher_core::quote::{Observation, SourceFault, VenueId};
 use publisher_core::time::{Span, Wall};
 use publisher_doubles::venues::{SimConfig, Venue as Sim, VenueSimulator};
 
-fn source(url: &str, pointer: &str) -> CustomSource {
+pub(super) fn source(url: &str, pointer: &str) -> CustomSource {
     CustomSource {
         id: VenueId::new("desk"),
         url: url.parse().unwrap(),
@@ -18,6 +18,7 @@ fn source(url: &str, pointer: &str) -> CustomSource {
         timeout: Some(Span::from_s(10)),
         headers: Vec::new(),
         allow_private: true,
+        way: Way::default(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every fault that the venue simulator knows, at every venue: each must cost exactly what it touches, under the
 //! name that operators and gates branch on.
 
-use super::super::{ApiKey, Client, CustomSource, NextPoll, Poll, TimeUnit, Venue, VenueSpec, preset};
+use super::super::{ApiKey, Client, CustomSource, NextPoll, Poll, TimeUnit, Venue, VenueSpec, Way, preset};
 use publisher_core::quote::{Listing, MarketId, Observation, Quote, QuoteFault, SourceFault, VenueId};
 use publisher_core::time::{Span, Wall};
 use publisher_doubles::venues::{Fault, Limits, SimConfig, Venue as Sim, VenueSimulator};
@@ -68,6 +68,7 @@ fn venue(simulator: &VenueSimulator, sim: Sim, client: &Client, timeout: Span) -
             timeout: Some(timeout),
             headers: Vec::new(),
             allow_private: true,
+            way: Way::default(),
         };
         return Venue::custom(source, client).unwrap();
     }

@@ -7,6 +7,7 @@ mod hostile;
 mod limits;
 mod noise;
 mod traps;
+mod ways;
 mod wire;
 
 /// A venue over HTTP, to which tests add a stream.

@@ -1,7 +1,7 @@
 //! What the simulator cannot do: other hosts of a venue, dates in headers, headers of ours, lying lengths.
 
 use super::super::preset::Preset;
-use super::super::{ApiKey, Client, CustomSource, NextPoll, Venue, VenueSpec, preset};
+use super::super::{ApiKey, Client, CustomSource, NextPoll, Venue, VenueSpec, Way, preset};
 use super::hostile::clock;
 use axum::Router;
 use axum::body::Body;
@@ -238,6 +238,7 @@ async fn headers_are_sent_and_an_echo_of_them_is_not_repeated() {
         timeout: None,
         headers: vec![("X-Key".to_owned(), "hunter2".to_owned())],
         allow_private: true,
+        way: Way::default(),
     };
     let venue = Venue::custom(source, &Client::new().unwrap()).unwrap();
     let poll = venue.poll(clock).await;
@@ -254,6 +255,7 @@ async fn headers_are_sent_and_an_echo_of_them_is_not_repeated() {
         timeout: None,
         headers: vec![("X-Key".to_owned(), "hunter2".to_owned())],
         allow_private: true,
+        way: Way::default(),
     };
     let venue = Venue::custom(unreachable, &Client::new().unwrap()).unwrap();
     let poll = venue.poll(clock).await;
