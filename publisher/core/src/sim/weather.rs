@@ -245,7 +245,8 @@ impl World {
         };
         for (feed, trading) in self.trading.iter().filter(|(_, trading)| !trading.repeats()) {
             if clocks.iter().any(|at| silent(trading, *at)) {
-                self.judge.excuse(feed, now, now + recovery);
+                // A round that made room with an empty transaction keeps its contract until that is final.
+                self.judge.excuse(feed, now, now + recovery + FINAL);
             }
         }
         // Whoever is awakened finds that out when its round is next read.
