@@ -37,7 +37,7 @@ use session::{Action, Session};
 use std::collections::VecDeque;
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, ready};
 use token::Token;
 use tokio::sync::watch;
@@ -73,8 +73,8 @@ pub type Polled = Arc<[Observation]>;
 #[derive(Debug)]
 pub struct Line {
     plan: Arc<Plan>,
-    /// Which of its venue's lines it is, from 0.
-    place: u64,
+    /// When its venue's lines may open sockets.
+    turns: Turns,
     hosts: Vec<Url>,
     guard: Guard,
     /// Where tokens are asked for, if the venue wants them.
@@ -129,8 +129,24 @@ pub enum Cover {
     Fresh,
 }
 
-/// Time between the first sockets of a venue: the fewest that one is known to take are three a second (OKX).
+/// Time between two sockets that are opened to a venue: the fewest that one is known to take are three a second (OKX).
 const SPACING: Span = Span::from_ms(400);
+
+/// When the next socket of a venue may be opened. All of its lines share it, because a venue that cuts them all at once
+/// counts those that come back as it counted the first ones.
+#[derive(Clone, Debug, Default)]
+struct Turns(Arc<Mutex<Option<Instant>>>);
+
+impl Turns {
+    /// The first time from now on that is no other line's.
+    fn take(&self, now: Instant) -> Instant {
+        // A change is complete in itself, so a panic elsewhere leaves it usable.
+        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = next.map_or(now, |next| next.max(now));
+        *next = Some(turn + SPACING.into());
+        turn
+    }
+}
 
 /// The lines of a venue, and whether they are for all of its markets.
 ///
@@ -164,15 +180,16 @@ pub(super) fn lines(
     };
     let half = spec.max_age.map(|max_age| Span::from_ms(max_age.ms() / 2));
     let quiet_every = half.map_or(stream.cross_check, |half| half.min(stream.cross_check));
-    let line = |(place, plan)| Line {
+    let turns = Turns::default();
+    let line = |plan| Line {
         plan: Arc::new(plan),
-        place,
+        turns: turns.clone(),
         hosts: hosts.clone(),
         guard,
         counter: counter.clone(),
         quiet_every,
     };
-    problems.finish(venue.as_str(), Some((0..).zip(plans).map(line).collect()))
+    problems.finish(venue.as_str(), Some(plans.into_iter().map(line).collect()))
 }
 
 impl Line {
@@ -205,7 +222,7 @@ impl Line {
         // The last session, for what it had learned.
         let mut known: Option<Session> = None;
         let (mut current, mut former): (Option<Talk>, Option<(Talk, Mono)>) = (None, None);
-        let mut dialing = Some(hosts.dial(SPACING.times(self.place)));
+        let mut dialing = Some(hosts.dial(Span::ZERO));
         let mut state = LineState::default();
         loop {
             let (now, wake) =
@@ -306,6 +323,7 @@ impl<'a, C: Fn() -> Wall + Sync> Hosts<'a, C> {
         let (line, clock, host, turn) = (self.line, self.clock, self.host(), self.at);
         Box::pin(async move {
             sleep(after.into()).await;
+            sleep_until(line.turns.take(Instant::now())).await;
             let preset = &line.plan.preset;
             let token = match &preset.pre_request {
                 Some(rule) => line.counter.ask(rule, turn, clock).await?,

@@ -5,7 +5,7 @@ use crate::driver::wall;
 use crate::sources::{Client, Preset, Venue, VenueSpec, preset};
 use publisher_core::quote::{Observation, VenueId};
 use publisher_core::time::Span;
-use publisher_doubles::venues::{SimConfig, StreamFault, Venue as Sim, VenueSimulator};
+use publisher_doubles::venues::{Limits, SimConfig, StreamFault, Venue as Sim, VenueSimulator};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -242,6 +242,99 @@ async fn a_connection_that_grows_old_is_replaced_while_it_gives_prices() {
     assert_eq!(seen.ends, [End::Retired; 3]);
     assert!((4..=5).contains(&seen.opened) && was_fresh && !was_closed, "{} were opened", seen.opened);
     assert_eq!(most, 2, "the next one is open before the former one ends");
+}
+
+/// Without this the sockets of a venue that were cut at once come back at once, more than it takes in a second, and are
+/// kept away for a minute.
+#[tokio::test]
+async fn f41_sockets_that_are_cut_at_once_come_back_within_the_venues_limit() {
+    let names: Vec<String> = (0..8).map(|n| format!("C{n}")).collect();
+    let prices = names.iter().map(|name| (format!("{name}/USDT"), "1.5".to_owned())).collect();
+    // Its second lasts half of one, so that a busy machine does not look like a hasty client.
+    let limits = Limits::Faster(2);
+    let simulator =
+        VenueSimulator::start(SimConfig { prices, limits, ..SimConfig::default() }).await.unwrap();
+    let mut narrow = preset("okx").unwrap().clone();
+    let stream = narrow.stream.as_mut().unwrap();
+    (stream.symbols_per_frame, stream.symbols_per_connection) = (1, 1);
+    stream.canary = None;
+    let symbols: Vec<String> = names.iter().map(|name| format!("{name}-USDT")).collect();
+    let symbols: Vec<&str> = symbols.iter().map(String::as_str).collect();
+    let venue = venue_of(&narrow, Sim::Okx, &symbols, &simulator);
+    let market = simulator.market();
+    let cuts = async {
+        for opened in [1, 2] {
+            let all = u64::try_from(symbols.len()).unwrap();
+            let are_open = || {
+                let (ever, now) = market.streams(Sim::Okx);
+                ever >= opened * all && now == all
+            };
+            while !are_open() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            if opened == 1 {
+                market.stream_fault(Sim::Okx, StreamFault::Cut);
+                while market.streams(Sim::Okx).1 > 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                market.clear_stream(Sim::Okx);
+            }
+        }
+    };
+    let refused = std::sync::Mutex::new(Vec::new());
+    let listen = |line: &Arc<Line>, seed: usize| {
+        let (line, refused) = (Arc::clone(line), &refused);
+        async move {
+            let (_polled, polls) = watch::channel(Vec::new().into());
+            let tell = |told: Told<'_>| {
+                if let Told::Down { why: End::Refused, detail } = told {
+                    refused.lock().unwrap().push(detail.to_owned());
+                }
+            };
+            line.listen(u64::try_from(seed).unwrap(), wall, polls, tell).await;
+        }
+    };
+    let listening = venue.lines().iter().enumerate().map(|(seed, line)| listen(line, seed));
+    tokio::select! {
+        _ = futures_util::future::join_all(listening) => {}
+        () = cuts => {}
+        () = tokio::time::sleep(PATIENCE) => panic!("{:?}", market.streams(Sim::Okx)),
+    }
+    assert_eq!(*refused.lock().unwrap(), Vec::<String>::new());
+}
+
+/// Without this a token that KuCoin refuses with status 200 opens a socket that is closed at once, again and again; or a
+/// refusal for asking too often is not known for one, because its status says that all is well.
+#[tokio::test]
+async fn a_token_that_is_refused_with_status_200_opens_nothing_until_there_is_one() {
+    let simulator = simulator().await;
+    let genuine = format!("{}/api/v1/bullet-public", simulator.base_url(Sim::Kucoin));
+    let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let router = axum::Router::new().fallback(move || {
+        let (genuine, nth) = (genuine.clone(), count.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        async move {
+            match nth {
+                0 => r#"{"code":"400100","msg":"token was not issued"}"#.to_owned(),
+                // With a token in it, which is not to be used.
+                1 => r#"{"code":"429000","msg":"Too Many Requests","data":{"token":"no","instanceServers":[]}}"#.to_owned(),
+                _ => reqwest::Client::new().post(genuine).send().await.unwrap().text().await.unwrap(),
+            }
+        }
+    });
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let base_url = Some(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let preset = preset("kucoin").unwrap();
+    let spec = VenueSpec { base_url, ..VenueSpec::new(VenueId::new("kucoin")) };
+    let symbols: BTreeSet<Arc<str>> = ["BTC-USDT".into()].into();
+    let venue = Venue::new(preset, spec, symbols, &Client::new().unwrap()).unwrap();
+    let url = Some(simulator.stream_url(Sim::Kucoin).parse().unwrap());
+    let venue = venue.with_stream(preset, &StreamSpec { url, ..StreamSpec::default() }).unwrap();
+    let seen = listen(&venue.lines()[0], |seen| seen.state.live == 1).await;
+    assert_eq!((&seen.ends[..], seen.opened, seen.state.live), (&[End::Refused; 2][..], 1, 1));
+    assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 3);
+    assert_eq!(simulator.market().streams(Sim::Kucoin).0, 1, "a socket was opened without a token");
 }
 
 /// Without this, KuCoin refuses a frame whole that names more than it takes, and says nothing of which.
