@@ -489,7 +489,18 @@ impl Judge {
     /// is a stranger's from here on.
     pub fn restored(&mut self, accounts: &[Address], kept: &[Record], lost: &[Record]) {
         self.report.restores += 1;
-        self.restored.extend(accounts.iter().map(|account| (*account, false)));
+        // What an operator has looked at stays so while the journal says it, though nothing was given away since.
+        let undone = |account: &Address| {
+            lost.iter().any(|record| match record {
+                Record::Resumed { scope: Scope::Account(of), .. } => of == account,
+                Record::Closed { account: of, outcome: Outcome::Foreign, .. } => of == account,
+                _ => false,
+            })
+        };
+        for account in accounts {
+            let looked_at = self.restored.get(account) == Some(&true) && !undone(account);
+            self.restored.insert(*account, looked_at);
+        }
         for record in lost.iter().rev() {
             match record {
                 Record::Intent { account, nonce, .. } => {
